@@ -1,0 +1,10 @@
+"""The Anscombe transform by its own name: ``from anscombe import generalized_inverse_anscombe``."""
+
+from dj_photon_codecs.transform import (
+    anscombe,
+    generalized_anscombe,
+    generalized_inverse_anscombe,
+    inverse_anscombe,
+)
+
+__all__ = ["anscombe", "generalized_anscombe", "generalized_inverse_anscombe", "inverse_anscombe"]

@@ -1,0 +1,32 @@
+"""Photon-limited movies in DataJoint: ``movie : <photon@store>`` in a table definition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dj_photon_codecs.array import PhotonArray
+from dj_photon_codecs.calibration import Calibration, calibrate
+from dj_photon_codecs.movies import CameraMovie
+from dj_photon_codecs.transform import generalized_anscombe, generalized_inverse_anscombe
+
+if TYPE_CHECKING:
+    from dj_photon_codecs.codecs import PhotonCodec
+
+__all__ = [
+    "Calibration",
+    "CameraMovie",
+    "PhotonArray",
+    "PhotonCodec",
+    "calibrate",
+    "generalized_anscombe",
+    "generalized_inverse_anscombe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: whoever only reads an array does not import DataJoint
+    if name == "PhotonCodec":
+        from dj_photon_codecs.codecs import PhotonCodec  # noqa: PLC0415
+
+        return PhotonCodec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,223 @@
+"""`PhotonCodec`, the type ``<photon@store>`` of a table definition.
+
+DataJoint loads this module through its entry point. Should that fail, DataJoint's garbage
+collection would take every stored movie for an orphan: nothing here may be able to fail on import.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import zarr
+from datajoint.builtin_codecs.schema import SchemaCodec
+from datajoint.settings import config as global_config
+from numcodecs import Blosc
+
+from dj_photon_codecs.array import PhotonArray, open_movie
+from dj_photon_codecs.calibration import Calibration
+from dj_photon_codecs.documents import Documents
+from dj_photon_codecs.filter import AnscombeFilter
+from dj_photon_codecs.movies import CameraMovie, check_frames, survey
+from dj_photon_codecs.storage import copy_movie, write_movie
+
+if TYPE_CHECKING:
+    from numcodecs.abc import Codec
+
+__all__ = ["PhotonCodec"]
+
+
+class PhotonCodec(SchemaCodec):  # type: ignore[misc]
+    """Photon-limited movies, variance-stabilised and compressed: ``movie : <photon@store>``.
+
+    Insert a NumPy array of photon counts, shape (frames, height, width, ...), a `CameraMovie`, or
+    a movie that was fetched; fetch a `PhotonArray`. Subclasses with a `name` of their own are
+    types of their own, and change the policy.
+
+    Attributes
+    ----------
+    name : str
+        The type's name in a table definition.
+    frames_per_chunk : int
+        Frames in a chunk.
+    compressor : numcodecs.abc.Codec
+        What compresses the codes.
+    step : float or None
+        None stores movies exactly. ``0 < step <= 1`` stores them in steps of it, in units of the
+        noise's standard deviation, unless the inserted `CameraMovie` has a step.
+
+    Examples
+    --------
+    >>> class Archive(PhotonCodec):
+    ...     name = "photon_archive"
+    ...     compressor = Blosc("zstd", clevel=9, shuffle=Blosc.BITSHUFFLE)
+    """
+
+    name: str | None = "photon"
+    frames_per_chunk: ClassVar[int] = 100
+    compressor: ClassVar[Codec] = Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE)
+    step: ClassVar[float | None] = None
+
+    def validate(self, value: Any) -> None:
+        """Refuse what cannot be stored, before anything is written.
+
+        Parameters
+        ----------
+        value : object
+            What a user inserts.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no movie, or holds NaN, infinite, or (photon counts) negative values.
+        """
+        if isinstance(value, PhotonArray):
+            return
+        movie, counts = self._as_movie(value)
+        if movie.values.dtype.kind not in "bu":  # which cannot hold anything illegal
+            survey(movie.values, counts=counts)
+
+    def encode(
+        self,
+        value: Any,
+        *,
+        key: dict[str, Any] | None = None,
+        context: dict[str, Any] | None = None,
+        store_name: str | None = None,
+    ) -> dict[str, Any]:
+        """Write a movie to its store, and return what the database keeps of it.
+
+        Parameters
+        ----------
+        value : numpy.ndarray, CameraMovie or PhotonArray
+            The movie. One that was fetched is copied, undecoded.
+        key : dict, optional
+            The primary key, as far as it is known; a part of the path.
+        context : dict, optional
+            DataJoint's: schema, table, field, and the connection's configuration.
+        store_name : str, optional
+            The store; empty or None stands for the default one.
+
+        Returns
+        -------
+        dict
+            Plain JSON: path, store, codec_version, shape, dtype, transform, and the two documents.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `validate`.
+        OSError
+            If the store fails. Whatever the error, nothing is left on the store.
+        """
+        config = self._configuration(key, context)
+        store = _resolved(store_name, config)
+        schema, table, field, primary_key = self._extract_context(key, context)
+        path, _token = self._build_path(
+            schema, table, field, primary_key, ext=".zarr", store_name=store, config=config
+        )
+        backend = self._get_backend(store, config=config)
+        documents = self._write(value, backend.fs, backend._full_path(path))  # noqa: SLF001
+        return _row(documents, path=path, store=store)
+
+    def decode(
+        self,
+        stored: dict[str, Any],
+        *,
+        key: dict[str, Any] | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> PhotonArray:
+        """Open a stored movie; no request reaches the store.
+
+        Parameters
+        ----------
+        stored : dict
+            What `encode` returned.
+        key, context : dict, optional
+            DataJoint's; they carry the connection's configuration.
+
+        Returns
+        -------
+        PhotonArray
+            Lazy and read-only.
+
+        Raises
+        ------
+        ValueError
+            If the row was written by a newer version, or leads out of the store.
+        """
+        config = self._configuration(key, context)
+        backend = self._get_backend(stored["store"], config=config)
+        path = backend._full_path(_checked_path(stored["path"]))  # noqa: SLF001
+        documents = Documents(zarray=stored[".zarray"], zattrs=stored[".zattrs"])
+        return open_movie(backend.fs, path, documents)
+
+    def _configuration(self, key: dict[str, Any] | None, context: dict[str, Any] | None) -> Any:
+        """Return the calling connection's configuration; another's would be another store."""
+        return self._codec_config(key, context) or global_config
+
+    def _as_movie(self, value: Any) -> tuple[CameraMovie, bool]:
+        """Return what a user inserts as a CameraMovie, and whether it holds photon counts."""
+        if isinstance(value, CameraMovie):
+            return value, False
+        check_frames(value)
+        _refuse_transformed(value)
+        return CameraMovie(value, Calibration(), step=self.step), True
+
+    def _write(self, value: Any, fs: Any, path: str) -> Documents:
+        if isinstance(value, PhotonArray):
+            return copy_movie(value.movie_store, fs, path)
+        movie, counts = self._as_movie(value)
+        return write_movie(
+            movie,
+            fs,
+            path,
+            found=survey(movie.values, counts=counts),
+            frames_per_chunk=self.frames_per_chunk,
+            compressor=self.compressor,
+        )
+
+
+def _resolved(store_name: str | None, config: Any) -> str:
+    """Return the store's own name: rows that say none lose their files to garbage collection."""
+    name = store_name or config.stores.get("default")
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            "<photon@> stores in the default store, and there is none; set "
+            "dj.config['stores.default'] to the name of a store, or write <photon@store>"
+        )
+    return name
+
+
+def _row(documents: Documents, *, path: str, store: str) -> dict[str, Any]:
+    zarray, zattrs = documents["zarray"], documents["zattrs"]
+    return {
+        "path": path,
+        "store": store,
+        "codec_version": zattrs["codec_version"],
+        "shape": zarray["shape"],
+        "dtype": "float64",
+        "transform": "anscombe",
+        ".zarray": zarray,
+        ".zattrs": zattrs,
+    }
+
+
+def _checked_path(path: str) -> str:
+    """Refuse a path that leads out of the store: it comes from a database, and is data."""
+    for flavour in (PurePosixPath(path), PureWindowsPath(path)):
+        if flavour.is_absolute() or flavour.drive or flavour.root or ".." in flavour.parts:
+            raise ValueError(
+                f"the path of a movie is {path!r}, which leads out of its store; it must be "
+                "relative, without '..'. Find out who changed the database row"
+            )
+    return path
+
+
+def _refuse_transformed(value: Any) -> None:
+    filters = getattr(getattr(value, "metadata", None), "filters", None) or ()
+    if isinstance(value, zarr.Array) and any(isinstance(f, AnscombeFilter) for f in filters):
+        raise TypeError(
+            "movie is a stored movie that was opened as a plain zarr.Array, and would be "
+            "transformed twice; insert what fetch1 returned, or its .raw"
+        )
