@@ -99,7 +99,7 @@ def describe(
         "anscombe_offset": transform.offset,
         "anscombe_variance": transform.variance,
         "quantization_step": transform.step,
-        "original_dtype": movie.values.dtype.str,
+        "original_dtype": str(movie.values.dtype),
         "_ARRAY_DIMENSIONS": _dimensions(len(shape)),
         "written_by": {name: version(name) for name in WRITERS},
         "crc32c": "".join(checksums),

@@ -271,7 +271,7 @@ def _checked_range(slab: NDArray[Any], first: int, *, counts: bool) -> ValueRang
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         value, frame = _first(slab, ~np.isfinite(slab))
         raise ValueError(
-            f"movie holds {value} at frame {first + frame}; every value must be finite. Replace "
+            f"movie holds {value} at frame {first + frame}; every value must be finite. Change "
             "such values (numpy.nan_to_num), or leave out the frame"
         )
     if counts and lowest < 0:
