@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
-from zarr.storage import StorePath
 
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.documents import (
     Documents,
     check_documents,
     linear_view,
-    split_transform,
 )
+from dj_photon_codecs.frames import FrameReader, zarr_array
 from dj_photon_codecs.storage import MovieStore, open_store
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
-    from numpy.typing import NDArray
 
 __all__ = ["PhotonArray", "open_movie"]
 
@@ -56,19 +54,25 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
     """
 
     # In a slot, not in __dict__, so that a movie's state is the same whether it was read or not.
-    __slots__ = ("_frames",)
+    __slots__ = ("_reader",)
 
     def __init__(self, async_array: Any) -> None:
         super().__init__(async_array)
-        self._frames: FrameReader | None = None
+        self._reader: FrameReader | None = None
 
     def __len__(self) -> int:
         return int(self.shape[0])
 
     def __getitem__(self, selection: Any) -> Any:
-        """Return transformed values, float64: a frame for an integer, else as `zarr.Array` does."""
+        """Return transformed values, float64, for whatever selection `zarr.Array` takes.
+
+        A frame, given as an integer, and parts of frames or of chunks are transformed from codes
+        that were selected before; no chunk is built in float64 for them.
+        """
         if isinstance(selection, int | np.integer) and not isinstance(selection, bool):
-            return self._frame(operator.index(selection))
+            return self._read_frame(operator.index(selection))
+        if self._is_part(selection):
+            return self._frames.select(selection)
         return super().__getitem__(selection)
 
     def __setitem__(self, selection: Any, value: Any) -> None:
@@ -162,49 +166,27 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
                 "generalized_inverse_anscombe(movie[:], **parameters), with the parameters in "
                 "movie.calibration"
             )
-        view: zarr.Array[Any] = _array(zarr.Array, self.movie_store.with_documents(documents))
-        return view
+        return zarr_array(self.movie_store.with_documents(documents))
 
-    def _frame(self, index: int) -> Any:
+    @property
+    def _frames(self) -> FrameReader:
+        if self._reader is None:
+            self._reader = FrameReader(self.movie_store)
+        return self._reader
+
+    def _read_frame(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
             raise IndexError(f"frame {index} of a movie of {len(self)} frames")
-        if self._frames is None:
-            self._frames = FrameReader(self)
         return self._frames.frame(index % len(self))
 
-
-class FrameReader:
-    """Frames of a movie one by one; the codes of the chunk that was read last are kept.
-
-    Parameters
-    ----------
-    movie : PhotonArray
-        The movie to read.
-    """
-
-    def __init__(self, movie: PhotonArray) -> None:
-        self._filter, documents = split_transform(movie.movie_store.documents)
-        self._codes = _array(zarr.Array, movie.movie_store.with_documents(documents))
-        self._recent: tuple[int, NDArray[Any]] | None = None
-
-    def frame(self, index: int) -> NDArray[np.float64]:
-        """Return one frame of transformed values, shape (height, width, ...)."""
-        chunk, within = divmod(index, self._codes.chunks[0])
-        codes: NDArray[Any] = self._chunk(chunk)[within]
-        if self._filter is None:
-            return codes.copy()
-        frame = np.empty(codes.shape)
-        self._filter.decode(codes, out=frame)
-        return frame
-
-    def _chunk(self, chunk: int) -> NDArray[Any]:
-        # One tuple, read once and replaced at once, so that threads cannot see half of a change.
-        recent = self._recent
-        if recent is None or recent[0] != chunk:
-            first = chunk * self._codes.chunks[0]
-            recent = chunk, np.asarray(self._codes[first : first + self._codes.chunks[0]])
-            self._recent = recent
-        return recent[1]
+    def _is_part(self, selection: Any) -> bool:
+        """Return whether a basic selection takes parts of frames, or less than a chunk of them."""
+        parts = selection if isinstance(selection, tuple) else (selection,)
+        if not parts or not all(_is_basic(part) for part in parts):
+            return False
+        if any(part not in (slice(None), Ellipsis) for part in parts[1:]):
+            return True
+        return parts[0] is not Ellipsis and _length(parts[0], len(self)) < self.chunks[0]
 
 
 def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> PhotonArray:
@@ -230,10 +212,13 @@ def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> Photo
         If the documents are of a format version that this library does not read, or damaged.
     """
     check_documents(documents)
-    movie: PhotonArray = _array(PhotonArray, MovieStore(open_store(fs, path), documents))
-    return movie
+    return PhotonArray(zarr_array(MovieStore(open_store(fs, path), documents)).async_array)
 
 
-def _array(cls: Any, store: MovieStore) -> Any:
-    zarray, zattrs = store.documents["zarray"], store.documents["zattrs"]
-    return cls.from_dict(StorePath(store), {**zarray, "attributes": zattrs})
+def _is_basic(part: Any) -> bool:
+    basic = isinstance(part, slice | int | np.integer) or part is Ellipsis
+    return basic and not isinstance(part, bool)
+
+
+def _length(part: slice | int, frames: int) -> int:
+    return len(range(*part.indices(frames))) if isinstance(part, slice) else 1

@@ -6,16 +6,17 @@ collection would take every stored movie for an orphan: nothing here may be able
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import zarr
 from datajoint.builtin_codecs.schema import SchemaCodec
 from datajoint.settings import config as global_config
-from numcodecs import Blosc
 
 from dj_photon_codecs.array import PhotonArray, open_movie
 from dj_photon_codecs.calibration import Calibration
+from dj_photon_codecs.compression import Compression
 from dj_photon_codecs.documents import Documents
 from dj_photon_codecs.filter import AnscombeFilter
 from dj_photon_codecs.movies import CameraMovie, check_frames, survey
@@ -40,14 +41,18 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         The type's name in a table definition.
     frames_per_chunk : int
         Frames in a chunk.
-    compressor : numcodecs.abc.Codec
-        What compresses the codes.
+    compressor : numcodecs.abc.Codec, None or "auto"
+        What compresses the codes. "auto" measures, for each movie, what makes it smallest: Blosc
+        with Zstd, at one of three settings, or behind `GroupedLayout`.
+    layout : numcodecs.abc.Codec or None
+        A filter for the codes before a `compressor` of your choice.
     step : float or None
         None stores movies exactly. ``0 < step <= 1`` stores them in steps of it, in units of the
         noise's standard deviation, unless the inserted `CameraMovie` has a step.
 
     Examples
     --------
+    >>> from numcodecs import Blosc
     >>> class Archive(PhotonCodec):
     ...     name = "photon_archive"
     ...     compressor = Blosc("zstd", clevel=9, shuffle=Blosc.BITSHUFFLE)
@@ -55,7 +60,8 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
 
     name: str | None = "photon"
     frames_per_chunk: ClassVar[int] = 100
-    compressor: ClassVar[Codec] = Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE)
+    compressor: ClassVar[Codec | Literal["auto"] | None] = "auto"
+    layout: ClassVar[Codec | None] = None
     step: ClassVar[float | None] = None
 
     def validate(self, value: Any) -> None:
@@ -159,10 +165,15 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
     def _as_movie(self, value: Any) -> tuple[CameraMovie, bool]:
         """Return what a user inserts as a CameraMovie, and whether it holds photon counts."""
         if isinstance(value, CameraMovie):
-            return value, False
+            return replace(value, step=value.step or self.step), False
         check_frames(value)
         _refuse_transformed(value)
         return CameraMovie(value, Calibration(), step=self.step), True
+
+    def _compression(self) -> Compression | None:
+        if self.compressor == "auto":
+            return None
+        return Compression(self.compressor, self.layout)
 
     def _write(self, value: Any, fs: Any, path: str) -> Documents:
         if isinstance(value, PhotonArray):
@@ -174,7 +185,7 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
             path,
             found=survey(movie.values, counts=counts),
             frames_per_chunk=self.frames_per_chunk,
-            compressor=self.compressor,
+            compression=self._compression(),
         )
 
 

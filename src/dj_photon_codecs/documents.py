@@ -18,7 +18,9 @@ from dj_photon_codecs.filter import AnscombeFilter, LinearFilter
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
 
+    from dj_photon_codecs.compression import Compression
     from dj_photon_codecs.movies import CameraMovie
+    from dj_photon_codecs.quantization import DecodeTable
 
 __all__ = [
     "Documents",
@@ -49,8 +51,9 @@ def describe(
     *,
     codes: np.dtype[Any],
     frames: int,
-    compressor: Codec | None,
+    compression: Compression,
     checksums: list[str],
+    table: DecodeTable | None,
 ) -> Documents:
     """Write the documents of a movie in format version 1.0.
 
@@ -62,10 +65,12 @@ def describe(
         Dtype of the codes in the chunks.
     frames : int
         Frames in a chunk.
-    compressor : numcodecs.abc.Codec or None
-        What compressed the codes.
+    compression : Compression
+        What the codes went through.
     checksums : list of str
         CRC-32C of each chunk's bytes, in the order of the chunks, eight hexadecimal digits each.
+    table : DecodeTable or None
+        What the codes of a movie stored in steps decode to.
 
     Returns
     -------
@@ -88,8 +93,8 @@ def describe(
         "dtype": "<f8",
         "order": "C",
         "fill_value": "NaN",
-        "filters": [transform.get_config()],
-        "compressor": None if compressor is None else compressor.get_config(),
+        "filters": [_config(transform), *filter(None, [_config(compression.layout)])],
+        "compressor": _config(compression.compressor),
         "dimension_separator": ".",
     }
     zattrs = {
@@ -104,6 +109,8 @@ def describe(
         "written_by": {name: version(name) for name in WRITERS},
         "crc32c": "".join(checksums),
     }
+    if table is not None:
+        zattrs["decode_table"] = table.to_dict()
     return Documents(zarray=zarray, zattrs=zattrs)
 
 
@@ -229,6 +236,10 @@ def linear_view(documents: Documents, unit: Literal["ADU", "photon"]) -> Documen
     )
     filters = [linear.get_config(), *(codes["zarray"]["filters"] or [])]
     return _with_array(documents, dtype=linear.dtype, filters=filters)
+
+
+def _config(codec: Codec | None) -> Document | None:
+    return None if codec is None else dict(codec.get_config())
 
 
 def _dimensions(number: int) -> list[str]:

@@ -210,10 +210,10 @@ class LinearFilter(_CodesFilter):
 
         Raises
         ------
-        TypeError
+        ValueError
             Always.
         """
-        raise TypeError("movie.raw and movie.photons are views of a stored movie, for reading only")
+        raise ValueError("movie.raw and movie.photons are views of a stored movie, for reading only")
 
     def _values(self, codes: NDArray[Any]) -> NDArray[Any]:
         if self.table is None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from dj_photon_codecs.calibration import Calibration
-from dj_photon_codecs.quantization import check_step, quantize, stepped_dtype
+from dj_photon_codecs.decoding import fit_table
+from dj_photon_codecs.peaks import photon_peaks
+from dj_photon_codecs.quantization import DecodeTable, check_step, quantize, stepped_dtype
 from dj_photon_codecs.transform import generalized_anscombe
 
 if TYPE_CHECKING:
@@ -21,9 +23,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CameraMovie", "Frames", "ValueRange", "check_frames", "code_dtype", "codes", "survey"]
+__all__ = [
+    "CameraMovie",
+    "Frames",
+    "ValueRange",
+    "check_frames",
+    "code_dtype",
+    "codes",
+    "decode_table",
+    "survey",
+]
 
 SLAB = 1 << 24  # bytes; frames are looked at in slabs of about this size
+SAMPLED = 8  # frames, spread over a movie, in which its photon peaks are looked for
 EXACT = 2**53  # from here on float64 skips whole numbers, so that nothing tells them from others
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
@@ -200,6 +212,29 @@ def code_dtype(movie: CameraMovie, found: ValueRange) -> np.dtype[Any]:
     )
 
 
+def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
+    """Fit what the codes of a movie stored in steps decode to; it is stored with the movie.
+
+    Parameters
+    ----------
+    movie : CameraMovie
+        What is to be stored.
+    found : ValueRange
+        What `survey` found in it.
+
+    Returns
+    -------
+    DecodeTable or None
+        None if the movie is stored exactly.
+    """
+    if movie.step is None:
+        return None
+    frames = movie.values.shape[0]
+    sample = [np.asarray(movie.values[n : n + 1]) for n in range(0, frames, -(-frames // SAMPLED))]
+    peaks = photon_peaks(np.concatenate(sample), movie.calibration, whole=found.whole)
+    return fit_table(movie.calibration, step=movie.step, whole=found.whole, peaks=peaks)
+
+
 def codes(movie: CameraMovie, start: int, *, frames: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the codes of one chunk.
 
@@ -301,7 +336,8 @@ def _slab_codes(movie: CameraMovie, slab: NDArray[Any], dtype: np.dtype[Any]) ->
         given = movie.calibration
         y = generalized_anscombe(slab, given.gain, given.offset, given.variance)
         return quantize(y, movie.step, dtype=dtype)
-    stored = slab.astype(dtype)
+    with np.errstate(invalid="ignore"):  # numpy's own words for what is refused right here
+        stored = slab.astype(dtype)
     if not np.array_equal(stored, slab):
         raise ValueError(
             f"movie does not fit into {dtype} any more: it has changed since its insert began. "

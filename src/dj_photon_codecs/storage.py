@@ -24,14 +24,16 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
+from dj_photon_codecs.compression import Compression, choose_compression
 from dj_photon_codecs.documents import Documents, chunk_checksums, describe
-from dj_photon_codecs.movies import code_dtype, codes
+from dj_photon_codecs.forking import keep_across_forks
+from dj_photon_codecs.movies import code_dtype, codes, decode_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from fsspec import AbstractFileSystem
-    from numcodecs.abc import Codec
+    from numpy.typing import NDArray
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChunkError", "MovieStore", "copy_movie", "open_store", "write_movie"]
 
-LARGEST_CHUNK = numcodecs.blosc.MAX_BUFFERSIZE  # bytes of codes; Blosc 1 takes no more
+LARGEST_CHUNK = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, and room for layouts
 BUDGET = 320 << 20  # bytes of codes and compressed codes that an insert holds at a time
 WORKERS = 8  # chunks under way at once, where the budget allows
 READS = 8  # chunks that `damaged_chunks` reads at once
@@ -89,6 +91,18 @@ class MovieStore(WrapperStore[Store]):
             )
         return self
 
+    def read_chunk(self, number: int) -> bytes:
+        """Return the stored bytes of a chunk, which are numbered from 0 along time.
+
+        Raises
+        ------
+        ChunkError
+            If the chunk is missing or damaged.
+        """
+        key = list(self._checksums)[number]
+        stored = sync(self.get(key, default_buffer_prototype()))
+        return b"" if stored is None else stored.to_bytes()
+
     def damaged_chunks(self) -> list[str]:
         """Read every chunk and return the keys of those that are missing or damaged."""
         return sync(self._damaged_chunks())
@@ -105,7 +119,11 @@ class MovieStore(WrapperStore[Store]):
         """
         if key in ABSENT or key in DOCUMENTS:
             return _part(self._document(key, prototype), byte_range)
-        return _part(self._checked(key, await self._store.get(key, prototype)), byte_range)
+        try:
+            stored = await self._store.get(key, prototype)
+        except FileNotFoundError:  # Zarr's local store, when its whole directory is gone
+            stored = None
+        return _part(self._checked(key, stored), byte_range)
 
     def get_sync(
         self,
@@ -118,7 +136,10 @@ class MovieStore(WrapperStore[Store]):
         prototype = prototype or default_buffer_prototype()
         if key in ABSENT or key in DOCUMENTS:
             return _part(self._document(key, prototype), byte_range)
-        stored = self._store.get_sync(key, prototype=prototype)  # type: ignore[attr-defined]
+        try:
+            stored = self._store.get_sync(key, prototype=prototype)  # type: ignore[attr-defined]
+        except FileNotFoundError:
+            stored = None
         return _part(self._checked(key, stored), byte_range)
 
     async def get_partial_values(
@@ -222,7 +243,9 @@ def open_store(fs: AbstractFileSystem, path: str) -> Store:
     """
     if isinstance(fs, LocalFileSystem):
         return LocalStore(path, read_only=True)
-    return FsspecStore.from_mapper(fs.get_mapper(path), read_only=True)
+    store = FsspecStore.from_mapper(fs.get_mapper(path), read_only=True)
+    keep_across_forks(store.fs)
+    return store
 
 
 def write_movie(
@@ -232,7 +255,7 @@ def write_movie(
     *,
     found: ValueRange,
     frames_per_chunk: int,
-    compressor: Codec | None,
+    compression: Compression | None = None,
 ) -> Documents:
     """Write a movie, whole or not at all.
 
@@ -249,8 +272,9 @@ def write_movie(
     frames_per_chunk : int
         Frames in a chunk; fewer if the movie is shorter, or its frames are so large that this
         many exceed what Blosc can take.
-    compressor : numcodecs.abc.Codec or None
-        What compresses the codes.
+    compression : Compression, optional
+        What the codes go through; by default the way in which a sample of them, from the middle
+        of the movie, is the smallest.
 
     Returns
     -------
@@ -268,19 +292,30 @@ def write_movie(
         the error, KeyboardInterrupt included, nothing that was written is left.
     """
     dtype = code_dtype(movie, found)
+    table = decode_table(movie, found)
     shape = movie.values.shape
     frames = _frames_in_chunk(shape, dtype.itemsize, frames_per_chunk)
+    number = -(-shape[0] // frames)
+
+    def chunk_codes(index: int) -> NDArray[Any]:
+        return codes(movie, index * frames, frames=frames, dtype=dtype)
+
+    way = compression or choose_compression(chunk_codes(number // 2))
 
     def chunk(index: int) -> bytes:
-        block = codes(movie, index * frames, frames=frames, dtype=dtype)
-        return block.tobytes() if compressor is None else bytes(compressor.encode(block))
+        return way.encode(chunk_codes(index))
 
     def documents(checksums: list[str]) -> Documents:
         return describe(
-            movie, codes=dtype, frames=frames, compressor=compressor, checksums=checksums
+            movie,
+            codes=dtype,
+            frames=frames,
+            compression=way,
+            checksums=checksums,
+            table=table,
         )
 
-    keys = [".".join([str(n), *["0"] * (len(shape) - 1)]) for n in range(-(-shape[0] // frames))]
+    keys = [".".join([str(n), *["0"] * (len(shape) - 1)]) for n in range(number)]
     chunk_bytes = frames * math.prod(shape[1:]) * dtype.itemsize
     workers = max(1, min(WORKERS, BUDGET // (2 * chunk_bytes)))
     return _write(fs, path, keys=keys, chunk=chunk, documents=documents, workers=workers)
@@ -334,6 +369,7 @@ def _write(
         fs.pipe_file(f"{path}/{keys[index]}", stored)
         return len(stored), _crc32c(stored)
 
+    keep_across_forks(fs)
     with _whole_or_nothing(fs, path):
         written = _in_threads(write_chunk, len(keys), workers)
         described = documents([checksum for _, checksum in written])

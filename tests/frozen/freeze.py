@@ -14,7 +14,8 @@ import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec
+from dj_photon_codecs import Calibration, CameraMovie
+from dj_photon_codecs.compression import CANDIDATES
 from dj_photon_codecs.movies import survey
 from dj_photon_codecs.storage import write_movie
 
@@ -48,7 +49,7 @@ def freeze(movie: CameraMovie, folder: Path) -> None:
         (folder / "movie.zarr").as_posix(),
         found=survey(values, counts=False),
         frames_per_chunk=FRAMES_PER_CHUNK,
-        compressor=PhotonCodec.compressor,
+        compression=CANDIDATES[0],
     )
 
 

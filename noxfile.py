@@ -1,0 +1,62 @@
+"""The checks of CONTRIBUTING.md, each in an environment of its own: ``nox``, or ``nox -s lint``."""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "types", "docs", "tests", "oldest", "wheel"]
+
+TESTED_WITH = ("tests", "docs", "examples", "benchmarks", "README.md", "pyproject.toml")
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    session.install("ruff", "codespell")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+
+
+@nox.session(python="3.11")
+def types(session: nox.Session) -> None:
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "site")
+
+
+@nox.session(python=["3.11", "3.13"])
+def tests(session: nox.Session) -> None:
+    session.install("-e", ".[dev]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest versions that pyproject.toml admits."""
+    session.install("-c", ".github/oldest.txt", "-e", ".[dev]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.13")
+def wheel(session: nox.Session) -> None:
+    """Run the tests against the built wheel, far from the source."""
+    session.install("build")
+    dist, elsewhere = Path(session.create_tmp(), "dist"), Path(session.create_tmp(), "elsewhere")
+    for folder in (dist, elsewhere):
+        shutil.rmtree(folder, ignore_errors=True)
+    elsewhere.mkdir()
+    for name in TESTED_WITH:
+        copy = shutil.copytree if Path(name).is_dir() else shutil.copy2
+        copy(name, elsewhere / name)
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.install(f"{next(dist.glob('*.whl'))}[dev]")
+    session.chdir(elsewhere)
+    session.run("pytest", "tests", "--pyargs", "anscombe", "dj_photon_codecs")

@@ -1,0 +1,264 @@
+"""What speaks against a photon transfer curve: reasons to refuse it, and reasons to doubt it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dj_photon_codecs.transfer_line import binned, motion_variance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.temporal_noise import NoiseMaps
+    from dj_photon_codecs.transfer_line import TransferLine
+
+__all__ = ["Correlation", "Points", "accept", "curve_points", "doubts", "noise_correlation"]
+
+Points = tuple[tuple[float, float, float], ...]
+
+IMPRECISE = 0.1  # relative standard error of the gain
+CORRELATED = 0.1  # noise of neighbours; the estimate for independent pixels is below .02
+SMOOTHED = 0.6  # both ways: a detector that is too slow correlates along its lines only
+TREND = 0.2  # noise of consecutive frames; fast changes of the light reach .15
+AVERAGED = 0.35  # a running mean of two frames reaches .5
+BENT = 0.1  # relative distance of a point from the line, beyond three standard errors
+MOVING = 1.3  # pixels rms; below, motion leaves the gain right to 2-3 %
+AT_FLOOR = 0.05  # share of samples whose clipping could matter
+BURIED = 0.5  # share of samples whose clipping leaves too little to correct it reliably
+
+ADVICE = (
+    "Record 100 frames or more of a scene with dark and bright areas, as the camera delivers "
+    "them: with an offset that keeps the noise above the lowest value, not saturated, not "
+    "averaged, filtered, registered or normalised"
+)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Correlation of the noise of a pixel with the next frame's and its neighbours'.
+
+    Parameters
+    ----------
+    time, vertical, horizontal : float
+        -1 to 1; about 0 for a camera that reads every pixel and frame by itself.
+    """
+
+    time: float
+    vertical: float
+    horizontal: float
+
+
+def accept(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
+    """Return a line that tells the gain, or refuse with the reason.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        What was measured.
+    line : TransferLine, optional
+        What was drawn.
+
+    Returns
+    -------
+    TransferLine
+        `line`, with a positive gain and a standard error of at most 10 %.
+
+    Raises
+    ------
+    ValueError
+        If there is no such line; the message says why, and what to record instead.
+    """
+    if not maps.variance.any():
+        raise ValueError(f"movie does not change in time: it has no noise to measure. {ADVICE}")
+    if line is None:
+        raise ValueError(
+            "movie has too few pixels that change in time and stay below its highest value "
+            f"({maps.ceiling:g}). {ADVICE}"
+        )
+    if line.gain <= 2 * line.gain_stderr:
+        raise ValueError(
+            "the noise of the movie does not grow with brightness (its slope is "
+            f"{line.gain:.3g} +- {line.gain_stderr:.2g} ADU per photon, over {_brightness(maps)}): "
+            f"the scene is flat, or what is seen is read noise, not light. {ADVICE}"
+        )
+    if line.gain_stderr > IMPRECISE * line.gain:
+        raise ValueError(
+            f"the gain is uncertain by {line.gain_stderr / line.gain:.0%} "
+            f"({line.gain:.3g} +- {line.gain_stderr:.2g} ADU per photon, from {maps.frames} frames "
+            f"over {_brightness(maps)}); at most {IMPRECISE:.0%} is accepted. {ADVICE}"
+        )
+    return line
+
+
+def doubts(
+    maps: NoiseMaps, line: TransferLine, *, correlation: Correlation, curve: Points
+) -> Iterator[str]:
+    """Say what makes the gain doubtful, or refuse it where nothing is left of it.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        What was measured.
+    line : TransferLine
+        What was drawn.
+    correlation : Correlation
+        What `noise_correlation` found.
+    curve : tuple of tuple
+        What `curve_points` found.
+
+    Yields
+    ------
+    str
+        A sentence or two for each doubt.
+
+    Raises
+    ------
+    ValueError
+        If the movie was smoothed or its frames averaged.
+    """
+    yield from _correlation_doubts(correlation)
+    bend = _bend(line, maps.origin, curve)
+    if bend > BENT and not line.clipped:
+        yield (
+            f"the photon transfer curve is no straight line: a point lies {bend:.0%} off. The "
+            "values may be clipped, compressed or processed, or the scene may move. Look at "
+            "calibration.plot()"
+        )
+    pixels = math.sqrt(2 * max(line.motion - 3 * line.motion_stderr, 0))
+    if pixels > MOVING:
+        yield (
+            f"the scene moves by about {pixels:.1f} pixels rms, which makes the gain too large by "
+            "several percent. Calibrate a stretch of frames in which it is still"
+        )
+    yield from _floor_doubts(maps, line)
+
+
+def noise_correlation(maps: NoiseMaps, line: TransferLine) -> Correlation:
+    """Correlate the noise of each pixel with its neighbours in time and space.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Variances and covariances of every pixel.
+    line : TransferLine
+        Pixels count where it was drawn through them and their four neighbours.
+
+    Returns
+    -------
+    Correlation
+        With the next frame, the pixel below and the pixel to the right.
+    """
+    variance = maps.variance.mean(axis=0, dtype=np.float64)
+    weights = _eroded(line.kept[0] & line.kept[1]) / np.maximum(variance, 1e-3 * variance.mean())
+    total = float((weights * variance).sum())
+    if total == 0:
+        return Correlation(0.0, 0.0, 0.0)
+    # Of noise with correlation r between frames, both contrasts lose variance, by 1/2 and 3/2 r.
+    time, below, right = (float((weights * product).sum()) / total for product in maps.products)
+    return Correlation(time / (1 + time), below, right)
+
+
+def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
+    """Average pixels of like brightness into points of the curve.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+    line : TransferLine
+        Which pixels were kept.
+    kept : bool
+        Whether to average them, less what motion adds to them, or the others, as they are.
+
+    Returns
+    -------
+    tuple of tuple
+        Mean (ADU), variance and its standard error (ADU squared), with six digits.
+    """
+    chosen = line.kept if kept else ~line.kept & (maps.runs > 0)
+    if not chosen.any():
+        return ()
+    still = maps.variance.astype(np.float64) - (motion_variance(line) if kept else 0.0)
+    count, (mean, variance, square) = binned(maps, chosen, maps.mean, still, still**2)
+    stderr = np.sqrt(np.maximum(square - variance**2, 0) / count)
+    rows = np.stack([mean + maps.origin, variance, stderr], axis=1)
+    return tuple((_rounded(m), _rounded(v), _rounded(s)) for m, v, s in rows.tolist())
+
+
+def _correlation_doubts(noise: Correlation) -> Iterator[str]:
+    if min(noise.vertical, noise.horizontal) > SMOOTHED or noise.time > AVERAGED:
+        raise ValueError(
+            f"the movie was smoothed or its frames averaged: the noise of neighbouring pixels "
+            f"correlates by {noise.vertical:.2f} (vertical) and {noise.horizontal:.2f} "
+            f"(horizontal), that of consecutive frames by {noise.time:.2f}, and its variance no "
+            f"longer counts photons. {ADVICE}"
+        )
+    if noise.vertical > CORRELATED:
+        yield (
+            f"the noise of neighbouring pixels correlates by {noise.vertical:.2f} (vertical) and "
+            f"{noise.horizontal:.2f} (horizontal), as in movies that were smoothed, resampled or "
+            "registered, or that move: the gain describes the noise of these values, but not the "
+            "light of one photon. Calibrate the camera's own values"
+        )
+    elif noise.horizontal > CORRELATED:
+        yield (
+            f"the noise of neighbouring pixels of a line correlates by {noise.horizontal:.2f}, as "
+            "with a detector or amplifier slower than a pixel: the gain describes the noise of "
+            "these values, and a photon, spread over several pixels, is worth more than it"
+        )
+    if noise.time > TREND:
+        yield (
+            f"the noise of consecutive frames correlates by {noise.time:.2f}, as in movies that "
+            "were averaged or interpolated in time, or whose light changes fast: the gain may "
+            "be off by as much"
+        )
+
+
+def _floor_doubts(maps: NoiseMaps, line: TransferLine) -> Iterator[str]:
+    at_floor = float(maps.at_floor[line.kept].sum() / (maps.frames / 2 * line.kept.sum()))
+    if not line.vouched and at_floor > AT_FLOOR and not _counts_photons(maps, line):
+        yield (
+            f"{at_floor:.0%} of the values are the lowest one, {maps.floor:g}, and no part of the "
+            "movie is bright enough to tell whether noise was clipped there. If it was, the gain "
+            "is too large. Record with a higher offset"
+        )
+    if line.clipped and at_floor > BURIED:
+        yield (
+            f"{at_floor:.0%} of the values are clipped at the lowest one, {maps.floor:g}; the gain "
+            "may be off by more than its standard error. Record with a higher offset"
+        )
+
+
+def _bend(line: TransferLine, origin: float, curve: Points) -> float:
+    """Return the largest relative distance of a point from the line that is not chance."""
+    mean, variance, stderr = np.array(curve).T
+    expected = line.intercept + line.gain * (mean - origin)
+    distance = (np.abs(variance - expected) - 3 * stderr)[expected > 0] / expected[expected > 0]
+    return float(np.max(distance, initial=0.0))
+
+
+def _counts_photons(maps: NoiseMaps, line: TransferLine) -> bool:
+    zero = maps.origin + line.zero()[0]
+    return abs(line.gain - 1) < 0.05 and abs(zero) < 0.05 and maps.floor == 0
+
+
+def _brightness(maps: NoiseMaps) -> str:
+    low, high = np.quantile(maps.mean, [0.02, 0.98]) + maps.origin
+    return f"pixels whose means lie between {low:.4g} and {high:.4g}"
+
+
+def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    padded = np.pad(mask, 1, mode="edge")
+    sides = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    eroded: NDArray[np.bool_] = mask & sides
+    return eroded
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

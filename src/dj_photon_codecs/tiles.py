@@ -1,0 +1,54 @@
+"""Small square tiles of a frame, over which neighbouring pixels are added up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Maps = NDArray[np.float32]
+
+__all__ = ["Tiles"]
+
+TILE = 8  # pixels; small enough to lie in a cell, large enough to see a change of one sigma
+
+
+class Tiles:
+    """The division of a frame into tiles of 8 x 8 pixels; those at the far edges may be smaller.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the frame, in pixels.
+
+    Examples
+    --------
+    >>> Tiles(10, 16).pixels
+    array([[64., 64.],
+           [16., 16.]], dtype=float32)
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self._rows, self._columns = _membership(height), _membership(width)
+        self.pixels: Maps = self.sum(np.ones((height, width), np.float32))
+
+    def sum(self, image: NDArray[Any]) -> Maps:
+        """Add up the pixels of each tile; leading axes of `image` are kept."""
+        # A product with a 0/1 matrix is the fastest block sum that NumPy has.
+        total: Maps = self._rows.T @ (np.asarray(image, np.float32) @ self._columns)
+        return total
+
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Give every pixel the value of its tile."""
+        tall: NDArray[Any] = np.repeat(values, TILE, axis=-2)[..., : len(self._rows), :]
+        spread: NDArray[Any] = np.repeat(tall, TILE, axis=-1)[..., : len(self._columns)]
+        return spread
+
+
+def _membership(pixels: int) -> Maps:
+    tiles = np.arange(pixels) // TILE
+    membership: Maps = (tiles[:, None] == np.arange(-(-pixels // TILE))).astype(np.float32)
+    return membership

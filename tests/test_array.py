@@ -1,0 +1,427 @@
+"""What fetch returns: a sequence of frames that reads no more than it must."""
+
+import copy
+import pickle
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import dask.array
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from deepdiff import DeepHash
+from zarr.storage import LocalStore, StorePath
+
+from dj_photon_codecs import PhotonArray
+from dj_photon_codecs.array import open_movie
+from dj_photon_codecs.calibration import Calibration
+from dj_photon_codecs.documents import Documents
+from dj_photon_codecs.movies import CameraMovie
+from dj_photon_codecs.storage import ChunkError
+from dj_photon_codecs.transform import anscombe, generalized_anscombe
+from tests.movies_at_hand import (
+    CAMERA,
+    camera_values,
+    local_files,
+    photon_counts,
+    store_movie,
+)
+
+CHUNKS = ["0.0.0", "1.0.0", "2.0.0"]
+
+
+@pytest.fixture
+def counts():
+    """Photon counts of 250 frames: three chunks, the last one half empty."""
+    return photon_counts()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "movie.zarr"
+
+
+@pytest.fixture
+def movie(counts, folder):
+    return store_movie(counts, local_files(), folder)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The keys that are read from any local store, one entry for each time."""
+    keys = []
+
+    def noting(read):
+        def noted(self, key, *args, **kwargs):
+            keys.append(key)
+            return read(self, key, *args, **kwargs)
+
+        return noted
+
+    for name in ("get", "get_sync"):
+        if hasattr(LocalStore, name):
+            monkeypatch.setattr(LocalStore, name, noting(getattr(LocalStore, name)))
+    return keys
+
+
+def opened_again(movie, folder):
+    """Open a movie as a second fetch would."""
+    return open_movie(local_files(), str(folder), copy.deepcopy(movie.movie_store.documents))
+
+
+# ---------------------------------------------------------------------------- a zarr.Array
+
+
+def test_a_movie_is_a_zarr_array_of_transformed_values(movie, counts):
+    assert isinstance(movie, zarr.Array)
+    assert (movie.shape, movie.ndim, movie.chunks) == ((250, 6, 7), 3, (100, 6, 7))
+    assert movie.dtype == np.float64
+    assert movie.attrs["codec_name"] == "photon"
+    np.testing.assert_array_equal(movie[:], anscombe(counts), strict=True)
+    np.testing.assert_array_equal(np.asarray(movie), anscombe(counts), strict=True)
+
+
+SELECTIONS = {
+    "slice": np.s_[100:200],
+    "past the end": np.s_[240:400],
+    "empty": np.s_[5:5],
+    "steps": np.s_[3:200:7],
+    "patch": np.s_[:, 1:4, 2:5],
+    "trace": np.s_[:, 2, 3],
+    "pixel": np.s_[120, 2, 3],
+    "ellipsis": np.s_[..., 4],
+    "frame and rest": np.s_[7, ...],
+    "frames": np.s_[[0, 99, 100, 249]],
+}
+
+
+@pytest.mark.parametrize("selection", SELECTIONS.values(), ids=SELECTIONS)
+def test_selections_are_those_of_zarr(selection, movie, counts):
+    np.testing.assert_array_equal(movie[selection], anscombe(counts)[selection])
+    np.testing.assert_array_equal(movie.raw[selection], counts[selection])
+    np.testing.assert_array_equal(movie.oindex[10:20, [1, 3]], anscombe(counts)[10:20, [1, 3]])
+
+
+# ---------------------------------------------------------------------------- frames
+
+
+@pytest.mark.parametrize(
+    "index",
+    [0, 99, 100, 249, -1, -250, np.int64(-250), np.int8(99), np.uint8(249), np.uint64(249)],
+    ids=repr,
+)
+def test_an_integer_selects_a_frame(index, movie, counts):
+    np.testing.assert_array_equal(movie[index], anscombe(counts[index]), strict=True)
+
+
+@pytest.mark.parametrize("index", [250, -251, 10**9, np.int64(250)], ids=str)
+def test_frames_out_of_range_are_refused(index, movie):
+    with pytest.raises(IndexError, match=rf"frame {index} of a movie of 250 frames"):
+        movie[index]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 4, 5), (101, 1, 2)], ids=str)
+def test_frames_have_all_other_axes(shape, folder):
+    values = photon_counts(shape)
+
+    movie = store_movie(values, local_files(), folder)
+
+    assert len(movie) == shape[0]
+    np.testing.assert_array_equal(movie[-1], anscombe(values[-1]), strict=True)
+
+
+def test_frames_of_cameras_are_transformed_with_their_parameters(folder):
+    values = camera_values(dtype="f4")
+    movie = store_movie(CameraMovie(values, CAMERA), local_files(), folder)
+
+    expected = generalized_anscombe(values, CAMERA.gain, CAMERA.offset, CAMERA.variance)
+    np.testing.assert_array_equal(np.stack(list(movie)), expected, strict=True)
+
+
+def test_iteration_decodes_each_chunk_once(movie, counts, reads):
+    frames = list(movie)
+
+    assert reads == CHUNKS
+    assert len(movie) == len(frames) == 250
+    np.testing.assert_array_equal(np.stack(frames), anscombe(counts), strict=True)
+
+
+def test_reversed_iteration_decodes_each_chunk_once(movie, counts, reads):
+    frames = list(reversed(movie))
+
+    assert reads == CHUNKS[::-1]
+    np.testing.assert_array_equal(np.stack(frames), anscombe(counts)[::-1])
+
+
+def test_enumerate_and_zip_yield_frames(movie, counts, reads):
+    for index, (frame, expected) in enumerate(zip(movie, counts, strict=True)):
+        np.testing.assert_array_equal(frame, anscombe(expected))
+        if index == 120:
+            break
+
+    assert reads == CHUNKS[:2]
+
+
+def test_only_the_chunk_that_was_read_last_is_kept(movie, reads):
+    for index in [5, 99, 0, 100, 199, 5, 249, 100]:
+        movie[index]
+
+    assert reads == ["0.0.0", "1.0.0", "0.0.0", "2.0.0", "1.0.0"]
+
+
+def test_frames_are_the_callers_own(movie, counts):
+    frame = movie[3]
+    frame[:] = 0
+
+    assert frame.flags.owndata
+    np.testing.assert_array_equal(movie[3], anscombe(counts[3]))
+
+
+def test_threads_read_the_frames_they_ask_for(movie, counts):
+    expected = anscombe(counts)
+
+    def is_right(index):
+        return np.array_equal(movie[index], expected[index])
+
+    with ThreadPoolExecutor(8) as pool:
+        frames = np.random.default_rng(5).integers(0, 250, 400).tolist()
+        assert all(pool.map(is_right, frames))
+
+
+def test_a_movie_is_no_list(movie):
+    # whatever has __iter__ is taken for a list by pandas, and read by DeepHash
+    assert not isinstance(movie, Iterable)
+    assert not isinstance(movie, Sequence)
+    assert not hasattr(type(movie), "__iter__")
+    assert bool(movie)
+
+
+def test_membership_is_as_undecided_as_that_of_arrays(movie):
+    with pytest.raises(ValueError, match="truth value of an array .* is ambiguous"):
+        assert movie[0] in movie
+
+
+# ---------------------------------------------------------------------------- what reads nothing
+
+
+def test_comparisons_read_nothing(movie, folder, counts, reads):
+    again, other = opened_again(movie, folder), store_movie(counts, local_files(), f"{folder}2")
+
+    assert movie == again
+    assert hash(movie) == hash(again)
+    assert movie != other
+    assert movie != movie.raw
+    assert (movie == 3) is False
+    assert movie in [again]
+    assert movie not in [other]
+    assert len({movie, again, other}) == 2
+    assert reads == []
+
+
+def test_repr_says_what_it_is_and_reads_nothing(movie, folder, reads):
+    assert repr(movie) == (
+        f"<PhotonArray file://{folder.as_posix()} shape=(250, 6, 7) dtype=float64 gain=1 lossless>"
+    )
+    assert str(movie) == repr(movie)
+    assert "PhotonArray" in f"{[movie]}"
+    assert reads == []
+
+
+def test_pandas_reads_nothing(movie, reads):
+    tables = [
+        pd.DataFrame({"movie": [movie, movie]}),
+        pd.DataFrame([{"recording": 1, "movie": movie}]),
+        pd.DataFrame.from_records([(1, movie)], columns=["recording", "movie"]),
+        pd.DataFrame({"movie": pd.Series([movie], dtype=object)}),
+    ]
+
+    for table in tables:
+        assert table["movie"].iloc[0] is movie
+        assert "PhotonArray" in repr(table)
+    assert reads == []
+
+
+def deep_hash(fetched):
+    """Hash what make_fetch returned, as DataJoint's three-part make does."""
+    return DeepHash(fetched, ignore_iterable_order=False)[fetched]
+
+
+def test_deep_hash_reads_nothing_and_tells_movies_apart(movie, folder, counts, reads):
+    counts[17, 3, 4] += 1
+    other = store_movie(counts, local_files(), f"{folder}2")
+
+    hashed = deep_hash([movie, 1])
+
+    assert hashed == deep_hash([opened_again(movie, folder), 1])
+    assert hashed == deep_hash([pickle.loads(pickle.dumps(movie)), 1])
+    assert hashed != deep_hash([other, 1])
+    assert reads == []
+    assert movie[5].shape == (6, 7)
+    assert hashed == deep_hash([movie, 1])
+
+
+def test_dask_reads_nothing_before_it_computes(movie, counts, reads):
+    lazy = dask.array.from_zarr(movie)
+
+    assert (lazy.shape, lazy.chunksize, lazy.dtype) == ((250, 6, 7), (100, 6, 7), np.float64)
+    assert reads == []
+    mean = lazy.mean(axis=0).compute(scheduler="synchronous")
+    np.testing.assert_allclose(mean, anscombe(counts).mean(axis=0), rtol=1e-12)
+    assert sorted(reads) == CHUNKS
+
+
+def test_dask_reads_a_movie_in_threads_and_processes(movie, counts):
+    lazy = dask.array.from_zarr(pickle.loads(pickle.dumps(movie)))
+
+    np.testing.assert_array_equal(lazy.compute(scheduler="threads"), anscombe(counts))
+
+
+def test_numpy_reads_the_whole_movie_into_an_object_array(movie, reads):
+    # numpy calls __array__ whatever the dtype; this pins what the documentation warns of
+    assert np.array([movie], dtype=object).shape == (1, 250, 6, 7)
+    assert sorted(reads) == CHUNKS
+
+    reads.clear()
+    row = np.empty(1, object)
+    row[0] = movie
+    assert row[0] is movie
+    assert reads == []
+
+
+# ---------------------------------------------------------------------------- pickles
+
+
+def test_a_pickle_holds_no_codes(movie, counts, reads):
+    fresh = pickle.dumps(movie)
+    assert reads == []
+    for read in [movie, movie.raw, movie.photons]:
+        assert read[249].shape == (6, 7)
+        assert read[:].shape == (250, 6, 7)
+
+    assert len(pickle.dumps(movie)) < len(fresh) + 200
+    again = pickle.loads(fresh)
+    assert type(again) is PhotonArray
+    assert again == movie
+    np.testing.assert_array_equal(again[249], anscombe(counts[249]))
+
+
+def test_copies_are_movies(movie, counts):
+    for same in [copy.copy(movie), copy.deepcopy(movie)]:
+        assert same == movie
+        np.testing.assert_array_equal(same[120], anscombe(counts[120]))
+
+
+# ---------------------------------------------------------------------------- views
+
+
+@pytest.mark.parametrize("dtype", ["|b1", "|u1", "<i8", ">u2", "<f2", ">f8"])
+def test_views_have_the_dtype_of_what_was_inserted_or_float32(dtype, folder):
+    values = photon_counts((30, 4, 5), dtype=dtype)
+
+    movie = store_movie(values, local_files(), folder)
+
+    assert movie.raw.dtype == values.dtype
+    assert movie.photons.dtype == np.dtype("f4")
+    assert type(movie.raw) is type(movie.photons) is zarr.Array
+    assert movie.raw.chunks == movie.photons.chunks == movie.chunks
+    np.testing.assert_array_equal(movie.photons[:], values.astype("f4"), strict=True)
+
+
+def test_camera_movies_know_their_calibration(folder):
+    values = camera_values()
+
+    movie = store_movie(CameraMovie(values, CAMERA), local_files(), folder)
+
+    assert movie.calibration == CAMERA
+    assert movie.step is None
+    assert "gain=50 lossless" in repr(movie)
+    photons = (values - CAMERA.offset) / CAMERA.gain
+    np.testing.assert_array_equal(movie.photons[:], photons.astype("f4"), strict=True)
+    assert movie.photons[:].min() < 0
+
+
+def test_photon_counts_have_the_calibration_of_counts(movie):
+    assert movie.calibration == Calibration(gain=1, offset=0, variance=0)
+    assert movie.step is None
+
+
+def test_views_read_chunks_when_they_are_indexed_only(movie, reads):
+    raw, photons = movie.raw, movie.photons
+    assert reads == []
+
+    assert raw[100:110].shape == photons[100:110].shape
+    assert reads == ["1.0.0", "1.0.0"]
+
+
+# ---------------------------------------------------------------------------- other arrays
+
+
+@pytest.fixture
+def plain(tmp_path, counts):
+    """Transformed values as plain zarr stores them, without our filter."""
+    path = tmp_path / "plain.zarr"
+    array = zarr.create_array(
+        path,
+        shape=counts.shape,
+        chunks=(100, 6, 7),
+        dtype="float64",
+        zarr_format=2,
+        attributes={
+            "codec_version": "1.0",
+            "anscombe_gain": 1.0,
+            "anscombe_offset": 0.0,
+            "anscombe_variance": 0.0,
+            "quantization_step": None,
+        },
+    )
+    array[:] = anscombe(counts)
+    document = array.metadata.to_dict()
+    attributes = document.pop("attributes")
+    documents = Documents(zarray=document, zattrs=attributes)
+    return SimpleNamespace(movie=open_movie(local_files(), str(path), documents))
+
+
+def test_plain_transformed_values_read_as_they_are(plain, counts):
+    np.testing.assert_array_equal(plain.movie[:], anscombe(counts), strict=True)
+    np.testing.assert_array_equal(np.stack(list(plain.movie)), anscombe(counts), strict=True)
+    assert plain.movie[3].flags.owndata
+    assert plain.movie.verify() == []
+    assert "PhotonArray" in repr(plain.movie)
+
+
+@pytest.mark.parametrize("view", ["raw", "photons"])
+def test_views_of_plain_transformed_values_say_what_to_do(view, plain):
+    with pytest.raises(
+        ValueError, match="stored as plain transformed values, .* use generalized_inverse_anscombe"
+    ):
+        getattr(plain.movie, view)
+
+
+def test_only_movies_are_opened(movie, folder):
+    documents = copy.deepcopy(movie.movie_store.documents)
+    documents["zattrs"]["codec_version"] = "2.0"
+
+    with pytest.raises(ValueError, match="written in format version 2.0"):
+        open_movie(local_files(), str(folder), documents)
+
+
+def test_a_movie_over_another_store_explains_itself(movie, folder):
+    documents = movie.movie_store.documents
+    stray = PhotonArray.from_dict(
+        StorePath(LocalStore(folder, read_only=True)),
+        {**documents["zarray"], "attributes": documents["zattrs"]},
+    )
+
+    with pytest.raises(TypeError, match="a PhotonArray lies on a MovieStore, not on .*open_movie"):
+        repr(stray)
+
+
+def test_a_movie_without_its_directory_lacks_its_chunks(movie, folder):
+    folder.rename(folder.with_name("elsewhere"))
+
+    for read in [lambda: movie[0], lambda: movie[0:5], lambda: movie.raw[:], lambda: list(movie)]:
+        with pytest.raises(ChunkError, match=r"chunk \d\.0\.0 of .*movie\.zarr is missing"):
+            read()
+    assert movie.verify() == CHUNKS

@@ -1,0 +1,31 @@
+"""Every block of Python in the README and in the documentation runs as it stands there."""
+
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SYBIL = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()])
+
+with_code = [path for path in DOCUMENTS if list(SYBIL.parse(path).examples())]
+
+
+@pytest.mark.parametrize("path", with_code, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_code_blocks_run(path, connection, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+
+    for block in SYBIL.parse(on_this_machine(path, tmp_path)).examples():
+        block.evaluate()
+
+
+def on_this_machine(path, folder):
+    """Copy a document, with a store that exists in the place of its /data/imaging."""
+    store = folder / "imaging"
+    store.mkdir()
+    copy = folder / path.name
+    copy.write_text(path.read_text("utf-8").replace("/data/imaging", store.as_posix()), "utf-8")
+    return copy

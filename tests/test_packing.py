@@ -1,0 +1,115 @@
+"""A packed chunk gives back its codes, all or some, or says that it is damaged."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dj_photon_codecs.grouping import Grouping, group_pixels
+from dj_photon_codecs.packing import HEADER, MAX_BYTES, SECTIONS, pack, unpack
+
+RATES = np.geomspace(0.02, 3000, 1200)
+
+
+def chunk(frames: int = 30, dtype: str = "u2") -> np.ndarray:
+    """Counts of all kinds: events, planes of every size, and escapes."""
+    counts = np.random.default_rng(frames).poisson(RATES, (frames, RATES.size)).astype(dtype)
+    counts[frames // 2, ::50] += 900
+    return counts
+
+
+def packed(counts: np.ndarray) -> np.ndarray:
+    return pack(counts, group_pixels(counts), width=40)
+
+
+@pytest.mark.parametrize("frames", [*range(1, 12), 100])
+@pytest.mark.parametrize("dtype", ["u2", "i2", "u4", "i8"])
+def test_codes_come_back(frames, dtype):
+    counts = chunk(frames, dtype)
+    assert (unpack(packed(counts)).view(dtype) == counts).all()
+
+
+@given(
+    st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"]),
+    st.integers(1, 20),
+    st.integers(1, 60),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_integers_come_back(dtype, frames, pixels, seed):
+    rng = np.random.default_rng(seed)
+    limits, reach = np.iinfo(dtype), int(rng.integers(0, 64))
+    low, high = max(limits.min, -(2**reach)), min(limits.max, 2**reach)
+    codes = rng.integers(low, high, (frames, pixels), dtype, endpoint=True)
+    codes[:, : pixels // 2] = codes[0, 0]
+    assert (unpack(pack(codes, group_pixels(codes))).view(dtype) == codes).all()
+
+
+def test_a_bad_grouping_is_exact_too():
+    counts = chunk()
+    wrong = group_pixels(counts[:, ::-1])
+    assert (unpack(pack(counts, wrong)) == counts).all()
+    assert isinstance(wrong, Grouping)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (7, 8), (6, 10), (28, 30), (29, None), (5, 5)])
+def test_some_frames(start, stop):
+    counts = chunk()
+    assert (unpack(packed(counts), start=start, stop=stop) == counts[start:stop]).all()
+
+
+def test_out_may_be_larger():
+    counts = chunk()
+    out = np.zeros(counts.size + 3, "u2")
+    codes = unpack(packed(counts), out=out)
+    assert np.shares_memory(codes, out)
+    assert (out[: counts.size].reshape(counts.shape) == counts).all()
+    assert (out[counts.size :] == 0).all()
+
+
+@pytest.mark.parametrize("out", [np.zeros(10, "u2"), np.zeros(36_000, "u4")], ids=["size", "dtype"])
+def test_out_that_does_not_fit_is_refused(out):
+    with pytest.raises(ValueError, match=r"damaged chunk: \(30, 1200\) codes of uint16"):
+        unpack(packed(chunk()), out=out)
+
+
+def with_header(name: str, value: int) -> np.ndarray:
+    bad = packed(chunk())
+    bad[: HEADER.itemsize].view(HEADER)[name] = value
+    return bad
+
+
+@pytest.mark.parametrize("name", HEADER.names)
+@pytest.mark.parametrize("value", [0, 7, 2**31, 2**63])
+def test_damaged_headers_are_refused(name, value):
+    bad = with_header(name, value % 2**32 if name == "itemsize" else value)
+    if bad.tobytes() == packed(chunk()).tobytes():
+        pytest.skip("this is what it was")
+    with pytest.raises(ValueError, match="damaged chunk: "):
+        unpack(bad)
+
+
+@pytest.mark.parametrize("size", [0, 1, HEADER.itemsize - 1, HEADER.itemsize, 5000])
+def test_chunks_that_were_cut_are_refused(size):
+    with pytest.raises(ValueError, match="damaged chunk: "):
+        unpack(packed(chunk())[:size])
+
+
+def test_no_damage_does_anything_but_raise_or_give_codes():
+    good, rng = packed(chunk()), np.random.default_rng(0)
+    refused = 0
+    for _ in range(1500):
+        bad = good.copy()
+        bad[rng.integers(0, rng.choice([HEADER.itemsize, 800, bad.size]))] ^= 1 << rng.integers(8)
+        with suppress(ValueError):
+            refused += 1
+            assert unpack(bad).nbytes < MAX_BYTES
+            refused -= 1
+    assert refused > 400
+
+
+def test_sections_are_all_in_use():
+    header = packed(chunk())[: HEADER.itemsize].view(HEADER)[0]
+    assert all(header[name] > 0 for name in SECTIONS)
