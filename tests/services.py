@@ -11,6 +11,7 @@ import secrets
 import socket
 import socketserver
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -92,6 +93,27 @@ class S3:
         }
 
 
+TETHER = """
+import os, shutil, signal, sys
+
+sys.stdin.read()
+os.kill(int(sys.argv[1]), getattr(signal, "SIGKILL", signal.SIGTERM))
+shutil.rmtree(sys.argv[2], ignore_errors=True)
+"""
+
+
+@contextmanager
+def _tethered(pid: int, folder: str) -> Iterator[None]:
+    """Let a server not outlive the tests, even when these are killed and cannot clean up."""
+    # Its standard input ends when this process does, however it does.
+    command = [sys.executable, "-c", TETHER, str(pid), folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()
+
+
 # ---------------------------------------------------------------------------- PostgreSQL
 
 
@@ -103,7 +125,8 @@ def postgresql() -> Iterator[Database]:
         try:
             where = server.get_postmaster_info()
             host, port = str(where.socket_dir or where.hostname), where.port or 5432
-            yield Database("postgresql", host, port, user="postgres", password="")
+            with _tethered(where.pid, folder):
+                yield Database("postgresql", host, port, user="postgres", password="")
         finally:
             server.cleanup()
 
@@ -168,7 +191,8 @@ def _running(command: list[str], *, home: Path) -> Iterator[subprocess.Popen[byt
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(command, cwd=home, stdout=log, stderr=log, start_new_session=True)
         try:
-            yield server
+            with _tethered(server.pid, str(home)):
+                yield server
         finally:
             server.kill()  # On SIGTERM it lingers for half a minute, and nothing here is kept.
             server.wait()

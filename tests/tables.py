@@ -1,4 +1,4 @@
-"""What the tests of the codec share: a table, small movies, and a look at all that a store holds."""
+"""What tests of the codec share: a table, small movies, and a look at all that a store holds."""
 
 import json
 import os
@@ -35,6 +35,7 @@ def declare_recording(schema):
         movie : <photon@imaging>
         """
 
+    schema.context = {"Recording": Recording}  # what other tables may refer to
     return Recording
 
 
@@ -51,13 +52,15 @@ def root(store: StoreSpec) -> str:
 
 
 def contents(store: StoreSpec) -> set[str]:
-    """Name all that lies on a store, empty directories included."""
+    """Name all that lies on a store; on disk, empty directories included."""
     if store["protocol"] == "file":
         parent = Path(store["location"])
         return {path.relative_to(parent).as_posix() for path in parent.rglob("*")}
     fs = filesystem(store)
     fs.invalidate_cache()
-    return {path.removeprefix(f"{root(store)}/") for path in fs.find(root(store))}
+    files = fs.find(root(store), detail=True)
+    # SeaweedFS lists, for a while, the places where files were, as files of no bytes.
+    return {path.removeprefix(f"{root(store)}/") for path in files if files[path]["size"]}
 
 
 def size(store: StoreSpec, path: str) -> int:
@@ -85,12 +88,13 @@ def row_of(table, attribute: str = "movie") -> dict[str, Any]:
     """Return what the database holds of the one movie in a table, undecoded."""
     (row,) = table.proj(attribute).cursor(as_dict=True)
     stored = row[attribute]
-    return json.loads(stored) if isinstance(stored, str) else stored
+    found: dict[str, Any] = json.loads(stored) if isinstance(stored, str) else stored
+    return found
 
 
 def rewrite(table, **changes: Any) -> None:
     """Change the one row of a table behind DataJoint's back."""
-    quote = table.adapter.quote_identifier
+    quote = table.connection.adapter.quote_identifier
     table.connection.query(
         f"UPDATE {table.full_table_name} SET {quote('movie')} = %s",  # noqa: S608
         args=[json.dumps(row_of(table) | changes)],

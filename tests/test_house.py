@@ -18,7 +18,17 @@ MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem
 
 # People, with DataJoint; bytes, with numcodecs and zarr; all other modules are numbers.
 TOP = {"codecs"}
-MIDDLE = {"array", "compression", "documents", "filter", "frames", "layout", "reporting", "storage"}
+MIDDLE = {
+    "array",
+    "compression",
+    "documents",
+    "filter",
+    "forking",
+    "frames",
+    "layout",
+    "reporting",
+    "storage",
+}
 FLOORS = {name: 2 if name in TOP else 1 if name in MIDDLE else 0 for name in MODULES}
 
 LIBRARIES = [
@@ -70,7 +80,7 @@ def lines_of_code(path):
         for node in ast.walk(tree)
         if isinstance(node, documented) and ast.get_docstring(node) is not None
     ]
-    described = {n for each in docstrings for n in range(each.lineno, each.end_lineno + 1)}
+    described = {n for each in docstrings for n in range(each.lineno, (each.end_lineno or 0) + 1)}
     lines = enumerate(text.splitlines(), start=1)
     return sum(
         1

@@ -1,6 +1,6 @@
 """What may be inserted, and the codes that it becomes."""
 
-import datetime
+import datetime as dt
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,7 +78,7 @@ WRONG_DTYPES = {
     "complex128": np.zeros(SHAPE, "c16"),
     "text": np.full(SHAPE, "photon"),
     "bytes": np.full(SHAPE, b"photon"),
-    "datetime": np.full(SHAPE, np.datetime64(datetime.date(2026, 1, 1))),
+    "datetime": np.full(SHAPE, np.datetime64(dt.date(2026, 1, 1))),
     "timedelta": np.zeros(SHAPE, "m8[s]"),
     "structured": np.zeros(SHAPE, [("x", "u1"), ("y", "f4")]),
     "void": np.zeros(SHAPE, "V4"),
@@ -108,7 +108,7 @@ def test_other_shapes_are_refused(shape):
 
 
 def test_a_scalar_with_a_dtype_is_refused():
-    with pytest.raises((TypeError, ValueError), match="movie (is a|has shape)"):
+    with pytest.raises((TypeError, ValueError), match=r"movie (is a|has shape)"):
         check_frames(np.float64(3))
 
 
@@ -124,11 +124,11 @@ def test_movies_of_every_dtype_and_shape_are_accepted_unread(shape, dtype):
 
 def test_camera_movie_refuses_what_cannot_be_a_movie():
     with pytest.raises(TypeError, match="movie is a list"):
-        CameraMovie([1, 2], Calibration())
+        CameraMovie([1, 2], Calibration())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"calibration is a float; .* Calibration\(gain=1\)"):
-        CameraMovie(photon_counts(SHAPE), 30.0)
+        CameraMovie(photon_counts(SHAPE), 30.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="calibration is a NoneType"):
-        CameraMovie(photon_counts(SHAPE), None)
+        CameraMovie(photon_counts(SHAPE), None)  # type: ignore[arg-type]
 
 
 def test_camera_movie_does_not_read_its_values():

@@ -86,7 +86,7 @@ def test_store_holds_a_zarr_array_under_the_path_of_the_row(calcium_imaging, sto
 
 
 def test_frames_are_enumerated(calcium_imaging):
-    schema, recording = calcium_imaging
+    schema, _ = calcium_imaging
 
     @schema
     class Snippet(dj.Manual):
@@ -98,7 +98,7 @@ def test_frames_are_enumerated(calcium_imaging):
 
     counts = photons(201)
     Snippet.insert1({"snippet_id": 1, "movie": counts})
-    movie = (Snippet & {"snippet_id": 1}).fetch1("movie")
+    movie = (Snippet() & {"snippet_id": 1}).fetch1("movie")
     said = []
 
     for i, frame in enumerate(movie):

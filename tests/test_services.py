@@ -1,15 +1,22 @@
 """The servers under the tests are real, and plain DataJoint works on them."""
 
+import subprocess
+import sys
 from contextlib import closing
 from importlib.metadata import PackageNotFoundError
 from io import BytesIO
+from pathlib import Path
+from textwrap import dedent
 
 import datajoint as dj
 import numpy as np
+import psutil
 import pytest
 
 from tests import services
 from tests.conftest import connected, new_schema_name
+
+ROOT = Path(__file__).parents[1]
 
 
 def declare_scan(schema):
@@ -147,3 +154,27 @@ def test_a_postgresql_that_cannot_start_is_quoted(tmp_path):
 
     with pytest.raises(services.ServiceError, match="PostgreSQL did not start in"):
         services._start_postgresql(tmp_path / "data")
+
+
+def test_a_server_does_not_outlive_tests_that_are_killed(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    program = """
+        import sys, time
+        from pathlib import Path
+        from tests import services
+
+        sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+        with services._running(sleeper, home=Path(sys.argv[1])) as server:
+            print(server.pid, flush=True)
+            time.sleep(600)
+    """
+    command = [sys.executable, "-W", "ignore", "-c", dedent(program), str(home)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as tests:
+        assert tests.stdout is not None
+        server = psutil.Process(int(tests.stdout.readline()))
+        tests.kill()
+
+    server.wait(timeout=30)
+
+    assert not server.is_running()

@@ -249,6 +249,16 @@ def test_chunks_hold_fewer_frames_where_blosc_cannot_take_more(dtype, frames, ta
     np.testing.assert_array_equal(movie.raw[:], values)
 
 
+def test_a_hundred_frames_of_more_than_two_gigabytes_come_back(target):
+    frame = (np.arange(4096 * 4096) % 1000).astype("u2").reshape(4096, 4096)
+    values = np.broadcast_to(frame, (65, 4096, 4096))
+
+    movie = store_movie(values, local_files(), target)
+
+    assert 2**30 < movie.chunks[0] * frame.nbytes <= storage.LARGEST_CHUNK < 2**31
+    np.testing.assert_array_equal(movie[64], anscombe(frame), strict=True)
+
+
 def test_what_counts_is_the_size_of_the_codes(target, monkeypatch):
     monkeypatch.setattr(storage, "LARGEST_CHUNK", 35 * 60)
     values = np.ones((120, 6, 10), "f8")
@@ -377,6 +387,19 @@ def test_all_files_that_go_meanwhile_are_counted(target, counts):
 
     with pytest.raises(OSError, match=r"lacks 0\.0\.0 and 2 more just after it was written"):
         store_movie(counts, WatchedFiles(at_write), target)
+
+
+@pytest.mark.parametrize("content", [{}, {"0.0.0": b"another movie"}], ids=["empty", "a movie"])
+def test_a_directory_that_is_there_already_is_left_alone(content, folder, target, counts):
+    target.mkdir(parents=True)
+    for name, stored in content.items():
+        (target / name).write_bytes(stored)
+    before = tree(folder)
+
+    with pytest.raises(FileExistsError, match=r"exists already, .* another movie; insert again"):
+        store_movie(counts, local_files(), target)
+
+    assert tree(folder) == before
 
 
 def test_what_is_there_already_is_left_alone(place, counts):
@@ -588,7 +611,7 @@ def test_opening_a_movie_needs_no_request(stored, counts, folder):
 
     movie = open_movie(local_files(), str(stored.folder), documents)
 
-    assert (movie.shape, movie.chunks, movie.dtype) == (counts.shape, (100, 6, 7), np.float64)
+    assert (movie.shape, movie.chunks, movie.dtype) == (counts.shape, (100, 6, 7), np.dtype("f8"))
     assert movie.attrs.asdict() == documents["zattrs"]
     assert movie.raw.dtype == counts.dtype
     assert movie.calibration == Calibration()
@@ -783,7 +806,7 @@ def test_a_stored_movie_cannot_be_written(write, pickled, stored):
     before = tree(stored.folder)
     movie = pickle.loads(pickle.dumps(stored.movie)) if pickled else stored.movie
 
-    with pytest.raises(ValueError, match="read-only|for reading only|not the transform of any"):
+    with pytest.raises(ValueError, match=r"read-only|for reading only|not the transform of any"):
         write(movie)
 
     assert tree(stored.folder) == before

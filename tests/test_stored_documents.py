@@ -3,6 +3,7 @@
 import copy
 import importlib.metadata
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from tests.movies_at_hand import (
 )
 
 # What version 1.0 writes, to the letter; without a compressor its checksums are those of the codes.
-COUNTS = {
+COUNTS: dict[str, Any] = {
     "zarray": {
         "zarr_format": 2,
         "shape": [5, 1, 3],
@@ -173,7 +174,7 @@ def test_documents_without_a_version_are_refused(counts):
 def test_other_arrays_are_refused(damage, counts):
     counts["zarray"] |= damage
 
-    with pytest.raises(ValueError, match="must be format 2 of '<f8'. The database row is damaged"):
+    with pytest.raises(ValueError, match=r"must be format 2 of '<f8'. The database row is damaged"):
         check_documents(counts)
 
 
@@ -243,6 +244,7 @@ def test_views_decode_the_same_chunks_otherwise(unit, dtype, documents_of):
 
     view = linear_view(documents, unit)
 
+    assert view is not None
     linear = LinearFilter(codes="<i2", dtype=dtype, gain=50, offset=100, unit=unit)
     assert view["zarray"]["filters"] == [linear.get_config()]
     assert view["zarray"]["dtype"] == dtype
@@ -255,7 +257,9 @@ def test_filters_behind_the_transform_stay_where_they_are(counts):
     counts["zarray"]["filters"].append(layout)
 
     assert split_transform(counts)[1]["zarray"]["filters"] == [layout]
-    assert linear_view(counts, "ADU")["zarray"]["filters"][1:] == [layout]
+    view = linear_view(counts, "ADU")
+    assert view is not None
+    assert view["zarray"]["filters"][1:] == [layout]
 
 
 @pytest.mark.parametrize("filters", [None, [], [{"id": "delta", "dtype": "<f8"}]], ids=str)

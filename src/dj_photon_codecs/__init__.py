@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dj_photon_codecs.array import PhotonArray
 from dj_photon_codecs.calibration import Calibration, calibrate
 from dj_photon_codecs.movies import CameraMovie
+from dj_photon_codecs.reporting import report
 from dj_photon_codecs.transform import generalized_anscombe, generalized_inverse_anscombe
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "calibrate",
     "generalized_anscombe",
     "generalized_inverse_anscombe",
+    "report",
 ]
 
 

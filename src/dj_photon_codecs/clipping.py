@@ -29,15 +29,20 @@ if TYPE_CHECKING:
 
 __all__ = ["clipped_moments", "fit_clipped_curve"]
 
-BRIGHTEST = 60.0  # photons; nothing is clipped there
+BRIGHTEST = 60.0  # photons; brighter pixels are not clipped, and a line tells their gain
+UNCLIPPED = 120.0  # photons
 RATES = 150
-MODEL_ERROR = 0.003  # of relative variance and of shares: rates vary in a bin, and in time
-STARTS = (-2.0, -0.5, 0.0, 1.0), (0.003, 0.1, 0.3, 1.0, 3.0)  # offsets, read noises; photons
+VARIANCE_ERROR = 0.003  # relative, of the model: rates vary within a bin, and in time
+SHARE_ERROR = 0.01
+OFFSETS = (-2.0, -0.5, 0.0, 1.0)  # photons, to start from
+NOISES = (0.003, 0.1, 0.3, 1.0, 3.0)  # photons
 LEAST = np.array([math.log(0.1), -50.0, math.log(0.002)])  # of gain, offset, read noise
 MOST = np.array([math.log(10.0), 50.0, math.log(50.0)])
 GOOD_FIT = 3.0  # chi squared per degree of freedom
 STEPS = 40
-erf = np.vectorize(math.erf, otypes=[np.float64])
+COARSE = 0.1  # photons; rounding to finer steps than this may be averaged over
+NODES = np.linspace(-8, 8, 8001)
+NORMAL = np.array([math.erfc(-node / math.sqrt(2)) / 2 for node in NODES])
 
 
 def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | None:
@@ -53,52 +58,51 @@ def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | Non
     Returns
     -------
     TransferLine or None
-        None where the clipped Poisson and Gaussian distribution does not describe the movie.
+        `line` itself where it explains how often the lowest value occurs; None where no clipped
+        distribution does.
     """
     found = _points(maps, line)
     if len(found) < 2 * len(LEAST):
         return None
     rates = np.concatenate([[0.0], np.geomspace(3e-3, 1.3 * found[:, 0].max() + 5, RATES)])
-    probabilities = _poisson(rates)
-    edge = maps.resolution / 2 / line.gain
+    probabilities, step = _poisson(rates), maps.resolution / line.gain
 
     def misfit(parameters: Floats) -> Floats:
-        gain, offset, noise = math.exp(parameters[0]), parameters[1], math.exp(parameters[2])
-        photons = offset + gain * np.arange(probabilities.shape[1])
-        mean, variance, share = clipped_moments(probabilities, photons, noise=noise, edge=edge)
+        mean, variance, share = _model(parameters, probabilities, step)
         at = np.interp(found[:, 0], mean, rates)
         of_variance = (found[:, 1] - np.interp(at, rates, variance)) / found[:, 3]
         of_share = (found[:, 2] - np.interp(at, rates, share)) / found[:, 4]
         return np.concatenate([of_variance, of_share])
 
-    starts = (np.array([0.0, offset, math.log(noise)]) for offset, noise in product(*STARTS))
+    acceptable = GOOD_FIT * (2 * len(found) - len(LEAST))
+    zero = (line.zero()[0] + maps.origin - maps.floor) / line.gain
+    unclipped = [np.array([0.0, zero + noise**2, math.log(noise)]) for noise in NOISES]
+    if min(np.sum(misfit(parameters) ** 2) for parameters in unclipped) < acceptable:
+        return line
+    starts = [np.array([0.0, offset, math.log(s)]) for offset, s in product(OFFSETS, NOISES)]
     fits = [_least_squares(misfit, start) for start in starts]
     parameters, covariance, square = min(fits, key=lambda fit: fit[2])
-    if square > GOOD_FIT * (2 * len(found) - len(LEAST)):
+    if square > acceptable:
         return None
     return _unclipped_line(maps, line, parameters, covariance)
 
 
-def clipped_moments(
-    probabilities: Floats, values: Floats, *, noise: float, edge: float
-) -> tuple[Floats, Floats, Floats]:
-    """Return what clipping at zero leaves of mean and variance, and how often it happens.
+def clipped_moments(values: Floats, *, noise: float, step: float) -> tuple[Floats, Floats, Floats]:
+    """Return what remains of noisy values that are rounded, and clipped at zero.
 
     Parameters
     ----------
-    probabilities : numpy.ndarray
-        (rates, counts). Of each count, at each rate.
     values : numpy.ndarray
-        (counts,). The value that each count stands for, without noise.
+        Values without noise, in photons.
     noise : float
-        Root mean square of the Gaussian noise, positive, in the same units.
-    edge : float
-        The highest value that is still written as zero.
+        Root mean square of the Gaussian noise that is added, positive, in photons.
+    step : float
+        The difference between values that can be written, in photons; 0 for no rounding.
 
     Returns
     -------
     tuple of numpy.ndarray
-        Mean, variance, and share of zeros, at each rate.
+        The mean of what is written, the mean of its square, and the share of zeros.
 
     References
     ----------
@@ -107,18 +111,35 @@ def clipped_moments(
 
     Examples
     --------
-    >>> mean, variance, share = clipped_moments(np.eye(1), np.zeros(1), noise=1.0, edge=0.0)
-    >>> print(mean.round(4), variance.round(4), share)
-    [0.3989] [0.3408] [0.5]
+    >>> mean, square, zeros = clipped_moments(np.array([0.0, 9.0]), noise=1.0, step=0.0)
+    >>> print(mean.round(4), square.round(4), zeros.round(4))
+    [0.3989 9.    ] [ 0.5 82. ] [0.5 0. ]
     """
-    ratio = values / noise
-    density = np.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi)
-    above = (1 + erf(ratio / math.sqrt(2))) / 2
-    first = values * above + noise * density
-    second = (values**2 + noise**2) * above + values * noise * density
-    zeros = (1 + erf((edge - values) / noise / math.sqrt(2))) / 2
-    mean = probabilities @ first
-    return mean, probabilities @ second - mean**2, probabilities @ zeros
+    if step > COARSE:
+        steps = np.arange(1, int((values.max() + 6 * noise) / step) + 2)
+        reached = _normal((values[:, None] / step - steps + 0.5) * (step / noise))
+        mean, square = step * reached.sum(axis=1), step**2 * (reached @ (2.0 * steps - 1))
+        return mean, square, 1 - reached[:, 0]
+    edge = step / 2
+    above = _normal((values - edge) / noise)
+    density = noise * np.exp(-(((values - edge) / noise) ** 2) / 2) / math.sqrt(2 * math.pi)
+    square = (values**2 + noise**2 + step**2 / 12) * above + (values + edge) * density
+    return values * above + density, square, 1 - above
+
+
+def _normal(x: Floats) -> Floats:
+    """Return the normal distribution function, to 1e-6."""
+    distribution: Floats = np.interp(x, NODES, NORMAL)
+    return distribution
+
+
+def _model(parameters: Floats, probabilities: Floats, step: float) -> tuple[Floats, Floats, Floats]:
+    """Return mean, variance and share of zeros at each rate, in photons by the old gain."""
+    gain, offset, noise = math.exp(parameters[0]), parameters[1], math.exp(parameters[2])
+    values = offset + gain * np.arange(probabilities.shape[1])
+    moments = clipped_moments(values, noise=noise, step=step)
+    mean, square, zeros = (probabilities @ moment for moment in moments)
+    return mean, square - mean**2, zeros
 
 
 def _points(maps: NoiseMaps, line: TransferLine) -> Floats:
@@ -126,15 +147,14 @@ def _points(maps: NoiseMaps, line: TransferLine) -> Floats:
 
     In photons, by the gain of the line, above the lowest value.
     """
-    shares = maps.at_floor / (maps.frames / 2)
     still = maps.variance.astype(np.float64) - motion_variance(line)
-    quantities = (maps.mean, still, shares, still**2, shares**2)
+    quantities = (maps.mean, still, maps.at_floor, still**2, maps.at_floor**2)
     count, (mean, variance, share, square, square_share) = binned(maps, line.kept, *quantities)
     mean, variance = (mean + maps.origin - maps.floor) / line.gain, variance / line.gain**2
     chance = np.maximum(square / line.gain**4 - variance**2, 0) / count
     chance_share = np.maximum(square_share - share**2, 0) / count
-    error = np.sqrt(chance + (MODEL_ERROR * variance) ** 2)
-    error_share = np.sqrt(chance_share + MODEL_ERROR**2)
+    error = np.sqrt(chance + (VARIANCE_ERROR * variance) ** 2)
+    error_share = np.sqrt(chance_share + SHARE_ERROR**2)
     rows = np.stack([mean, variance, share, error, error_share], axis=1)
     return rows[(mean < BRIGHTEST) & (error > 0)]
 
@@ -169,7 +189,7 @@ def _least_squares(
         slopes = _slopes(misfit, here, residual)
         if gained < 1e-4 * (residual @ residual):
             break
-    covariance: Floats = np.linalg.pinv(slopes.T @ slopes)
+    covariance = np.linalg.pinv(slopes.T @ slopes).astype(np.float64)
     return here, covariance, float(residual @ residual)
 
 
@@ -181,14 +201,22 @@ def _slopes(misfit: Callable[[Floats], Floats], here: Floats, residual: Floats) 
 def _unclipped_line(
     maps: NoiseMaps, line: TransferLine, parameters: Floats, covariance: Floats
 ) -> TransferLine:
-    """Turn gain, offset and read noise, in photons of the old line, into a line in ADU."""
-    gain, noise = line.gain * math.exp(parameters[0]), line.gain * math.exp(parameters[2])
-    distance = maps.origin - maps.floor - line.gain * parameters[1]
-    by_parameter = np.array([[gain * distance, -gain * line.gain, 2 * noise**2], [gain, 0, 0]])
+    """Follow the model to where nothing is clipped, and return from there along a line."""
+    bright = _poisson(np.array([UNCLIPPED]))
+    distance = (maps.origin - maps.floor) / line.gain
+
+    def straight(parameters: Floats) -> Floats:
+        mean, variance, _ = _model(parameters, bright, maps.resolution / line.gain)
+        gain = math.exp(parameters[0])
+        intercept = variance[0] + gain * (distance - mean[0])
+        return np.array([intercept * line.gain**2, gain * line.gain])
+
+    intercept, gain = straight(parameters)
+    slopes = _slopes(straight, parameters, np.array([intercept, gain]))
     return replace(
         line,
-        gain=gain,
-        intercept=noise**2 + gain * distance,
-        covariance=by_parameter @ covariance @ by_parameter.T,
+        gain=float(gain),
+        intercept=float(intercept),
+        covariance=slopes @ covariance @ slopes.T,
         clipped=True,
     )

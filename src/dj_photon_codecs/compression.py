@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Compression", "choose_compression"]
 
-BAND = 8  # one in so many rows of a chunk is compressed to choose by
-FEWEST_ROWS = 16  # of a band; in fewer, a movie's smooth parts could not be told from its noise
+SAMPLE = 1 << 22  # codes of a chunk that are compressed to choose by; a small chunk is taken whole
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class Compression:
 CANDIDATES = (
     # the first of equals is chosen, so the simplest comes first
     Compression(PLAIN_COMPRESSOR),
-    Compression(Blosc(cname="zstd", clevel=1, shuffle=Blosc.NOSHUFFLE)),
+    # blocks of many frames, for movies whose frames repeat
+    Compression(Blosc(cname="zstd", clevel=3, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24)),
     Compression(Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)),
     Compression(COMPRESSOR, GroupedLayout()),
 )
@@ -65,8 +65,8 @@ def choose_compression(codes: NDArray[Any]) -> Compression:
     Parameters
     ----------
     codes : numpy.ndarray
-        Codes of one chunk, shape (frames, height, width, ...). A band of one in `BAND` of its
-        rows is compressed, in its middle.
+        Codes of one chunk, shape (frames, height, width, ...). A band of rows in its middle is
+        compressed.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def choose_compression(codes: NDArray[Any]) -> Compression:
         One of `CANDIDATES`; the same for the same codes.
     """
     rows = codes.shape[1]
-    height = min(rows, max(FEWEST_ROWS, rows // BAND))
+    height = min(rows, -(-SAMPLE * rows // codes.size))
     first = (rows - height) // 2
     band = np.ascontiguousarray(codes[:, first : first + height])
     return min(CANDIDATES, key=lambda candidate: len(candidate.encode(band)))

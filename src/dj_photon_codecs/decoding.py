@@ -28,6 +28,7 @@ __all__ = ["fit_table"]
 
 TABULATED = 320  # codes at most, which makes 1.7 kB of text
 BRIGHTEST = 400.0  # photons; above, the closed form errs by less than a thousandth
+SATURATED = 1.2  # times the highest value; brighter pixels show nothing but that
 RATES = np.arange(0.14, math.sqrt(BRIGHTEST), 0.1) ** 2  # photons, evenly spaced in noise
 NOISIEST = 8.0  # photons rms of read noise, from where on the closed form is as good
 FINEST = 0.01  # step, from where on down the closed form errs by less than .007 photon
@@ -40,7 +41,12 @@ THRIFT = 3e-4  # weight of that variance then; it keeps the bias below .0035 pho
 
 
 def fit_table(
-    calibration: Calibration, *, step: float, whole: bool, peaks: Calibration | None = None
+    calibration: Calibration,
+    *,
+    step: float,
+    whole: bool,
+    peaks: Calibration | None = None,
+    clipped: tuple[float, float] = (-math.inf, math.inf),
 ) -> DecodeTable:
     """Fit the photons that codes decode to.
 
@@ -55,6 +61,9 @@ def fit_table(
     peaks : Calibration, optional
         Where whole photons lie in the values, and how sharp they are, if that is not what
         `calibration` says; `photon_peaks` finds out.
+    clipped : tuple of float, optional
+        The lowest and the highest value that the camera writes, ADU, for all that lies beyond;
+        `clipping` finds out.
 
     Returns
     -------
@@ -88,14 +97,49 @@ def fit_table(
         whole=bool(whole),
     )
     peaks = peaks or calibration
-    if closed.step < FINEST or peaks.variance > (NOISIEST * peaks.gain) ** 2:
+    camera = _Camera(peaks.gain, peaks.offset, math.sqrt(peaks.variance), closed.whole, *clipped)
+    if closed.step < FINEST or camera.blur > NOISIEST * camera.gain:
         return closed
-    codes, fitted, rates = _range(closed, peaks)
-    system = _observe(closed, peaks, codes=codes, fitted=fitted, rates=rates)
+    codes, fitted, rates = _range(closed, camera)
+    system = _observe(closed, camera, codes=codes, fitted=fitted, rates=rates)
     photons = system.solve(thrift=0.0)
     if system.faint_variance_ratio(photons) > TOLERATED:
         photons = system.solve(thrift=THRIFT)
     return replace(closed, first=int(codes[0]), table=_written(photons, closed, codes[:fitted]))
+
+
+@dataclass(frozen=True)
+class _Camera:
+    """How counts of photons become values. All in ADU."""
+
+    gain: float
+    offset: float
+    blur: float
+    whole: bool
+    lowest: float
+    highest: float
+
+    def values(self, counts: Floats) -> Floats:
+        """Return values before noise, rounding and clipping."""
+        return self.offset + self.gain * counts
+
+    def sharp_values(self, counts: Floats) -> Floats:
+        """Return the values that are stored if there is no noise."""
+        values = self.values(counts)
+        return np.clip(np.rint(values) if self.whole else values, self.lowest, self.highest)
+
+    def rounded(self, values: Floats) -> Floats:
+        """Return by how much rounding displaces the mean of values that are blurred."""
+        if not self.whole:
+            return np.zeros_like(values)
+        order = np.arange(1.0, 33.0)  # of its Fourier series
+        size = (-1) ** order / (math.pi * order) * np.exp(-2 * (math.pi * order * self.blur) ** 2)
+        return np.asarray(np.sin(2 * math.pi * values[:, None] * order) @ size)
+
+    def cut_off(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return what clipping adds to the mean of blurred values, and what it takes away."""
+        below, above = (values - self.lowest) / self.blur, (self.highest - values) / self.blur
+        return self.blur * _mean_excess(below), self.blur * _mean_excess(above)
 
 
 @dataclass(frozen=True)
@@ -130,31 +174,32 @@ class _System:
         return float(variance / self.variances[faint])
 
 
-def _range(closed: DecodeTable, peaks: Calibration) -> tuple[Floats, int, Floats]:
+def _range(closed: DecodeTable, camera: _Camera) -> tuple[Floats, int, Floats]:
     """Return all codes that are seen, how many of them to fit, and at which rates."""
-    blur = math.sqrt(peaks.variance)
-    limits = np.array([peaks.offset - 5 * blur - 0.5, peaks.offset + BRIGHTEST * peaks.gain])
-    first, last = _codes(limits, closed)
-    last = min(last, first + TABULATED - 1)
-    end = closed.offset + closed.gain * float(closed.photons(last))
-    rates = RATES[: max(10, int(np.searchsorted(RATES, (end - peaks.offset) / peaks.gain)))]
-    brightest = peaks.offset + peaks.gain * _counts(rates)[-1:] + 6 * blur + 1
-    codes = np.arange(first, max(last, _codes(brightest, closed)[0]) + 1, dtype=np.float64)
-    return codes, int(last - first) + 1, rates
+    limits = [camera.offset - 5 * camera.blur - 0.5, camera.offset + BRIGHTEST * camera.gain]
+    first, last = _codes(np.clip(limits, camera.lowest, camera.highest), closed)
+    end = closed.offset + closed.gain * float(closed.photons(first + TABULATED - 1))
+    end = min(end, camera.offset + SATURATED * (camera.highest - camera.offset))
+    rates = RATES[: max(10, int(np.searchsorted(RATES, (end - camera.offset) / camera.gain)))]
+    brightest = camera.values(_counts(rates)[-1:]) + 6 * camera.blur + 1
+    end_code = _codes(np.clip(brightest, camera.lowest, camera.highest), closed)[0]
+    codes = np.arange(first, max(last, end_code) + 1, dtype=np.float64)
+    return codes, int(min(last - first + 1, TABULATED)), rates
 
 
 def _observe(
-    closed: DecodeTable, peaks: Calibration, *, codes: Floats, fitted: int, rates: Floats
+    closed: DecodeTable, camera: _Camera, *, codes: Floats, fitted: int, rates: Floats
 ) -> _System:
     counts = _counts(rates)
-    seen, sums = _responses(closed, peaks, codes=codes, counts=counts)
-    rounding = closed.whole * (peaks.variance > 0) / 12
-    variances = (peaks.gain**2 * rates + peaks.variance + rounding) / closed.gain**2
+    observe = _blurred if camera.blur else _sharp
+    seen, sums, means = observe(closed, camera, codes=codes, counts=counts)
+    noise = camera.blur**2 + camera.whole * (camera.blur > 0) / 12
+    variances = (camera.gain**2 * rates + noise) / closed.gain**2
     poisson = _poisson(rates, counts)
     overall = (1 / (variances + 3 / 8)) @ poisson
     return _System(
         rates=rates,
-        means=poisson @ (_stored(peaks, counts, whole=closed.whole) - closed.offset) / closed.gain,
+        means=poisson @ means,
         variances=variances,
         probabilities=poisson @ seen,
         closed=closed.photons(codes),
@@ -177,34 +222,38 @@ def _poisson(rates: Floats, counts: Floats) -> Floats:
     return np.asarray(np.exp(counts * np.log(rates)[:, None] - rates[:, None] - logarithms))
 
 
-def _responses(
-    closed: DecodeTable, peaks: Calibration, *, codes: Floats, counts: Floats
-) -> tuple[Floats, Floats]:
-    """Return how often each count of photons gives each code, and that times the mean value."""
-    values = (peaks.offset + peaks.gain * counts)[:, None]
-    photons = (_stored(peaks, counts, whole=closed.whole)[:, None] - closed.offset) / closed.gain
-    if peaks.variance == 0:
-        given = _codes(closed.offset + closed.gain * photons, closed)
-        hit = (np.clip(given, codes[0], codes[-1]) == codes).astype(np.float64)
-        return hit, hit * photons
-    blur = math.sqrt(peaks.variance)
-    z = (closed.edges(codes[1:]) - values) / blur
-    below = _padded(_normal_distribution(z), last=1.0)
+def _sharp(
+    closed: DecodeTable, camera: _Camera, *, codes: Floats, counts: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return how often each count gives each code, that times the mean value, and that mean."""
+    values = camera.sharp_values(counts)
+    photons = (values - closed.offset) / closed.gain
+    given = np.clip(_codes(values, closed), codes[0], codes[-1])
+    seen = (given[:, None] == codes).astype(np.float64)
+    return seen, seen * photons[:, None], photons
+
+
+def _blurred(
+    closed: DecodeTable, camera: _Camera, *, codes: Floats, counts: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return the same where there is read noise."""
+    values = camera.values(counts)
+    photons = (values - closed.offset) / closed.gain
+    z = (closed.edges(codes[1:]) - values[:, None]) / camera.blur
+    seen = np.diff(_padded(_normal_distribution(z), last=1.0), axis=1)
     density = _padded(np.exp(-z * z / 2) / math.sqrt(2 * math.pi), last=0.0)
-    hit = np.diff(below, axis=1)
-    return hit, hit * photons - blur / closed.gain * np.diff(density, axis=1)
+    sums = seen * photons[:, None] - camera.blur / closed.gain * np.diff(density, axis=1)
+    added, taken = (part / closed.gain for part in camera.cut_off(values))
+    sums[:, 0] += added
+    sums[:, -1] -= taken
+    return seen, sums, photons + camera.rounded(values) / closed.gain + added - taken
 
 
-def _stored(peaks: Calibration, counts: Floats, *, whole: bool) -> Floats:
-    """Return the mean of the values that are stored for each count: rounding may displace it."""
-    values = peaks.offset + peaks.gain * counts
-    if not whole:
-        return values
-    if peaks.variance == 0:
-        return np.rint(values)
-    order = np.arange(1.0, 33.0)  # of the Fourier series of rounding, blurred
-    size = (-1) ** order / (math.pi * order) * np.exp(-2 * math.pi**2 * order**2 * peaks.variance)
-    return values + np.sin(2 * math.pi * values[:, None] * order) @ size
+def _mean_excess(z: Floats) -> Floats:
+    """Return the mean of what a standard normal variable exceeds z by, and 0 if it does not."""
+    z = np.minimum(z, 40.0)
+    above = 1 - _normal_distribution(z)
+    return np.asarray(np.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * above)
 
 
 def _normal_distribution(z: Floats) -> Floats:

@@ -221,7 +221,7 @@ def _correlation_doubts(noise: Correlation) -> Iterator[str]:
 
 
 def _floor_doubts(maps: NoiseMaps, line: TransferLine) -> Iterator[str]:
-    at_floor = float(maps.at_floor[line.kept].sum() / (maps.frames / 2 * line.kept.sum()))
+    at_floor = float(maps.at_floor[line.kept].mean())
     if not line.vouched and at_floor > AT_FLOOR and not _counts_photons(maps, line):
         yield (
             f"{at_floor:.0%} of the values are the lowest one, {maps.floor:g}, and no part of the "

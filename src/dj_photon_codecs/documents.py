@@ -226,6 +226,8 @@ def linear_view(documents: Documents, unit: Literal["ADU", "photon"]) -> Documen
         return None
     zattrs = documents["zattrs"]
     exact = unit == "ADU" and transform.step is None
+    if exact and np.dtype(zattrs["original_dtype"]) == np.dtype(transform.codes):
+        return codes
     linear = LinearFilter(
         codes=transform.codes,
         dtype=zattrs["original_dtype"] if exact else "<f4",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dj_photon_codecs.grouping import group_pixels
 from dj_photon_codecs.packing import MAX_BYTES, pack, unpack
 
-__all__ = ["COMPRESSOR", "GroupedLayout"]
+__all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout"]
 
 # In blocks longer than Blosc's own zstd looks for longer matches only: in noise the short ones
 # are accidents, and cost more than they save.

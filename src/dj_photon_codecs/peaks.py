@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["photon_peaks"]
+__all__ = ["clipping", "photon_peaks"]
 
 SAMPLE = 1 << 18  # values that are looked at
 ENOUGH = 1000  # values, below which nothing is concluded
-FADING = (
-    5.0  # photons, over which weights fall by 1 / e: an error of the gain displaces bright peaks
-)
-FADED = 12.0  # times that; brighter values have no weight
+FADING = 5.0  # photons, over which weights fall by 1 / e; an error of the gain moves bright peaks
+FADED = 60.0  # photons above the faintest, from where on there is no weight
 NARROW = 2.0  # gain, below which whole numbers of ADU are too far apart to sample the peaks
-SHARP = 0.01  # photons; values so close to whole photons have no noise to speak of
+CLIPPED = 0.001  # share of values that are the lowest or the highest, if these are limits,
+PILED = 5.0  # and times as many as are the next
+SHARP, NEARLY_ALL = 0.01, 0.998  # photons; if so many values are so close to whole, all are
 BINS = 64  # in a photon
 VISIBLE = 0.02  # contrast below which there are no peaks; that of a read noise of .45 photon
 DISTINCT = 0.1  # contrast from which on peaks tell the gain better than the noise does
@@ -75,8 +75,7 @@ def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) ->
     >>> round(found.offset), round(found.variance, -1)
     (100, 100.0)
     """
-    sample = np.asarray(values).reshape(-1)
-    sample = sample[:: max(1, sample.size // SAMPLE)].astype(np.float64)
+    sample = _sample(values)
     photons = (sample - calibration.offset) / calibration.gain
     known, narrow = calibration.variance > 0, whole and calibration.gain < NARROW
     if sample.size < ENOUGH or (narrow and known):
@@ -85,7 +84,46 @@ def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) ->
         return calibration
     if narrow:
         return _displaced(calibration, noise=SMOOTH**2, place=SMOOTH**2)
-    return _measured(_Histogram.of(photons), calibration, whole=whole)
+    unclipped = photons[(sample > sample.min()) & (sample < sample.max())]
+    if unclipped.size < ENOUGH:
+        return calibration
+    return _measured(_Histogram.of(unclipped), calibration, whole=whole)
+
+
+def clipping(values: ArrayLike) -> tuple[float, float]:
+    """Find out between which values a camera clips.
+
+    Parameters
+    ----------
+    values : array_like
+        A sample of the movie, ADU, of any shape.
+
+    Returns
+    -------
+    tuple of float
+        The lowest and the highest value, for `fit_table`; minus and plus infinity where values
+        do not pile up there.
+
+    Examples
+    --------
+    >>> clipping(np.maximum(np.random.default_rng(0).normal(10, 10, 1000), 0))
+    (0.0, inf)
+    """
+    levels, counts = np.unique(_sample(values), return_counts=True)
+    return (
+        float(levels[0]) if _is_pile(counts) else -math.inf,
+        float(levels[-1]) if _is_pile(counts[::-1]) else math.inf,
+    )
+
+
+def _is_pile(counts: NDArray[np.intp]) -> bool:
+    """Say whether the first of many values is there too often to be the end of a tail."""
+    return counts.size > 1 and bool(counts[0] > max(CLIPPED * counts.sum(), PILED * counts[1]))
+
+
+def _sample(values: ArrayLike) -> Floats:
+    flat = np.asarray(values).reshape(-1)
+    return flat[:: max(1, flat.size // SAMPLE)].astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -100,12 +138,12 @@ class _Histogram:
     def of(cls, photons: Floats) -> _Histogram:
         """Gather photons, but for the few that are far brighter than the faintest."""
         faintest = np.percentile(photons, 1)
-        photons = photons[np.abs(photons - faintest) < FADED * FADING]
+        photons = photons[np.abs(photons - faintest) < FADED]
         bins = np.unique(np.rint(photons * BINS), return_inverse=True)[1]
         counts = np.bincount(bins).astype(np.float64)
         means = np.bincount(bins, photons) / counts
         # An exponential displaces all blurred peaks alike, any other weight each by its own slope.
-        return cls(means, counts, np.exp((faintest - means) / FADING))
+        return cls(means, counts, np.exp(-np.maximum(means - faintest, 0) / FADING))
 
     def contrast(self, scale: float = 1.0) -> complex:
         weights = self.counts * self.weights
@@ -147,14 +185,14 @@ def _displaced(
 def _scale(histogram: _Histogram) -> float:
     """Return by what to multiply photons for their peaks to lie one photon apart."""
     logarithms = np.log([abs(histogram.contrast(scale)) for scale in SCALES])
-    blur = -logarithms.max()
     # Blur by itself favours wider peaks: it takes itself, times the scale squared, from each.
+    blur = -float((logarithms / SCALES**2).max())
     sharpness = logarithms + blur * SCALES**2
     best, given = int(sharpness.argmax()), SCALES.size // 2
-    error = histogram.uncertainty() / math.exp(-blur)
-    if sharpness[best] - sharpness[given] < (CERTAIN * error) ** 2 / 2:
+    better = math.sqrt(2 * (sharpness[best] - sharpness[given])) * math.exp(-blur)
+    if blur > -math.log(DISTINCT) or better < CERTAIN * histogram.uncertainty():
         return 1.0
-    return float(SCALES[best]) if blur < -math.log(DISTINCT) else 1.0
+    return float(SCALES[best])
 
 
 def _is_sharp(photons: Floats, calibration: Calibration, *, whole: bool) -> bool:
@@ -163,4 +201,4 @@ def _is_sharp(photons: Floats, calibration: Calibration, *, whole: bool) -> bool
     if whole:
         values = np.rint(calibration.offset + calibration.gain * nearest)
         nearest = (values - calibration.offset) / calibration.gain
-    return bool((np.abs(photons - nearest) < SHARP).mean() > 1 - SHARP)
+    return bool((np.abs(photons - nearest) < SHARP).mean() > NEARLY_ALL)

@@ -64,10 +64,11 @@ def fit_transfer_line(maps: NoiseMaps) -> TransferLine | None:
     return whole if _agree(reference, whole) else reference
 
 
-def _rarely(counts: NDArray[np.uint32], maps: NoiseMaps, tiles: Tiles) -> Mask:
+def _rarely(shares: NDArray[np.float32], maps: NoiseMaps, tiles: Tiles) -> Mask:
     """Find pixels that show a value rarely: around them, and themselves in the other fold."""
-    around = tiles.spread(tiles.sum(counts.sum(axis=0)) / tiles.pixels) / maps.frames
-    rarely: Mask = (around <= CLIPPED) & (counts[::-1] <= max(CLIPPED * maps.frames / 2, 1))
+    around = tiles.spread(tiles.sum(shares.mean(axis=0)) / tiles.pixels)
+    one_sample = 2 / maps.frames
+    rarely: Mask = (around <= CLIPPED) & (shares[::-1] <= max(CLIPPED, 1.5 * one_sample))
     return rarely
 
 

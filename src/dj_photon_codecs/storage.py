@@ -395,7 +395,7 @@ def _whole_or_nothing(fs: AbstractFileSystem, path: str) -> Iterator[None]:
     except BaseException as error:
         try:
             _remove(fs, path, parents)
-        except OSError as failure:
+        except BaseException as failure:  # noqa: BLE001 - not all that stores raise is an OSError
             error.add_note(
                 f"Part of the movie is left at {path}, because removing it failed too ({failure}). "
                 "No row refers to it; DataJoint's garbage collection will remove it"

@@ -55,7 +55,7 @@ class NoiseMaps:
         (3, height, width). Covariance of the noise with that of the next frame, the pixel below
         and the pixel to the right, in ADU squared; both folds together.
     at_floor, at_ceiling : numpy.ndarray
-        How many of the samples have the lowest, the highest value of the movie.
+        What share of the samples has the lowest, the highest value of the movie.
     frames : int
         Frames that were read.
     origin, floor, ceiling : float
@@ -68,8 +68,8 @@ class NoiseMaps:
     variance: Maps
     runs: Maps
     products: Maps
-    at_floor: NDArray[np.uint32]
-    at_ceiling: NDArray[np.uint32]
+    at_floor: Maps
+    at_ceiling: Maps
     frames: int
     origin: float
     floor: float
@@ -104,14 +104,16 @@ def measure_noise(movie: Any) -> NoiseMaps:
     for block in _blocks(movie):
         for start in range(0, len(block) - RUN + 1, RUN):
             frames = block[start : start + RUN]
-            floor.add(frames, fold=count % 2)
-            ceiling.add(frames, fold=count % 2)
-            sums.add(_relative(frames, origin), tiles, fold=count % 2)
+            kept = sums.add(_relative(frames, origin), tiles, fold=count % 2)
+            floor.add(frames, kept, fold=count % 2)
+            ceiling.add(frames, kept, fold=count % 2)
             count += 1
+    means = sums.means()
+    samples = RUN * np.maximum(means["runs"], 1)
     return NoiseMaps(
-        **sums.means(),
-        at_floor=floor.counts,
-        at_ceiling=ceiling.counts,
+        **means,
+        at_floor=floor.counts / samples,
+        at_ceiling=ceiling.counts / samples,
         frames=count * RUN,
         origin=origin,
         floor=floor.level,
@@ -190,9 +192,9 @@ class _Extreme:
     def __init__(self, choose: Any, shape: tuple[int, ...]) -> None:
         self._choose = choose
         self.level = math.nan
-        self.counts = np.zeros((2, *shape), np.uint32)
+        self.counts = np.zeros((2, *shape), np.float32)
 
-    def add(self, frames: NDArray[Any], *, fold: int) -> None:
+    def add(self, frames: NDArray[Any], kept: Maps, *, fold: int) -> None:
         level = float(self._choose(frames))
         if not math.isfinite(level):
             raise ValueError(
@@ -203,7 +205,7 @@ class _Extreme:
             self.level = level
             self.counts[...] = 0  # no earlier sample can have the new extreme value
         if level == self.level:
-            self.counts[fold] += np.count_nonzero(frames == level, axis=0).astype(np.uint32)
+            self.counts[fold] += kept * np.count_nonzero(frames == level, axis=0)
 
 
 class _Sums:
@@ -216,7 +218,7 @@ class _Sums:
         self._square = np.zeros_like(self._runs)
         self._products = np.zeros((3, height, width), np.float32)
 
-    def add(self, frames: Maps, tiles: Tiles, *, fold: int) -> None:
+    def add(self, frames: Maps, tiles: Tiles, *, fold: int) -> Maps:
         mean, curve, wiggle = _contrasts(frames)
         for contrast in (curve, wiggle):
             _remove_common(contrast, mean, tiles)
@@ -232,6 +234,7 @@ class _Sums:
         for contrast in (curve, wiggle):
             below[:-1] += contrast[:-1] * contrast[1:]
             right[:, :-1] += contrast[:, :-1] * contrast[:, 1:]
+        return kept
 
     def means(self) -> dict[str, Maps]:
         # The line that each run lost took two of its four degrees of freedom.

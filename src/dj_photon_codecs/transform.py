@@ -131,7 +131,7 @@ def generalized_anscombe(
     Examples
     --------
     >>> generalized_anscombe([90, 100, 1100], gain=10, offset=100, variance=4).round(4)
-    array([-0.343 ,  1.2884, 20.0415])
+    array([-0.3429,  1.2884, 20.0415])
     """
     _check_parameters(gain, offset, variance)
     shift = SHIFT + variance / gain**2
