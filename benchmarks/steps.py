@@ -23,7 +23,7 @@ from simulate import camera, simulate_rates
 from dj_photon_codecs import Calibration, CameraMovie
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.movies import survey
-from dj_photon_codecs.storage import write_movie
+from dj_photon_codecs.writing import write_movie
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +100,11 @@ def stored(movie: CameraMovie) -> tuple[NDArray[Any], NDArray[Any], int]:
         path = Path(folder, "movie.zarr").as_posix()
         documents = write_movie(movie, fs, path, found=found, frames_per_chunk=100)
         fetched = open_movie(fs, path, documents)
-        return fetched.photons[:], fetched[:], sum(file["size"] for file in fs.ls(path, True))
+        return (
+            fetched.photons[:],
+            fetched[:],
+            sum(file["size"] for file in fs.ls(path, detail=True)),
+        )
 
 
 def brightest_regions(rates: NDArray[Any]) -> list[Any]:

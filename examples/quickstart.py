@@ -23,9 +23,9 @@ import numpy as np
 
 os.environ["DJ_IGNORE_CONFIG_FILE"] = "true"  # another database's configuration stays out of this
 
-import datajoint as dj  # noqa: E402
+import datajoint as dj
 
-from dj_photon_codecs import CameraMovie, calibrate  # noqa: E402
+from dj_photon_codecs import CameraMovie, calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,11 +41,13 @@ def main() -> None:
     options = _options()
     movie = simulate_movie() if options.movie is None else load_movie(options.movie)
     print(f"movie      {movie.shape} {movie.dtype}, mean {movie.mean():.3g}, highest {movie.max()}")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        with embedded_database(Path(folder)) as schema:
-            stored = insert_and_fetch(schema, movie)
-            draw(options.picture, movie, stored)
-            schema.drop(prompt=False)
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        embedded_database(Path(folder)) as schema,
+    ):
+        stored = insert_and_fetch(schema, movie)
+        draw(options.picture, movie, stored)
+        schema.drop(prompt=False)
     print(f"picture    {options.picture}")
 
 

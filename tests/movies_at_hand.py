@@ -14,7 +14,7 @@ from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import Compression
 from dj_photon_codecs.movies import CameraMovie, survey
-from dj_photon_codecs.storage import write_movie
+from dj_photon_codecs.writing import write_movie
 
 BLOSC = Blosc("zstd", 5, Blosc.BITSHUFFLE)
 PLAIN = Compression(BLOSC)

@@ -99,7 +99,9 @@ def test_where_the_codes_cannot_tell_one_photon_from_none_variance_is_bought_wit
 
 @pytest.mark.parametrize("noise", [0, 0.3, 1])
 @pytest.mark.parametrize("step", [0.5, 1.0])
-@pytest.mark.parametrize(("gain", "offset"), [(0.5, 0.0), (2, -200.0), (2.5, 33.3), (700, 1000.0)])
+@pytest.mark.parametrize(
+    ("gain", "offset"), [(0.5, 0.0), (0.7, 12.3), (2, -200.0), (2.5, 33.3), (700, 1000.0)]
+)
 def test_unusual_gains_and_offsets_are_unbiased_too(gain, offset, noise, step):
     rates = RATES[:12] if gain == 700 else RATES
     given = camera(gain, noise, offset)
@@ -198,6 +200,16 @@ def test_single_counts_stay_exact_where_all_their_codes_do(step):
     codes = quantize(generalized_anscombe(counts), step, dtype="i8")
     photons = fit_table(Calibration(), step=step, whole=True).photons(codes)
     np.testing.assert_allclose(photons, counts, atol=2e-4)
+
+
+@pytest.mark.parametrize("noise", [0.3, 1, 2])
+def test_read_noise_moves_single_values_little(noise):
+    given, values = camera(1, noise, 0.0), np.arange(math.floor(-4 * noise), 8)
+    codes = quantize(
+        generalized_anscombe(values, given.gain, given.offset, given.variance), 0.25, dtype="i8"
+    )
+    photons = fit_table(given, step=0.25, whole=True).photons(codes)
+    np.testing.assert_allclose(photons, values, atol=0.03)
 
 
 def test_fine_steps_and_great_noise_need_no_table():

@@ -28,6 +28,7 @@ MIDDLE = {
     "layout",
     "reporting",
     "storage",
+    "writing",
 }
 FLOORS = {name: 2 if name in TOP else 1 if name in MIDDLE else 0 for name in MODULES}
 
@@ -37,7 +38,7 @@ LIBRARIES = [
     {"numpy", "numcodecs", "zarr", "fsspec", "google_crc32c", "datajoint"},
 ]
 # Extras, and what is slow to import, are imported where they are used: never with the module.
-WHEN_ASKED_FOR = {"matplotlib", "anscombe_transform", "pcodec"}
+WHEN_ASKED_FOR = {"matplotlib", "mpl_toolkits", "anscombe_transform", "pcodec"}
 
 LONGEST = 300  # lines of code
 modules = pytest.mark.parametrize("name", MODULES)

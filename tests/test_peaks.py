@@ -80,6 +80,24 @@ def test_photon_counts_are_sharp_whatever_their_gain_is_called():
         assert photon_peaks(counts, given, whole=True) is given
 
 
+def test_a_wrong_gain_is_not_read_into_blurred_peaks():
+    given = camera(30, 0.3)
+    for rate in (0.3, 1, 2):
+        mistaken = replace(given, offset=given.offset + 3)
+        found = photon_peaks(record(given, rate, size=5000), mistaken, whole=True)
+        assert found.gain == 30
+        assert found.offset == pytest.approx(100, abs=2)
+
+
+def test_read_noise_that_is_not_there_goes_to_the_offset():
+    true, claimed = camera(30, 0.2), 4 * 30**2
+    offset = true.offset + (claimed - true.variance) / true.gain
+    mistaken = replace(true, offset=offset, variance=claimed)
+    found = photon_peaks(record(true, ALL_RATES), mistaken, whole=True)
+    assert found.offset == pytest.approx(true.offset, abs=0.3)
+    assert found.variance == pytest.approx(true.variance, rel=0.05)
+
+
 def test_a_pile_of_clipped_values_is_no_peak():
     true = camera(30, 1.0, offset=0.0)
     values = np.clip(record(true, 1.0), 0, 300)
@@ -112,6 +130,11 @@ def test_clipped_values_pile_up_at_the_limits():
 def test_the_highest_count_is_no_limit(rate):
     counts = np.random.default_rng(4).poisson(rate, MANY)
     assert clipping(counts)[1] == math.inf
+
+
+def test_rare_single_photons_are_no_limit():
+    counts = np.random.default_rng(4).random(MANY) < 0.01
+    assert clipping(counts) == (0, math.inf)
 
 
 def test_a_constant_movie_is_not_clipped():

@@ -126,6 +126,7 @@ def test_every_value_in_a_range_has_a_code_that_fits(camera, step, values):
 @pytest.mark.parametrize(
     ("lowest", "highest", "dtype"),
     [
+        (0, 1000, "|u1"),  # code 127 would fit into both
         (0, 4000, "|u1"),  # code 253
         (0, 4100, "<u2"),  # code 256
         (-3, 100, "|i1"),

@@ -21,7 +21,7 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteReques
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import LocalStore
 
-from dj_photon_codecs import storage
+from dj_photon_codecs import writing
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import Compression
@@ -29,8 +29,9 @@ from dj_photon_codecs.documents import Documents
 from dj_photon_codecs.filter import AnscombeFilter
 from dj_photon_codecs.layout import GroupedLayout
 from dj_photon_codecs.movies import CameraMovie
-from dj_photon_codecs.storage import ChunkError, MovieStore, copy_movie
+from dj_photon_codecs.storage import ChunkError, MovieStore
 from dj_photon_codecs.transform import anscombe, generalized_anscombe
+from dj_photon_codecs.writing import copy_movie
 from tests.movies_at_hand import (
     BLOSC,
     CAMERA,
@@ -239,7 +240,7 @@ def test_chunks_hold_as_many_frames_as_wanted(frames, wanted, chunks, target):
     ("dtype", "frames"), [("u1", 35), ("u2", 17), ("u4", 8), ("f8", 4)], ids=str
 )
 def test_chunks_hold_fewer_frames_where_blosc_cannot_take_more(dtype, frames, target, monkeypatch):
-    monkeypatch.setattr(storage, "LARGEST_CHUNK", 35 * 60)
+    monkeypatch.setattr(writing, "LARGEST_CHUNK", 35 * 60)
     top = 0.5 if dtype == "f8" else np.iinfo(dtype).max
     values = np.broadcast_to(np.array(top, dtype), (120, 6, 10))
 
@@ -255,19 +256,19 @@ def test_a_hundred_frames_of_more_than_two_gigabytes_come_back(target):
 
     movie = store_movie(values, local_files(), target)
 
-    assert 2**30 < movie.chunks[0] * frame.nbytes <= storage.LARGEST_CHUNK < 2**31
+    assert 2**30 < movie.chunks[0] * frame.nbytes <= writing.LARGEST_CHUNK < 2**31
     np.testing.assert_array_equal(movie[64], anscombe(frame), strict=True)
 
 
 def test_what_counts_is_the_size_of_the_codes(target, monkeypatch):
-    monkeypatch.setattr(storage, "LARGEST_CHUNK", 35 * 60)
+    monkeypatch.setattr(writing, "LARGEST_CHUNK", 35 * 60)
     values = np.ones((120, 6, 10), "f8")
 
     assert store_movie(values, local_files(), target).chunks == (35, 6, 10)
 
 
 def test_frames_that_blosc_cannot_take_are_refused(folder, target, monkeypatch):
-    monkeypatch.setattr(storage, "LARGEST_CHUNK", 59)
+    monkeypatch.setattr(writing, "LARGEST_CHUNK", 59)
     before = tree(folder)
 
     with pytest.raises(
@@ -449,10 +450,10 @@ class Counter:
 
 
 @pytest.mark.parametrize(
-    ("budget", "most"), [(10**9, storage.WORKERS), (6 * 2 * 3, 3), (1, 1)], ids=str
+    ("budget", "most"), [(10**9, writing.WORKERS), (6 * 2 * 3, 3), (1, 1)], ids=str
 )
 def test_as_many_chunks_are_under_way_as_fit_the_budget(budget, most, target, monkeypatch):
-    monkeypatch.setattr(storage, "BUDGET", budget)
+    monkeypatch.setattr(writing, "BUDGET", budget)
     under_way = Counter()
 
     def at_write(write):

@@ -108,16 +108,15 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
     def calibration(self) -> Calibration:
         """Gain (ADU per photon), offset (ADU) and variance of the read noise (ADU squared)."""
         attributes = self._documents["zattrs"]
-        return Calibration(
-            gain=attributes["anscombe_gain"],
-            offset=attributes["anscombe_offset"],
-            variance=attributes["anscombe_variance"],
-        )
+        names = ("gain", "offset", "variance")
+        known = {name: attributes.get(f"anscombe_{name}") for name in names}
+        # an array that another program wrote as plain values may lack them: those of counts
+        return Calibration(**{name: each for name, each in known.items() if each is not None})
 
     @property
     def step(self) -> float | None:
         """The quantisation step, in standard deviations of the noise; None if stored exactly."""
-        step: float | None = self._documents["zattrs"]["quantization_step"]
+        step: float | None = self._documents["zattrs"].get("quantization_step")
         return step
 
     def verify(self) -> list[str]:

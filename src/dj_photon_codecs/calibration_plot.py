@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "in_words"]
 
-RESIDUALS = (0.0, -0.42, 1.0, 0.24)  # place of the lower panel, in units of the upper one
-
 
 def draw(calibration: Calibration, ax: Axes | None = None) -> Axes:
     """Draw a photon transfer curve with its residuals; see `Calibration.plot`."""
     if ax is None:
         import matplotlib.pyplot as plt  # noqa: PLC0415
 
-        _, ax = plt.subplots(figsize=(6.4, 6.4), layout="constrained")
+        _, ax = plt.subplots(figsize=(6.4, 6.4))
     mean, variance, stderr = np.array(calibration.curve).T
     ends = np.array([min(calibration.offset, mean.min()), mean.max()])
     if calibration.excluded:
@@ -48,7 +46,7 @@ def in_words(calibration: Calibration) -> str:
     Returns
     -------
     str
-        A line for the gain, one for the zero level, one for the pixels.
+        A line for the gain, one for the zero level, and what else is known.
 
     Examples
     --------
@@ -71,6 +69,10 @@ def in_words(calibration: Calibration) -> str:
     if calibration.pixels_used is not None and calibration.pixels_excluded is not None:
         total = calibration.pixels_used + calibration.pixels_excluded
         lines.append(f"{calibration.pixels_used:,} of {total:,} pixels were used.")
+    if calibration.clipped:
+        lines.append(
+            "Dark values are clipped; the line is what they would follow if they were not."
+        )
     return "\n".join(lines)
 
 
@@ -90,11 +92,15 @@ def _draw_excluded(ax: Axes, calibration: Calibration, *, highest: float) -> Non
 
 
 def _draw_residuals(ax: Axes, calibration: Calibration) -> None:
+    from mpl_toolkits.axes_grid1 import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        make_axes_locatable,
+    )
+
     mean, variance, stderr = np.array(calibration.curve).T
     expected = _line(calibration, mean)
     seen = expected > 0
     percent = 100 / expected[seen]
-    below = ax.inset_axes(RESIDUALS, sharex=ax)
+    below = make_axes_locatable(ax).append_axes("bottom", size="35%", pad=0.1, sharex=ax)
     below.axhline(0, color="C1")
     below.errorbar(
         mean[seen],

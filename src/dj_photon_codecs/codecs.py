@@ -20,7 +20,7 @@ from dj_photon_codecs.compression import Compression
 from dj_photon_codecs.documents import Documents
 from dj_photon_codecs.filter import AnscombeFilter
 from dj_photon_codecs.movies import CameraMovie, check_frames, survey
-from dj_photon_codecs.storage import copy_movie, write_movie
+from dj_photon_codecs.writing import copy_movie, write_movie
 
 if TYPE_CHECKING:
     from numcodecs.abc import Codec

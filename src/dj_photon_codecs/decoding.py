@@ -244,8 +244,6 @@ def _blurred(
     density = _padded(np.exp(-z * z / 2) / math.sqrt(2 * math.pi), last=0.0)
     sums = seen * photons[:, None] - camera.blur / closed.gain * np.diff(density, axis=1)
     added, taken = (part / closed.gain for part in camera.cut_off(values))
-    sums[:, 0] += added
-    sums[:, -1] -= taken
     return seen, sums, photons + camera.rounded(values) / closed.gain + added - taken
 
 

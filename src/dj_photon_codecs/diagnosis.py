@@ -25,9 +25,10 @@ Points = tuple[tuple[float, float, float], ...]
 IMPRECISE = 0.1  # relative standard error of the gain
 CORRELATED = 0.1  # noise of neighbours; the estimate for independent pixels is below .02
 SMOOTHED = 0.6  # both ways: a detector that is too slow correlates along its lines only
-TREND = 0.2  # noise of consecutive frames; fast changes of the light reach .15
-AVERAGED = 0.35  # a running mean of two frames reaches .5
+TREND = 0.17  # noise of consecutive frames; fast changes of the light reach .15
+AVERAGED = 0.25  # a running mean of two frames reaches .5, one of more .33
 BENT = 0.1  # relative distance of a point from the line, beyond three standard errors
+CROOKED = 0.5
 MOVING = 1.3  # pixels rms; below, motion leaves the gain right to 2-3 %
 AT_FLOOR = 0.05  # share of samples whose clipping could matter
 BURIED = 0.5  # share of samples whose clipping leaves too little to correct it reliably
@@ -120,16 +121,11 @@ def doubts(
     Raises
     ------
     ValueError
-        If the movie was smoothed or its frames averaged.
+        If the movie was smoothed, its frames averaged, or the curve is nothing like a line.
     """
     yield from _correlation_doubts(correlation)
-    bend = _bend(line, maps.origin, curve)
-    if bend > BENT and not line.clipped:
-        yield (
-            f"the photon transfer curve is no straight line: a point lies {bend:.0%} off. The "
-            "values may be clipped, compressed or processed, or the scene may move. Look at "
-            "calibration.plot()"
-        )
+    if not line.clipped:
+        yield from _shape_doubts(_bend(line, maps.origin, curve))
     pixels = math.sqrt(2 * max(line.motion - 3 * line.motion_stderr, 0))
     if pixels > MOVING:
         yield (
@@ -187,12 +183,15 @@ def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
     still = maps.variance.astype(np.float64) - (motion_variance(line) if kept else 0.0)
     count, (mean, variance, square) = binned(maps, chosen, maps.mean, still, still**2)
     stderr = np.sqrt(np.maximum(square - variance**2, 0) / count)
-    rows = np.stack([mean + maps.origin, variance, stderr], axis=1)
-    return tuple((_rounded(m), _rounded(v), _rounded(s)) for m, v, s in rows.tolist())
+    # Six digits, so that a stored calibration is short; of the means, six behind the largest.
+    digits = 6 - math.ceil(math.log10(np.abs(maps.mean).max()))
+    means = (mean + maps.origin).round(digits).tolist()
+    rows = zip(means, variance.tolist(), stderr.tolist(), strict=True)
+    return tuple((m, _rounded(v), _rounded(s)) for m, v, s in rows)
 
 
 def _correlation_doubts(noise: Correlation) -> Iterator[str]:
-    if min(noise.vertical, noise.horizontal) > SMOOTHED or noise.time > AVERAGED:
+    if min(noise.vertical, noise.horizontal) > SMOOTHED or abs(noise.time) > AVERAGED:
         raise ValueError(
             f"the movie was smoothed or its frames averaged: the noise of neighbouring pixels "
             f"correlates by {noise.vertical:.2f} (vertical) and {noise.horizontal:.2f} "
@@ -217,6 +216,17 @@ def _correlation_doubts(noise: Correlation) -> Iterator[str]:
             f"the noise of consecutive frames correlates by {noise.time:.2f}, as in movies that "
             "were averaged or interpolated in time, or whose light changes fast: the gain may "
             "be off by as much"
+        )
+
+
+def _shape_doubts(bend: float) -> Iterator[str]:
+    what = f"the photon transfer curve is no straight line: a point lies {bend:.0%} off it"
+    if bend > CROOKED:
+        raise ValueError(f"{what}. These are not the values of a camera. {ADVICE}")
+    if bend > BENT:
+        yield (
+            f"{what}. The values may be clipped, compressed or processed, or the scene may move. "
+            "Look at calibration.plot()"
         )
 
 

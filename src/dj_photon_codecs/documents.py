@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.quantization import DecodeTable
 
 __all__ = [
+    "NAMES",
     "Documents",
     "check_documents",
     "chunk_checksums",
@@ -34,6 +35,7 @@ __all__ = [
 FORMAT_VERSION = "1.0"
 MAJOR = FORMAT_VERSION.split(".", maxsplit=1)[0]
 DIGITS = 8  # hexadecimal digits of a CRC-32C
+NAMES = {".zattrs": "zattrs", ".zarray": "zarray"}  # on the store, in the order of writing
 WRITERS = ("dj-photon-codecs", "zarr", "numcodecs", "numpy")
 
 Document = dict[str, Any]

@@ -8,7 +8,6 @@ views ``movie.raw`` and ``movie.photons`` put it in its place, over the same chu
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -27,6 +26,9 @@ TABULATED = 2  # bytes; codes up to this size are decoded through a table of all
 
 class _CodesFilter(Codec):  # type: ignore[misc]
     """What decodes codes element by element, through a table where the codes are small."""
+
+    # In a slot, not in __dict__, so that a movie's state is the same whether it was read or not.
+    __slots__ = ("_known_table",)
 
     codes: str
 
@@ -63,12 +65,14 @@ class _CodesFilter(Codec):  # type: ignore[misc]
         else:
             values[...] = self._values(codes)
 
-    @cached_property
+    @property
     def _table(self) -> NDArray[Any]:
         """The value of each code, in the order of the codes' bits read as an unsigned number."""
-        size = np.dtype(self.codes).itemsize
-        bits = np.arange(1 << (8 * size), dtype=f"u{size}")
-        return self._values(bits.view(self.codes))
+        if not hasattr(self, "_known_table"):
+            size = np.dtype(self.codes).itemsize
+            bits = np.arange(1 << (8 * size), dtype=f"u{size}")
+            self._known_table = self._values(bits.view(self.codes))
+        return self._known_table
 
     @abstractmethod
     def _values(self, codes: NDArray[Any]) -> NDArray[Any]: ...
@@ -216,7 +220,9 @@ class LinearFilter(_CodesFilter):
         ValueError
             Always.
         """
-        raise ValueError("movie.raw and movie.photons are views of a stored movie, for reading only")
+        raise ValueError(
+            "movie.raw and movie.photons are views of a stored movie, for reading only"
+        )
 
     def _decode_into(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
         if self.unit == "ADU" and self.table is None:

@@ -48,6 +48,8 @@ def fit_transfer_line(maps: NoiseMaps) -> TransferLine | None:
         whose noise reaches below zero): they count if a line without them agrees, or else one
         that allows for the clipping.
     """
+    if not maps.variance.any():
+        return None
     tiles = Tiles(*maps.mean.shape[1:])
     bright = (maps.runs > 0).all(axis=0) & _rarely(maps.at_ceiling, maps, tiles)
     above = bright & _rarely(maps.at_floor, maps, tiles)

@@ -10,31 +10,23 @@ independent: what is selected or predicted with one fold is judged with the othe
 from __future__ import annotations
 
 import math
-import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.frame_blocks import RUN, read_blocks
 from dj_photon_codecs.tiles import Tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     Maps = NDArray[np.float32]
 
-__all__ = ["NoiseMaps", "check_movie", "measure_noise", "release_pages"]
+__all__ = ["NoiseMaps", "measure_noise"]
 
-RUN = 4  # frames; the fewest in which two contrasts are free of both level and slope
-FEWEST_FRAMES = 2 * RUN  # one run for each fold
-FEWEST_PIXELS = 256
 FEWEST_TILES = 32  # for which the noise that a common change takes with it is negligible
 STEADY = 3.0  # sigma, of the common change of a tile
-BLOCK = 1 << 23  # samples read at a time, 16 MB of uint16
-LARGEST_BLOCK = 1 << 25  # samples, where the chunks of a stored movie ask for more
-ENOUGH = 1 << 28  # samples; of a longer movie, evenly spread blocks are read
 
 
 @dataclass(frozen=True)
@@ -101,9 +93,10 @@ def measure_noise(movie: Any) -> NoiseMaps:
     sums = _Sums(*movie.shape[1:])
     floor, ceiling = _Extreme(np.min, sums.shape), _Extreme(np.max, sums.shape)
     count = 0
-    for block in _blocks(movie):
+    for block in read_blocks(movie):
         for start in range(0, len(block) - RUN + 1, RUN):
             frames = block[start : start + RUN]
+            _refuse_infinite(frames)
             kept = sums.add(_relative(frames, origin), tiles, fold=count % 2)
             floor.add(frames, kept, fold=count % 2)
             ceiling.add(frames, kept, fold=count % 2)
@@ -122,70 +115,6 @@ def measure_noise(movie: Any) -> NoiseMaps:
     )
 
 
-def check_movie(movie: Any) -> None:
-    """Refuse what has no temporal noise to measure, before any of it is read.
-
-    Parameters
-    ----------
-    movie : object
-        What a user gave.
-
-    Raises
-    ------
-    TypeError
-        If it is no array of integers or floating-point numbers.
-    ValueError
-        If it is not (frames, height, width), or smaller than 8 frames of 256 pixels.
-
-    Examples
-    --------
-    >>> check_movie(np.zeros((5, 64, 64)))
-    Traceback (most recent call last):
-        ...
-    ValueError: movie has shape (5, 64, 64); its noise shows in at least 8 frames of 256 pixels...
-    """
-    if isinstance(movie, np.ma.MaskedArray) or not (
-        hasattr(movie, "shape") and hasattr(movie, "dtype")
-    ):
-        raise TypeError(
-            f"movie is a {type(movie).__name__}; it must be an array of shape (frames, height, "
-            "width), such as a NumPy array, a memory map or a Zarr array"
-        )
-    if movie.dtype.kind not in "iuf":
-        raise TypeError(
-            f"movie has dtype {movie.dtype}; it must hold integers or floating-point numbers. "
-            "Add up frames of single bits to counts first"
-        )
-    if len(movie.shape) != 3:
-        raise ValueError(
-            f"movie has shape {movie.shape}; it must be (frames, height, width). Choose one "
-            "channel and plane, such as movie[:, 0]"
-        )
-    frames, height, width = movie.shape
-    if frames < FEWEST_FRAMES or height * width < FEWEST_PIXELS:
-        raise ValueError(
-            f"movie has shape {movie.shape}; its noise shows in at least {FEWEST_FRAMES} frames "
-            f"of {FEWEST_PIXELS} pixels. Record 100 frames or more"
-        )
-
-
-def release_pages(values: Any) -> None:
-    """Drop a memory map's pages from this process; they stay in the system's cache of the file.
-
-    Parameters
-    ----------
-    values : object
-        A memory map or a view of one; anything else is left alone.
-    """
-    while isinstance(values, np.ndarray):
-        if isinstance(values, np.memmap):
-            # a private mapping (mode "c") may hold changes that are nowhere else
-            if values.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-                values._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # noqa: SLF001
-            return
-        values = values.base
-
-
 class _Extreme:
     """The lowest or the highest value of a movie, and how often each pixel shows it."""
 
@@ -196,11 +125,6 @@ class _Extreme:
 
     def add(self, frames: NDArray[Any], kept: Maps, *, fold: int) -> None:
         level = float(self._choose(frames))
-        if not math.isfinite(level):
-            raise ValueError(
-                f"movie holds {level}; every value must be finite. Cut those frames or pixels "
-                "off, or calibrate the camera's own file before it was processed"
-            )
         if math.isnan(self.level) or self._choose((level, self.level)) != self.level:
             self.level = level
             self.counts[...] = 0  # no earlier sample can have the new extreme value
@@ -286,31 +210,20 @@ def _steady(contrast: Maps, tiles: Tiles) -> NDArray[np.bool_]:
     return steady
 
 
-def _blocks(movie: Any) -> Iterator[NDArray[Any]]:
-    """Read blocks of consecutive frames; of a long movie, evenly spread ones."""
-    length = _block_length(movie)
-    starts = np.arange(0, movie.shape[0] - RUN + 1, length)
-    wanted = max(ENOUGH // (length * math.prod(movie.shape[1:])), FEWEST_FRAMES // RUN)
-    if wanted < len(starts):
-        starts = starts[np.linspace(0, len(starts) - 1, wanted).astype(int)]
-    for start in starts.tolist():
-        yield np.asarray(movie[start : start + length])
-        release_pages(movie)
-
-
-def _block_length(movie: Any) -> int:
-    """Choose the frames of a block: whole chunks of a stored movie, if memory allows."""
-    chunks, pixels = getattr(movie, "chunks", None), math.prod(movie.shape[1:])
-    chunk = chunks[0] if chunks and isinstance(chunks[0], int) else RUN
-    length = chunk * max(-(-RUN // chunk), BLOCK // (chunk * pixels))
-    return int(min(length, max(RUN, LARGEST_BLOCK // pixels)))
-
-
 def _origin(movie: Any) -> float:
     """Choose a value near all others, so that float32 keeps every bit that matters."""
     first = np.asarray(movie[0], np.float64)
     middle = float(np.median(first))
     return float(np.rint(middle)) if math.isfinite(middle) else 0.0
+
+
+def _refuse_infinite(frames: NDArray[Any]) -> None:
+    if frames.dtype.kind == "f" and not np.isfinite(frames).all():
+        value = frames[~np.isfinite(frames)][0]
+        raise ValueError(
+            f"movie holds {value}; every value must be finite. Cut off such frames or pixels, or "
+            "calibrate the camera's own file, before it was processed"
+        )
 
 
 def _relative(frames: NDArray[Any], origin: float) -> Maps:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dj_photon_codecs import Calibration, CameraMovie
 from dj_photon_codecs.compression import CANDIDATES
 from dj_photon_codecs.movies import survey
-from dj_photon_codecs.storage import write_movie
+from dj_photon_codecs.writing import write_movie
 
 FRAMES_PER_CHUNK = 10
 

@@ -1,0 +1,281 @@
+"""Writing a movie to its store: all of it, or nothing.
+
+Chunks are encoded and written in threads, a bounded number at a time, then the documents, the
+``.zarray`` last: a directory without it is an unfinished insert. Whatever fails, what was written
+is removed again; and before a row can refer to a movie, all of it is seen on the store.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import PurePosixPath
+from threading import Event
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numcodecs.blosc
+
+from dj_photon_codecs.compression import choose_compression
+from dj_photon_codecs.documents import NAMES, Documents, chunk_checksums, describe
+from dj_photon_codecs.forking import keep_across_forks
+from dj_photon_codecs.movies import code_dtype, codes, decode_table
+from dj_photon_codecs.storage import crc32c
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from fsspec import AbstractFileSystem
+
+    from dj_photon_codecs.compression import Compression
+    from dj_photon_codecs.movies import CameraMovie, ValueRange
+    from dj_photon_codecs.quantization import DecodeTable
+    from dj_photon_codecs.storage import MovieStore
+
+__all__ = ["copy_movie", "write_movie"]
+
+LARGEST_CHUNK = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, and room for layouts
+BUDGET = 320 << 20  # bytes of codes and compressed codes that an insert holds at a time
+WORKERS = 8  # chunks under way at once, where the budget allows
+
+
+def write_movie(
+    movie: CameraMovie,
+    fs: AbstractFileSystem,
+    path: str,
+    *,
+    found: ValueRange,
+    frames_per_chunk: int,
+    compression: Compression | None = None,
+) -> Documents:
+    """Write a movie, whole or not at all.
+
+    Parameters
+    ----------
+    movie : CameraMovie
+        What to write. It is read in blocks, and never held as float64.
+    fs : fsspec.AbstractFileSystem
+        Where to write it.
+    path : str
+        A directory that does not exist yet.
+    found : ValueRange
+        What `survey` found in the movie.
+    frames_per_chunk : int
+        Frames in a chunk; fewer if the movie is shorter, or its frames are so large that this
+        many exceed what Blosc can take.
+    compression : Compression, optional
+        What the codes go through; by default the way in which a sample of them, from the middle
+        of the movie, is the smallest.
+
+    Returns
+    -------
+    Documents
+        Those that were written.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at `path`.
+    ValueError
+        If a single frame exceeds what Blosc can take.
+    OSError, or what else the store's library raises
+        If the store fails, or does not hold what was written to it when all is done. Whatever
+        the error, KeyboardInterrupt included, nothing that was written is left.
+    """
+    dtype = code_dtype(movie, found)
+    frames = _frames_in_chunk(movie.values.shape, dtype.itemsize, frames_per_chunk)
+    middle = movie.values.shape[0] // frames // 2 * frames
+    if compression is None:
+        compression = choose_compression(codes(movie, middle, frames=frames, dtype=dtype))
+    encoded = _Encoded(movie, dtype, frames, compression, decode_table(movie, found))
+    chunk_bytes = frames * math.prod(movie.values.shape[1:]) * dtype.itemsize
+    workers = max(1, min(WORKERS, BUDGET // (2 * chunk_bytes)))
+    return _write(encoded, fs, path, workers=workers)
+
+
+def copy_movie(source: MovieStore, fs: AbstractFileSystem, path: str) -> Documents:
+    """Copy a stored movie, its codes undecoded and its documents unchanged.
+
+    Parameters
+    ----------
+    source : MovieStore
+        The movie to copy; each chunk is checked on the way.
+    fs, path
+        Where to write it, as in `write_movie`.
+
+    Returns
+    -------
+    Documents
+        Those of the source.
+
+    Raises
+    ------
+    ChunkError
+        If a chunk of the source is missing or damaged. Nothing is left at `path` then.
+    """
+    return _write(_Copied(source), fs, path, workers=WORKERS)
+
+
+class _Chunks(Protocol):
+    """What is written: chunks under their keys, and the documents that describe them."""
+
+    def keys(self) -> list[str]: ...
+    def chunk(self, index: int) -> bytes: ...
+    def documents(self, checksums: list[str]) -> Documents: ...
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A movie as its chunks will be."""
+
+    movie: CameraMovie
+    dtype: np.dtype[Any]
+    frames: int
+    compression: Compression
+    table: DecodeTable | None
+
+    def keys(self) -> list[str]:
+        length, *others = self.movie.values.shape
+        zeros = ["0"] * len(others)
+        return [".".join([str(n), *zeros]) for n in range(-(-length // self.frames))]
+
+    def chunk(self, index: int) -> bytes:
+        start = index * self.frames
+        block = codes(self.movie, start, frames=self.frames, dtype=self.dtype)
+        return self.compression.encode(block)
+
+    def documents(self, checksums: list[str]) -> Documents:
+        return describe(
+            self.movie,
+            codes=self.dtype,
+            frames=self.frames,
+            compression=self.compression,
+            checksums=checksums,
+            table=self.table,
+        )
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """The chunks of a stored movie, each checked as it is read."""
+
+    source: MovieStore
+
+    def keys(self) -> list[str]:
+        return list(chunk_checksums(self.source.documents))
+
+    def chunk(self, index: int) -> bytes:
+        return self.source.read_chunk(index)
+
+    def documents(self, _checksums: list[str]) -> Documents:
+        return self.source.documents
+
+
+def _write(chunks: _Chunks, fs: AbstractFileSystem, path: str, *, workers: int) -> Documents:
+    keys = chunks.keys()
+
+    def write_chunk(index: int, stopped: Event) -> tuple[int, str]:
+        stored = chunks.chunk(index)
+        if stopped.is_set():
+            raise CancelledError
+        fs.pipe_file(f"{path}/{keys[index]}", stored)
+        return len(stored), crc32c(stored)
+
+    keep_across_forks(fs)
+    with _whole_or_nothing(fs, path):
+        written = _in_threads(write_chunk, len(keys), workers)
+        documents = chunks.documents([checksum for _, checksum in written])
+        sizes = dict(zip(keys, (size for size, _ in written), strict=True))
+        _look_at(fs, path, sizes | _write_documents(documents, fs, path))
+    return documents
+
+
+def _write_documents(documents: Documents, fs: AbstractFileSystem, path: str) -> dict[str, int]:
+    """Write both documents, and return their sizes."""
+    sizes = {}
+    for name, key in NAMES.items():
+        text = json.dumps(documents[key], allow_nan=False, indent=1).encode()  # type: ignore[literal-required]
+        fs.pipe_file(f"{path}/{name}", text)
+        sizes[name] = len(text)
+    return sizes
+
+
+@contextmanager
+def _whole_or_nothing(fs: AbstractFileSystem, path: str) -> Iterator[None]:
+    """Make a new directory for the duration of a block, and remove it if the block fails."""
+    if fs.exists(path):
+        raise FileExistsError(f"{path} exists already, and belongs to another movie; insert again")
+    parents = _missing_parents(fs, path)
+    try:
+        if not fs.async_impl:  # object stores have no directories
+            fs.makedirs(path, exist_ok=True)
+        yield
+    except BaseException as error:
+        try:
+            _remove(fs, path, parents)
+        except BaseException as failure:  # noqa: BLE001 - not all that stores raise is an OSError
+            error.add_note(
+                f"Part of the movie is left at {path}, because removing it failed too ({failure}). "
+                "No row refers to it; DataJoint's garbage collection will remove it"
+            )
+        raise
+
+
+def _in_threads(
+    function: Callable[[int, Event], tuple[int, str]], number: int, workers: int
+) -> list[tuple[int, str]]:
+    stopped = Event()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="photon")
+    try:
+        return list(pool.map(function, range(number), repeat(stopped)))
+    finally:
+        # After an interrupt, too: whatever still ran would write behind the back of the clean-up.
+        stopped.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _missing_parents(fs: AbstractFileSystem, path: str) -> list[str]:
+    """Return the directories above `path` that do not exist yet, the innermost first."""
+    missing: list[str] = []
+    parent = path.rpartition("/")[0]
+    while not fs.async_impl and parent and not fs.exists(parent):
+        missing.append(parent)
+        parent = parent.rpartition("/")[0]
+    return missing
+
+
+def _remove(fs: AbstractFileSystem, path: str, parents: list[str]) -> None:
+    fs.invalidate_cache()
+    for file in fs.find(path):
+        fs.rm_file(file)  # unlike rm, it takes no character of a key for a wildcard
+    if not fs.async_impl:
+        for directory in (path, *parents):
+            with suppress(OSError):  # in use by another insert
+                fs.rmdir(directory)
+
+
+def _look_at(fs: AbstractFileSystem, path: str, sizes: dict[str, int]) -> None:
+    """Make sure, before a row refers to a movie, that all of it is on the store."""
+    fs.invalidate_cache(path)
+    listed = {PurePosixPath(each["name"]).name: each["size"] for each in fs.ls(path, detail=True)}
+    wrong = [name for name, size in sizes.items() if listed.get(name) != size]
+    if wrong:
+        raise OSError(
+            f"{path} lacks {wrong[0]}{f' and {len(wrong) - 1} more' if wrong[1:] else ''} just "
+            "after it was written. If garbage was collected meanwhile, insert again; else check "
+            "the store"
+        )
+
+
+def _frames_in_chunk(shape: tuple[int, ...], itemsize: int, wanted: int) -> int:
+    frame = math.prod(shape[1:]) * itemsize
+    if frame > LARGEST_CHUNK:
+        raise ValueError(
+            f"a frame of shape {shape[1:]} takes {frame} bytes, more than the {LARGEST_CHUNK} "
+            "that Blosc can compress; insert the movie in tiles"
+        )
+    return min(wanted, shape[0], LARGEST_CHUNK // frame)
