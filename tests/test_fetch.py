@@ -12,6 +12,7 @@ from dj_photon_codecs import PhotonArray
 from tests.conftest import connected, new_schema_name
 from tests.tables import (
     declare_recording,
+    filesystem,
     photons,
     root,
     row_of,
@@ -29,6 +30,7 @@ def counted(database, relay, relayed_store):
         recording = declare_recording(dj.Schema(new_schema_name()))
         recording.insert1({"recording_id": 0, "movie": photons()})
         add_rows(recording, ROWS)
+        filesystem(relayed_store).invalidate_cache()  # of what the insert saw
         relay.requests.clear()
         yield recording, relay
 

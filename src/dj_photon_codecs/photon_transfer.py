@@ -29,6 +29,7 @@ CLIPPED = 0.002  # share of samples at the end of the scale that lowers a varian
 TOUCHING = 0.001  # share of pixels at the floor that is worth a second fit
 SURE = 0.01  # relative standard error of a gain that needs no model of clipping
 PRECISE = 0.1  # relative standard error of a gain that can judge another
+ZERO_KNOWN = 0.5  # photons, standard error of the zero level
 AGREE = 2.5  # sigma
 
 
@@ -75,7 +76,9 @@ def _rarely(shares: NDArray[np.float32], maps: NoiseMaps, tiles: Tiles) -> Mask:
 
 
 def _within(share: float, line: TransferLine | None) -> bool:
-    return line is not None and 0 < line.gain_stderr < share * line.gain
+    if line is None or not 0 < line.gain_stderr < share * line.gain:
+        return False
+    return line.zero()[1] < ZERO_KNOWN * line.gain
 
 
 def _agree(one: TransferLine, other: TransferLine) -> bool:
