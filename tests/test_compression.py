@@ -63,6 +63,7 @@ def test_of_a_large_chunk_a_band_in_its_middle_is_looked_at():
 @movies
 def test_every_candidate_decodes_to_the_codes(codes):
     for each in CANDIDATES:
+        assert each.compressor is not None
         stored = each.compressor.decode(each.encode(codes))
         decoded = stored if each.layout is None else each.layout.decode(stored)
         back = np.frombuffer(decoded, codes.dtype).reshape(codes.shape)

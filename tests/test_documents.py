@@ -18,7 +18,8 @@ with_code = [path for path in DOCUMENTS if list(SYBIL.parse(path).examples())]
 def test_code_blocks_run(path, connection, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    # a type that a block defines is registered for that block alone
+    # a type that a document defines is registered for that document alone, an installed one for all
+    datajoint.list_codecs()
     monkeypatch.setattr(datajoint.codecs, "_codec_registry", dict(datajoint.codecs._codec_registry))
 
     for block in SYBIL.parse(on_this_machine(path, tmp_path)).examples():

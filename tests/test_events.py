@@ -1,83 +1,63 @@
-"""Rare codes are listed by what is between them."""
+"""Codes that do not fit are listed by what is between them."""
 
 import numpy as np
 import pytest
 
-from dj_photon_codecs.events import LONG, EventReader, Events, list_events, mark_counts
+from dj_photon_codecs.events import EventReader, Events, find_events
+from dj_photon_codecs.grouping import Kind
+
+SHAPE = (20, 30)
 
 
-def listed(codes: np.ndarray, sizes: list[int], base: int = 0) -> Events:
-    pixels = sum(sizes)
-    base_of_each = np.full(pixels, base, codes.dtype)
-    return list_events(codes, np.array(sizes), order=np.arange(pixels), base=base_of_each)
+def events(*, frame: int = 2, gap: int = 3, excess: int = 1) -> Events:
+    """One event, in one of twenty frames of thirty pixels."""
+    counts = np.bincount([frame], minlength=SHAPE[0])
+    return Events(counts, np.array([frame * SHAPE[1] + gap]), np.array([excess], "u1"))
 
 
-def restored(events: Events, sizes: list[int], codes: np.ndarray) -> np.ndarray:
-    frames = len(codes)
-    reader = EventReader(events, np.array(sizes), order=np.arange(sum(sizes)), frames=frames)
-    target = np.zeros_like(codes)
-    reader.add(range(frames), target=target)
-    return target
+def added(each: Events, kind: Kind, frames: range) -> np.ndarray:
+    codes = np.zeros((len(frames), 50), "u2")
+    reader = EventReader([each], [kind], pixels=50, dtype=codes.dtype)
+    reader.add(frames, target=codes)
+    return codes
 
 
-def test_gaps_run_on_from_frame_to_frame_and_anew_in_each_class():
-    codes = np.array([[1, 0, 0, 2], [0, 0, 1, 0]], "u1")
-    events = listed(codes, [3, 1])
-    assert events.counts.tolist() == [2, 1]
-    assert events.bytes.tolist() == [0, 2 * 4, 1]
-    assert events.jumps.tolist() == [0]
+@pytest.mark.parametrize(("bits", "expected"), [(0, [0, 1, 2, 5]), (2, [2, 5]), (7, [5]), (8, [])])
+def test_what_does_not_fit_is_found(bits, expected):
+    codes = np.array([[1, 2, 4], [0, 0, 255]], "u1")
+    at, excess = find_events(codes, bits=bits, before=100)
+    assert (at - 100).tolist() == expected
+    assert excess.tolist() == [int(codes.ravel()[each]) >> bits for each in expected]
 
 
-@pytest.mark.parametrize("gap", [0, 1, LONG - 1, LONG, LONG + 1, 5000])
-def test_gaps_of_any_length(gap):
-    codes = np.zeros((2, 3000), "u2")
-    codes.reshape(-1)[gap] = 1
-    events = listed(codes, [3000])
-    assert events.bytes.tolist() == [2 * min(gap, LONG)]
-    assert events.gaps.tolist() == ([gap - LONG] if gap >= LONG else [])
-    assert (restored(events, [3000], codes) == codes).all()
+def test_excess_is_above_the_bits_of_the_kind():
+    codes = added(events(frame=2, gap=3, excess=5), Kind(4, 2, 10, 40), range(20))
+    assert codes[2, 10 + 3] == 5 << 6
+    assert np.count_nonzero(codes) == 1
 
 
-@pytest.mark.parametrize("value", [1, 2, 3, 256, 257, 258, 65535])
-def test_values_of_any_size(value):
-    codes = np.array([[0, value]], "u2")
-    assert (restored(listed(codes, [2]), [2], codes) == codes).all()
+@pytest.mark.parametrize(("frames", "found"), [(range(2), 0), (range(2, 3), 1), (range(3, 9), 0)])
+def test_events_are_in_their_frame(frames, found):
+    assert np.count_nonzero(added(events(), Kind(0, 0, 0, 30), frames)) == found
 
 
-@pytest.mark.parametrize("rate", [0, 0.001, 0.1, 1])
-def test_listed_codes_are_exact(rate):
-    codes = np.random.default_rng(0).poisson(rate, (50, 700)).astype("u2")
-    events = listed(codes, [300, 0, 400])
-    assert mark_counts(events.bytes) == (events.gaps.size, events.jumps.size)
-    assert (restored(events, [300, 0, 400], codes) == codes).all()
+def test_gaps_run_on_from_frame_to_frame():
+    counts = np.bincount([0, 0, 2], minlength=SHAPE[0])
+    each = Events(counts, np.array([0, 0, 58]), np.array([1, 2, 3], "u1"))
+    codes = added(each, Kind(1, 0, 0, 30), range(20))
+    assert codes[0, :2].tolist() == [2, 4]
+    assert codes[2, 0] == 6
 
 
-def test_codes_are_relative_to_the_base():
-    codes = np.array([[7, 7, 8]], "u1")
-    assert listed(codes, [3], base=7).bytes.tolist() == [2 * 2]
-
-
-def test_nothing_listed():
-    assert listed(np.zeros((4, 5), "u1"), []).bytes.size == 0
-    assert listed(np.zeros((4, 5), "u1"), [5]).counts.tolist() == [0]
-
-
-def test_entropy_of_the_list_is_that_of_the_photons():
-    rate = 0.1
-    codes = np.random.default_rng(1).poisson(rate, (100, 10_000)).astype("u1")
-    events = listed(codes, [10_000])
-    share = np.bincount(events.bytes) / events.bytes.size
-    share = share[share > 0]
-    bits = -(share * np.log2(share)).sum() * events.bytes.size / codes.size
-    assert bits == pytest.approx(0.4814, rel=0.01)  # of Poisson, rate 0.1
-
-
-def test_events_beyond_the_end_are_refused():
-    codes = np.ones((2, 3), "u1")
-    events = listed(codes, [3])
-    late = events._replace(bytes=np.full(6, 2, "u1"))
-    with pytest.raises(ValueError, match="an event at 11 of 6 codes"):
-        restored(late, [3], codes)
-    far = events._replace(bytes=np.full(6, 2 * LONG, "u1"), gaps=np.full(6, 2**64 - 1, "u8"))
-    with pytest.raises(ValueError, match="damaged chunk: an event"):
-        restored(far, [3], codes)
+@pytest.mark.parametrize(
+    "each",
+    [
+        events(gap=30),
+        events(gap=-1)._replace(gaps=np.array([59])),
+        events()._replace(gaps=np.array([2**64 - 1], "u8")),
+    ],
+    ids=["late", "early", "far"],
+)
+def test_events_outside_of_their_frame_are_refused(each):
+    with pytest.raises(ValueError, match=r"damaged chunk: an event at -?\d+ of 30 codes"):
+        added(each, Kind(0, 0, 0, 30), range(20))

@@ -3,6 +3,7 @@
 import _thread
 import errno
 import threading
+import time
 from uuid import uuid4
 
 import datajoint as dj
@@ -73,6 +74,34 @@ def test_interrupted_insert_keeps_nothing(recording, store, monkeypatch, failing
         on_write(patch, store, interrupt)
         with pytest.raises(KeyboardInterrupt):
             recording.insert1({"recording_id": 2, "movie": photons(230)})
+
+    assert_unchanged(recording, store, before)
+
+
+def test_interrupt_while_threads_start_keeps_nothing(recording, store, monkeypatch):
+    # Then a thread runs that its pool does not know yet, and will not wait for.
+    before = contents(store)
+    start, started, writing = threading.Thread.start, threading.Event(), threading.Event()
+
+    def start_and_interrupt(thread):
+        start(thread)
+        if thread.name.startswith("photon") and not started.is_set():
+            started.set()
+            writing.wait(0.5)
+            raise KeyboardInterrupt
+
+    def write_slowly(*_):
+        writing.set()
+        time.sleep(0.5)
+
+    with monkeypatch.context() as patch:
+        on_write(patch, store, write_slowly)
+        patch.setattr(threading.Thread, "start", start_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            recording.insert1({"recording_id": 2, "movie": photons(230)})
+        for thread in threading.enumerate():
+            if thread.name.startswith("photon"):
+                thread.join()
 
     assert_unchanged(recording, store, before)
 

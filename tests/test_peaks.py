@@ -80,6 +80,13 @@ def test_photon_counts_are_sharp_whatever_their_gain_is_called():
         assert photon_peaks(counts, given, whole=True) is given
 
 
+@pytest.mark.parametrize("error", [0.95, 1.05])
+def test_a_gain_that_is_far_off_is_not_corrected_halfway(error):
+    mistaken = replace(camera(30, 0.0), gain=30 * error)
+    found = photon_peaks(record(camera(30, 0.1), ALL_RATES), mistaken, whole=True)
+    assert found.gain == mistaken.gain
+
+
 def test_a_wrong_gain_is_not_read_into_blurred_peaks():
     given = camera(30, 0.3)
     for rate in (0.3, 1, 2):

@@ -790,7 +790,7 @@ WRITERS = {
         movie.movie_store, mode="w", shape=(1,), dtype="u1", zarr_format=2
     ),
     "open group": lambda movie: zarr.open_group(movie.movie_store, mode="a"),
-    "save_array": lambda movie: zarr.save_array(movie.movie_store, np.ones(3)),
+    "save_array": lambda movie: zarr.save_array(movie.movie_store, np.ones(3)),  # type: ignore[arg-type]
     "with_read_only": lambda movie: movie.movie_store.with_read_only(read_only=False),
     "store.set": lambda movie: asyncio.run(
         movie.movie_store.set("0.0.0", PROTOTYPE.buffer.from_bytes(b"x"))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dj_photon_codecs.anscombe_estimator import estimate_gain
-from dj_photon_codecs.diagnosis import accept, curve_points, doubts, noise_correlation
+from dj_photon_codecs.diagnosis import accept, curve_points, doubts
 from dj_photon_codecs.frame_blocks import check_movie
+from dj_photon_codecs.noise_correlation import correlate_noise
 from dj_photon_codecs.photon_transfer import fit_transfer_line
 from dj_photon_codecs.temporal_noise import measure_noise
 
@@ -56,6 +57,8 @@ class Calibration:
     noise_correlation : tuple of float, optional
         Correlation of a pixel's noise with the next frame's, with the pixel below and with the
         pixel to the right.
+    motion : float, optional
+        Root mean square of the movement of the scene along an axis, in pixels.
     clipped : bool
         Whether dark values were clipped at the lowest one, which the line then allows for.
     curve, excluded : tuple of tuple
@@ -86,6 +89,7 @@ class Calibration:
     pixels_used: int | None = field(default=None, compare=False)
     pixels_excluded: int | None = field(default=None, compare=False)
     noise_correlation: tuple[float, float, float] | None = field(default=None, compare=False)
+    motion: float | None = field(default=None, compare=False)
     clipped: bool = field(default=False, compare=False)
     curve: Points = field(default=(), compare=False, repr=False)
     excluded: Points = field(default=(), compare=False, repr=False)
@@ -98,7 +102,7 @@ class Calibration:
             raise ValueError(f"gain is {self.gain}; it must be positive, in ADU per photon")
         if self.variance < 0:
             raise ValueError(f"variance is {self.variance}; it must be >= 0, in ADU squared")
-        for name in ("gain_stderr", "offset_stderr", "variance_stderr"):
+        for name in ("gain_stderr", "offset_stderr", "variance_stderr", "motion"):
             if getattr(self, name) is not None:
                 self._set(name, _finite(name, getattr(self, name)))
         if self.noise_correlation is not None:
@@ -226,7 +230,7 @@ def calibrate(
         raise ValueError(f"method is {method!r}; it must be 'folds' or 'anscombe-transform'")
     maps = measure_noise(movie)
     line = accept(maps, fit_transfer_line(maps))
-    correlation = noise_correlation(maps, line)
+    correlation = correlate_noise(maps, line)
     curve = curve_points(maps, line, kept=True)
     for doubt in doubts(maps, line, correlation=correlation, curve=curve):
         warnings.warn(doubt, UserWarning, stacklevel=2)
@@ -238,6 +242,7 @@ def calibrate(
         pixels_used=used,
         pixels_excluded=line.texture.size - used,
         noise_correlation=(correlation.time, correlation.vertical, correlation.horizontal),
+        motion=maps.motion,
         clipped=line.clipped,
         curve=curve,
         excluded=curve_points(maps, line, kept=False),

@@ -92,9 +92,7 @@ def _draw_excluded(ax: Axes, calibration: Calibration, *, highest: float) -> Non
 
 
 def _draw_residuals(ax: Axes, calibration: Calibration) -> None:
-    from mpl_toolkits.axes_grid1 import (  # type: ignore[import-untyped]  # noqa: PLC0415
-        make_axes_locatable,
-    )
+    from mpl_toolkits.axes_grid1 import make_axes_locatable  # noqa: PLC0415
 
     mean, variance, stderr = np.array(calibration.curve).T
     expected = _line(calibration, mean)

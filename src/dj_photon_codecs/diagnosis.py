@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dj_photon_codecs.noise_correlation import CORRELATED
 from dj_photon_codecs.transfer_line import binned, motion_variance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from dj_photon_codecs.noise_correlation import Correlation
     from dj_photon_codecs.temporal_noise import NoiseMaps
     from dj_photon_codecs.transfer_line import TransferLine
 
-__all__ = ["Correlation", "Points", "accept", "curve_points", "doubts", "noise_correlation"]
+__all__ = ["Points", "accept", "curve_points", "doubts"]
 
 Points = tuple[tuple[float, float, float], ...]
 
 IMPRECISE = 0.1  # relative standard error of the gain
-CORRELATED = 0.1  # noise of neighbours; the estimate for independent pixels is below .02
 SMOOTHED = 0.6  # both ways: a detector that is too slow correlates along its lines only
 TREND = 0.17  # noise of consecutive frames; fast changes of the light reach .15
 AVERAGED = 0.25  # a running mean of two frames reaches .5, one of more .33
 BENT = 0.1  # relative distance of a point from the line, beyond three standard errors
 CROOKED = 0.5
-MOVING = 1.3  # pixels rms; below, motion leaves the gain right to 2-3 %
+MOVING = 1.1  # pixels rms; below, motion leaves the gain right to 3 %
 AT_FLOOR = 0.05  # share of samples whose clipping could matter
 BURIED = 0.5  # share of samples whose clipping leaves too little to correct it reliably
 
@@ -38,21 +36,6 @@ ADVICE = (
     "them: with an offset that keeps the noise above the lowest value, not saturated, not "
     "averaged, filtered, registered or normalised"
 )
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """Correlation of the noise of a pixel with the next frame's and its neighbours'.
-
-    Parameters
-    ----------
-    time, vertical, horizontal : float
-        -1 to 1; about 0 for a camera that reads every pixel and frame by itself.
-    """
-
-    time: float
-    vertical: float
-    horizontal: float
 
 
 def accept(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
@@ -109,7 +92,7 @@ def doubts(
     line : TransferLine
         What was drawn.
     correlation : Correlation
-        What `noise_correlation` found.
+        What `correlate_noise` found.
     curve : tuple of tuple
         What `curve_points` found.
 
@@ -126,38 +109,12 @@ def doubts(
     yield from _correlation_doubts(correlation)
     if not line.clipped:
         yield from _shape_doubts(_bend(line, maps.origin, curve))
-    pixels = math.sqrt(2 * max(line.motion - 3 * line.motion_stderr, 0))
-    if pixels > MOVING:
+    if maps.motion > MOVING:
         yield (
-            f"the scene moves by about {pixels:.1f} pixels rms, which makes the gain too large by "
-            "several percent. Calibrate a stretch of frames in which it is still"
+            f"the scene moves by about {maps.motion:.1f} pixels rms, which makes the gain too "
+            "large by several percent. Calibrate a stretch of frames in which it is still"
         )
     yield from _floor_doubts(maps, line)
-
-
-def noise_correlation(maps: NoiseMaps, line: TransferLine) -> Correlation:
-    """Correlate the noise of each pixel with its neighbours in time and space.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Variances and covariances of every pixel.
-    line : TransferLine
-        Pixels count where it was drawn through them and their four neighbours.
-
-    Returns
-    -------
-    Correlation
-        With the next frame, the pixel below and the pixel to the right.
-    """
-    variance = maps.variance.mean(axis=0, dtype=np.float64)
-    weights = _eroded(line.kept[0] & line.kept[1]) / np.maximum(variance, 1e-3 * variance.mean())
-    total = float((weights * variance).sum())
-    if total == 0:
-        return Correlation(0.0, 0.0, 0.0)
-    # Of noise with correlation r between frames, both contrasts lose variance, by 1/2 and 3/2 r.
-    time, below, right = (float((weights * product).sum()) / total for product in maps.products)
-    return Correlation(time / (1 + time), below, right)
 
 
 def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
@@ -261,13 +218,6 @@ def _counts_photons(maps: NoiseMaps, line: TransferLine) -> bool:
 def _brightness(maps: NoiseMaps) -> str:
     low, high = np.quantile(maps.mean, [0.02, 0.98]) + maps.origin
     return f"pixels whose means lie between {low:.4g} and {high:.4g}"
-
-
-def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    padded = np.pad(mask, 1, mode="edge")
-    sides = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    eroded: NDArray[np.bool_] = mask & sides
-    return eroded
 
 
 def _rounded(value: float) -> float:

@@ -1,13 +1,7 @@
-"""Codes of pixels that nearly always hold the same value, as a list of the exceptions.
-
-Below about .3 photon a pixel, more than three quarters of the codes are zero. What is random is
-when a photon comes: each event is a byte, of how many codes to skip before it and whether it
-is by more than one. A byte of this list holds 4 to 6 bits of information at any brightness.
-"""
+"""Codes that exceed the bits of their class, as a list: how many fit in between, and the excess."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,144 +9,106 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EventReader", "Events", "list_events", "mark_counts"]
+    from dj_photon_codecs.grouping import Kind
 
-LONG = 127  # a gap that is as long, or longer, goes on in a list
+__all__ = ["EventReader", "Events", "find_events"]
 
 
 class Events(NamedTuple):
-    """Codes that are not zero, in the order of the classes, their frames, and their pixels.
+    """Codes of a kind of classes that do not fit into its bits.
 
     Attributes
     ----------
-    counts : ndarray of integers
-        How many there are in each class.
-    bytes : ndarray of uint8
-        Of each event twice the gap before it, at most `LONG`, plus whether the code is not 1.
-    gaps : ndarray of unsigned integers
-        By how much gaps are longer than `LONG`, where they are at least that.
-    jumps : ndarray of unsigned integers
-        By how much codes exceed 2, where they are not 1.
+    counts : ndarray of integers, shape (frames,)
+        How many there are in each frame.
+    gaps : ndarray of integers
+        How many codes come before each, since the one before it; the codes of a frame by class,
+        one frame after the other.
+    excess : ndarray of unsigned integers
+        What is above the bits of the class.
     """
 
     counts: NDArray[Any]
-    bytes: NDArray[np.uint8]
     gaps: NDArray[Any]
-    jumps: NDArray[Any]
+    excess: NDArray[Any]
 
 
-def list_events(
-    codes: NDArray[Any], sizes: NDArray[np.intp], *, order: NDArray[np.intp], base: NDArray[Any]
-) -> Events:
-    """List the codes that differ from the base of their pixel.
+def find_events(
+    codes: NDArray[Any], *, bits: int, before: int = 0
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Find the codes of consecutive frames that do not fit into some bits.
 
     Parameters
     ----------
     codes : ndarray of unsigned integers, shape (frames, pixels)
-        Codes.
-    sizes : ndarray of integers
-        The number of pixels of each class.
-    order, base : ndarray of integers
-        The pixels by class, and their bases in this order.
+        Codes of a kind, less their bases.
+    bits : int
+        All bits of the kind.
+    before : int
+        The number of codes in earlier frames.
 
-    Examples
-    --------
-    >>> codes = np.array([[0, 1, 0, 0], [0, 0, 5, 0]], "u2")
-    >>> list_events(codes, np.array([2, 2]), order=np.arange(4), base=np.zeros(4, "u2"))
-    Events(counts=array([1, 1]), bytes=array([2, 5], dtype=uint8),
-           gaps=array([], dtype=uint64), jumps=array([3], dtype=uint16))
+    Returns
+    -------
+    at, excess : ndarray
+        Their places, counted through all frames, and what is above the bits.
     """
-    edges = np.append(0, np.cumsum(sizes))
-    found = [_exceptions(frame[order] - base, edges) for frame in codes] if order.size else []
-    by_class = list(zip(*found, strict=True)) if found else [()] * len(sizes)
-    gap, value = [np.zeros(0, np.intp)], [np.zeros(0, codes.dtype)]
-    for size, frames in zip(sizes.tolist(), by_class, strict=True):
-        at = [column + frame * size for frame, (column, _) in enumerate(frames)]
-        gap.append(np.diff(np.concatenate(at), prepend=-1) - 1)
-        value += [values for _, values in frames]
-    counts = np.array([len(each) for each in gap[1:]], np.intp)
-    return _coded(counts, gap=np.concatenate(gap), value=np.concatenate(value))
-
-
-def _exceptions(
-    relative: NDArray[Any], edges: NDArray[np.intp]
-) -> list[tuple[NDArray[np.intp], NDArray[Any]]]:
-    """Place and size of the codes of each class in a frame that are not zero."""
-    at = np.flatnonzero(relative != 0)
-    value, cuts = relative[at], np.searchsorted(at, edges).tolist()
-    return [
-        (at[start:stop] - edge, value[start:stop])
-        for (start, stop), edge in zip(pairwise(cuts), edges.tolist(), strict=False)
-    ]
-
-
-def _coded(counts: NDArray[np.intp], *, gap: NDArray[np.intp], value: NDArray[Any]) -> Events:
-    symbols = (np.minimum(gap, LONG) * 2 + (value > 1)).astype(np.uint8)
-    left = (gap[gap >= LONG] - LONG).astype(np.uint64)
-    return Events(counts, symbols, left, value[value > 1] - value.dtype.type(2))
-
-
-def mark_counts(symbols: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return how many of the bytes of events say that `gaps` and `jumps` go on."""
-    return int(np.count_nonzero(symbols >= 2 * LONG)), int(np.count_nonzero(symbols & 1))
+    # the largest code that fits, for there is no shift by all bits of a dtype
+    found = np.flatnonzero(codes > np.iinfo(codes.dtype).max >> 8 * codes.itemsize - bits)
+    row, column = np.divmod(found, max(codes.shape[1], 1))
+    return found + before, codes[row, column] >> bits
 
 
 class EventReader:
-    """Events, to be added to codes frame by frame.
+    """Events, to be added to codes that are in the order of the classes.
 
     Parameters
     ----------
-    events : Events
-        As `list_events` returned them.
-    sizes, order : ndarray of integers
-        As in `list_events`.
-    frames : int
-        Of the chunk.
+    events : list of Events
+        Of each kind.
+    kinds : list of Kind
+        Of the grouping.
+    pixels : int
+        Of a frame.
+    dtype : numpy.dtype
+        Of the codes.
 
     Raises
     ------
     ValueError
-        If an event lies beyond the end of the chunk.
+        If an event is not in the frame in which it is counted.
     """
 
     def __init__(
-        self, events: Events, sizes: NDArray[np.intp], *, order: NDArray[np.intp], frames: int
+        self, events: list[Events], kinds: list[Kind], *, pixels: int, dtype: np.dtype[Any]
     ) -> None:
-        gap, self._value = _gaps(events), _values(events)
-        self._sizes, self._order = sizes.tolist(), order
-        self._stops, self._edges = np.cumsum(events.counts).tolist(), np.cumsum(sizes).tolist()
-        self._at = np.empty(gap.size, np.int64)
-        self._rows = []
-        for count, stop, size in zip(events.counts.tolist(), self._stops, self._sizes, strict=True):
-            at = np.cumsum(gap[stop - count : stop], out=self._at[stop - count : stop])
-            at -= 1
-            if count and not at[-1] < frames * size:
-                raise ValueError(f"damaged chunk: an event at {at[-1]} of {frames * size} codes")
-            rows = np.searchsorted(at, np.arange(frames + 1) * size) + (stop - count)
-            self._rows.append(rows.tolist())
+        self._pixels = pixels
+        self._kinds = [
+            (
+                _places(each, kind, pixels=pixels),
+                each.excess.astype(dtype) << dtype.type(kind.bits + kind.low),
+                np.append(0, np.cumsum(each.counts)).tolist(),
+            )
+            for each, kind in zip(events, kinds, strict=True)
+            if each.gaps.size
+        ]
 
     def add(self, frames: range, *, target: NDArray[Any]) -> None:
-        """Add the events of consecutive frames to their codes."""
+        """Add the events of consecutive frames to their codes, which are contiguous."""
         codes = target.reshape(-1)
-        for size, edge, rows in zip(self._sizes, self._edges, self._rows, strict=True):
-            some = slice(rows[frames.start], rows[frames.stop])
-            at = self._at[some] - frames.start * size
-            row = at // max(size, 1) if len(frames) > 1 else 0
-            pixel = self._order[edge - size : edge][at - row * size]
-            codes[pixel + row * target.shape[1]] += self._value[some]
+        for at, excess, before in self._kinds:
+            some = slice(before[frames.start], before[frames.stop])
+            codes[at[some] - frames.start * self._pixels] += excess[some]
 
 
-def _gaps(events: Events) -> NDArray[np.int64]:
-    """The distance of each event from the one before it."""
-    gap = (events.bytes >> 1).astype(np.int64) + 1
+def _places(events: Events, kind: Kind, *, pixels: int) -> NDArray[np.int64]:
+    """The places of events among the codes of all kinds of all frames."""
+    size = kind.stop - kind.start
     # more than the codes of any chunk are as good as too many, and their sum cannot overflow
-    left = np.minimum(events.gaps.astype(np.uint64), 1 << 31)
-    gap[np.flatnonzero(events.bytes >= 2 * LONG)] += left.astype(np.int64)
-    return gap
-
-
-def _values(events: Events) -> NDArray[Any]:
-    value = np.ones(events.bytes.size, events.jumps.dtype)
-    value[np.flatnonzero(events.bytes & 1)] += events.jumps
-    value += events.bytes & 1
-    return value
+    at = np.cumsum(np.minimum(events.gaps.astype(np.uint64), 1 << 31), dtype=np.int64)
+    at += np.arange(at.size)
+    frame = np.repeat(np.arange(len(events.counts)), events.counts)
+    at -= frame * size
+    if at.min() < 0 or at.max() >= size:
+        raise ValueError(f"damaged chunk: an event at {at.max()} of {size} codes of a frame")
+    at += frame * pixels + kind.start
+    return at

@@ -62,7 +62,7 @@ class FrameReader:
     def _frame_codes(self, chunk: Any, frame: int) -> NDArray[Any]:
         shape = self._codes.chunks
         if self._grouped is not None:
-            return self._grouped.decode_frames(chunk, frame, frame + 1).reshape(shape[1:])
+            return chunk.frames(frame, frame + 1).reshape(shape[1:])
         codes: NDArray[Any] = np.frombuffer(chunk, self._codes.dtype).reshape(shape)[frame]
         return codes
 
@@ -74,12 +74,13 @@ class FrameReader:
         return recent[1]
 
     def _decompressed(self, stored: Any) -> Any:
-        """Return a chunk as its last layout left it, or, without one, its codes."""
+        """Return a chunk of which frames can be decoded, or, without a layout, its codes."""
         if self._compressor is not None:
             stored = self._compressor.decode(stored)
-        if self._grouped is None:
-            for each in reversed(self._filters):
-                stored = each.decode(stored)
+        if self._grouped is not None:
+            return self._grouped.open(stored)
+        for each in reversed(self._filters):
+            stored = each.decode(stored)
         return stored
 
 

@@ -6,6 +6,8 @@ of a chunk into an order, and packs them, so that the compressor's tables fit th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,9 +17,10 @@ from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
 from numpy.typing import NDArray
 
 from dj_photon_codecs.grouping import group_pixels
-from dj_photon_codecs.packing import MAX_BYTES, pack, unpack
+from dj_photon_codecs.packing import MAX_BYTES, PackedChunk, pack
+from dj_photon_codecs.renumbering import renumber, values_in_use
 
-__all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout"]
+__all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedChunk", "GroupedLayout"]
 
 # In blocks longer than Blosc's own zstd looks for longer matches only: in noise the short ones
 # are accidents, and cost more than they save.
@@ -36,9 +39,10 @@ DTYPES = {
     for dtype in (np.dtype(code), np.dtype(code).newbyteorder())
 }
 FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than they save
-STRETCH = 1 << 17  # bytes, of which some are compressed to see which layout is smaller
-SAMPLED, PLAIN_SAMPLED = 8, 32  # one in so many; the plain layout is the same everywhere
-MARGIN = 0.95  # where the samples differ by less, both layouts are compressed in full
+STRETCH = 1 << 14  # bytes, of which some are compressed to see which layout is smaller
+SAMPLED, PLAIN_SAMPLED = 3, 13  # one in so many; odd, so that they are not of the same rows
+FEWEST_STRETCHES = 16  # of a sample; in fewer, a movie's frames could differ too much
+MARGIN = 0.93  # where the samples differ by less, both layouts are compressed in full
 
 
 class GroupedLayout(Codec):  # type: ignore[misc]
@@ -88,11 +92,10 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         if not len(frames):
             return _joined(CONSTANT, chunk)
         if _groupable(frames):
-            pixels = frames.reshape(len(frames), -1)
-            packed = pack(pixels, group_pixels(pixels), width=frames.shape[-1])
-            if _is_smaller(packed, chunk):
-                return _joined(GROUPED, chunk, body=packed)
-        return _joined(PLAIN, chunk, body=_compressed(chunk))
+            stored = _joined(GROUPED, chunk, body=_packed(frames))
+            if _is_smaller(stored[HEADER.itemsize :], chunk):
+                return stored
+        return _joined(PLAIN, chunk, body=[_compressed(chunk)])
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk.
@@ -114,23 +117,73 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         ValueError
             If `buf` is not what `encode` returned, or `out` is of another size.
         """
-        header, body = _split(buf)
-        codes = _room(header, out)
-        if header["layout"] == PLAIN:
-            return _decompress(body, codes)
-        known = _ungrouped(body, codes)
-        codes[known:] = np.frombuffer(header["last"], codes.dtype, count=1)
-        return codes
+        chunk = GroupedChunk(buf)
+        return chunk.frames(0, chunk.shape[0], out=_room(chunk, out)).reshape(-1)
 
-    def decode_frames(self, buf: Any, start: int, stop: int) -> NDArray[Any]:
-        """Return the codes of some frames of a chunk; of grouped ones, nothing else is decoded.
+    def open(self, buf: Any) -> GroupedChunk:
+        """Return a chunk of which single frames are to be decoded.
 
         Parameters
         ----------
         buf : buffer
-            What `encode` returned.
+            What `encode` returned; the chunk refers to it.
+
+        Raises
+        ------
+        ValueError
+            If `buf` is not what `encode` returned.
+        """
+        return GroupedChunk(buf)
+
+
+class GroupedChunk:
+    """An encoded chunk; a frame of it is decoded alone if the codes are grouped.
+
+    It is read by any number of threads at a time.
+
+    Parameters
+    ----------
+    buf : buffer
+        What `GroupedLayout.encode` returned.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Frames, and pixels of a frame.
+    dtype : numpy.dtype
+        Of the codes.
+
+    Raises
+    ------
+    ValueError
+        If `buf` is not what `encode` returned.
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).poisson(3, (100, 64, 64)).astype("u2")
+    >>> chunk = GroupedLayout().open(GroupedLayout().encode(counts))
+    >>> bool((chunk.frames(7, 8).reshape(64, 64) == counts[7]).all())
+    True
+    """
+
+    def __init__(self, buf: Any) -> None:
+        header, body = _split(buf)
+        self.dtype, self.shape = _described(header)
+        self._last = np.frombuffer(header["last"].tobytes(), self.dtype, count=1)
+        self._plain = body if header["layout"] == PLAIN else None
+        self._packed = None
+        if body.size and self._plain is None:
+            self._packed = _grouped(body, self.shape, itemsize=self.dtype.itemsize)
+
+    def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the codes of some frames.
+
+        Parameters
+        ----------
         start, stop : int
-            The first frame, and the one after the last.
+            The first frame, and the one after the last, of those there are.
+        out : numpy.ndarray, shape (frames, pixels), optional
+            Where to put the codes.
 
         Returns
         -------
@@ -140,15 +193,31 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If `buf` is not what `encode` returned.
+            If the chunk is damaged.
         """
-        header, body = _split(buf)
-        frames = range(int(header["frames"]))[start:stop]
-        if header["layout"] == GROUPED:
-            codes = unpack(body, start=frames.start, stop=frames.stop)
-            if len(codes) == len(frames):  # else some are among the constant ones at the end
-                return codes.view(header["dtype"].decode())
-        return self.decode(buf).reshape(int(header["frames"]), -1)[start:stop]
+        shape = stop - start, self.shape[1]
+        codes = np.empty(shape, self.dtype) if out is None else out
+        if self._plain is None:
+            known = self._read_packed(start, stop, codes=codes)
+            codes[known:] = self._last
+        elif shape == self.shape:
+            _decompress(self._plain, codes)
+        else:
+            codes[...] = self._codes[start:stop]
+        return codes
+
+    def _read_packed(self, start: int, stop: int, *, codes: NDArray[Any]) -> int:
+        """Decode those frames that are not constant, and return how many they are."""
+        packed = self._packed
+        known = 0 if packed is None else max(0, min(stop, packed.shape[0]) - start)
+        if packed is not None and known:
+            packed.read(start, start + known, out=codes[:known].view(packed.dtype))
+        return known
+
+    @cached_property
+    def _codes(self) -> NDArray[Any]:
+        """All codes of a chunk in plain order, which is compressed as a whole."""
+        return self.frames(0, self.shape[0])
 
 
 def _checked(buf: Any) -> NDArray[Any]:
@@ -177,9 +246,20 @@ def _groupable(frames: NDArray[Any]) -> bool:
     return integers and len(frames) >= FEWEST_FRAMES and frames.ndim > 1
 
 
+def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
+    pixels = frames.reshape(len(frames), -1)
+    codes = pixels.view(f"u{frames.itemsize}")
+    values = values_in_use(codes)
+    if values is None:
+        return pack(codes, group_pixels(pixels))
+    numbers = renumber(codes, values)
+    return pack(numbers, group_pixels(numbers), values=values)
+
+
 def _is_smaller(packed: NDArray[np.uint8], chunk: NDArray[Any]) -> bool:
     """Whether packed codes compress better than the chunk in plain order."""
-    if packed.size > SAMPLED * STRETCH and chunk.nbytes > PLAIN_SAMPLED * STRETCH:
+    sampled = min(packed.size / SAMPLED, chunk.nbytes / PLAIN_SAMPLED)
+    if sampled >= FEWEST_STRETCHES * STRETCH:
         ratio = _sampled_size(packed, COMPRESSOR, every=SAMPLED) / _sampled_size(
             chunk, PLAIN_COMPRESSOR, every=PLAIN_SAMPLED
         )
@@ -201,7 +281,7 @@ def _compressed(chunk: NDArray[Any]) -> NDArray[np.uint8]:
     return np.frombuffer(PLAIN_COMPRESSOR.encode(chunk), np.uint8)
 
 
-def _decompress(body: NDArray[np.uint8], codes: NDArray[Any]) -> NDArray[Any]:
+def _decompress(body: NDArray[np.uint8], codes: NDArray[Any]) -> None:
     # Blosc believes its header: a size that is too large would be read beyond the buffer.
     sizes = body[4:16].view("<u4").tolist() if body.size >= BLOSC_HEADER else []
     if sizes[0::2] != [codes.nbytes, body.size]:
@@ -210,26 +290,28 @@ def _decompress(body: NDArray[np.uint8], codes: NDArray[Any]) -> NDArray[Any]:
         PLAIN_COMPRESSOR.decode(body, out=codes)
     except RuntimeError as error:
         raise ValueError(f"damaged chunk: {error}") from error
-    return codes
 
 
-def _ungrouped(body: NDArray[np.uint8], codes: NDArray[Any]) -> int:
-    """Put grouped codes in their order, and return how many there are."""
-    if not body.size:
-        return 0
-    return unpack(body, out=codes.view(f"u{codes.itemsize}")).size
+def _grouped(body: NDArray[np.uint8], shape: tuple[int, int], *, itemsize: int) -> PackedChunk:
+    packed = PackedChunk(body)
+    frames, pixels = packed.shape
+    if frames > shape[0] or pixels != shape[1] or packed.dtype.itemsize != itemsize:
+        raise ValueError(
+            f"damaged chunk: {frames} x {pixels} codes of {packed.dtype}, for {shape} of "
+            f"{itemsize} bytes"
+        )
+    return packed
 
 
 def _joined(
-    layout: int, chunk: NDArray[Any], *, body: NDArray[np.uint8] | None = None
+    layout: int, chunk: NDArray[Any], *, body: Sequence[NDArray[np.uint8]] = ()
 ) -> NDArray[np.uint8]:
     header = np.zeros(1, HEADER)
     header["layout"], header["dtype"] = layout, chunk.dtype.str
     header["frames"], header["pixels"] = len(chunk), chunk.size // max(len(chunk), 1)
     if chunk.size:
         header["last"] = chunk.reshape(-1)[-1:].tobytes()
-    start = header.view(np.uint8)
-    return start if body is None else np.concatenate([start, body])
+    return np.concatenate([header.view(np.uint8), *body])
 
 
 def _split(buf: Any) -> tuple[Any, NDArray[np.uint8]]:
@@ -245,15 +327,20 @@ def _split(buf: Any) -> tuple[Any, NDArray[np.uint8]]:
     return header, stored[HEADER.itemsize :]
 
 
-def _room(header: Any, out: Any) -> NDArray[Any]:
-    """An array for all codes of a chunk: `out`, or a new one."""
+def _described(header: Any) -> tuple[np.dtype[Any], tuple[int, int]]:
     dtype = DTYPES.get(header["dtype"])
-    size = int(header["frames"]) * int(header["pixels"])
-    if dtype is None or size * dtype.itemsize >= MAX_BYTES:
-        raise ValueError(f"damaged chunk: {size} codes of dtype {header['dtype']!r}")
+    shape = int(header["frames"]), int(header["pixels"])
+    if dtype is None or shape[0] * shape[1] * dtype.itemsize >= MAX_BYTES:
+        raise ValueError(f"damaged chunk: {shape} codes of dtype {header['dtype']!r}")
+    return dtype, shape
+
+
+def _room(chunk: GroupedChunk, out: Any) -> NDArray[Any] | None:
+    """View `out` as the codes of a chunk."""
     if out is None:
-        return np.empty(size, dtype)
+        return None
     room: NDArray[Any] = ensure_contiguous_ndarray(out).view(np.uint8)
-    if room.size != size * dtype.itemsize:
-        raise ValueError(f"out holds {room.size} bytes; the chunk has {size * dtype.itemsize}")
-    return room.view(dtype)
+    size = chunk.shape[0] * chunk.shape[1] * chunk.dtype.itemsize
+    if room.size != size:
+        raise ValueError(f"out holds {room.size} bytes; the chunk has {size}")
+    return room.view(chunk.dtype).reshape(chunk.shape)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.decoding import fit_table
-from dj_photon_codecs.peaks import photon_peaks
+from dj_photon_codecs.peaks import clipping, photon_peaks
 from dj_photon_codecs.quantization import DecodeTable, check_step, quantize, stepped_dtype
 from dj_photon_codecs.transform import generalized_anscombe
 
@@ -231,8 +231,15 @@ def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
         return None
     frames = movie.values.shape[0]
     sample = [np.asarray(movie.values[n : n + 1]) for n in range(0, frames, -(-frames // SAMPLED))]
-    peaks = photon_peaks(np.concatenate(sample), movie.calibration, whole=found.whole)
-    return fit_table(movie.calibration, step=movie.step, whole=found.whole, peaks=peaks)
+    values = np.concatenate(sample)
+    peaks = photon_peaks(values, movie.calibration, whole=found.whole)
+    return fit_table(
+        movie.calibration,
+        step=movie.step,
+        whole=found.whole,
+        peaks=peaks,
+        clipped=clipping(values),
+    )
 
 
 def codes(movie: CameraMovie, start: int, *, frames: int, dtype: np.dtype[Any]) -> NDArray[Any]:

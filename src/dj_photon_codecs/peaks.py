@@ -33,7 +33,6 @@ PILED = 5.0  # and times as many as are the next
 SHARP, NEARLY_ALL = 0.01, 0.998  # photons; if so many values are so close to whole, all are
 BINS = 64  # in a photon
 VISIBLE = 0.02  # contrast below which there are no peaks; that of a read noise of .45 photon
-DISTINCT = 0.1  # contrast from which on peaks tell the gain better than the noise does
 CERTAIN = 5.0  # standard errors by which another gain must be better than the given one
 SCALES = 1 + np.linspace(-0.03, 0.03, 61)  # errors of the gain that are looked for
 SMOOTH = 0.7  # photons rms; a table fitted to it serves every noise that leaves no peaks
@@ -190,9 +189,8 @@ def _scale(histogram: _Histogram) -> float:
     sharpness = logarithms + blur * SCALES**2
     best, given = int(sharpness.argmax()), SCALES.size // 2
     better = math.sqrt(2 * (sharpness[best] - sharpness[given])) * math.exp(-blur)
-    if blur > -math.log(DISTINCT) or better < CERTAIN * histogram.uncertainty():
-        return 1.0
-    return float(SCALES[best])
+    certain = better > CERTAIN * histogram.uncertainty()
+    return float(SCALES[best]) if certain and 0 < best < SCALES.size - 1 else 1.0
 
 
 def _is_sharp(photons: Floats, calibration: Calibration, *, whole: bool) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dj_photon_codecs.clipping import fit_clipped_curve
+from dj_photon_codecs.noise_correlation import CORRELATED, correlate_noise
 from dj_photon_codecs.tiles import Tiles
 from dj_photon_codecs.transfer_line import TransferLine, draw_line
 
@@ -58,13 +59,20 @@ def fit_transfer_line(maps: NoiseMaps) -> TransferLine | None:
     touching = np.count_nonzero(bright & ~above)
     if whole is None or whole.gain <= 0 or touching <= TOUCHING * np.count_nonzero(bright):
         return whole
-    reference = draw_line(maps, above, tiles=tiles)
-    if not _within(SURE, reference):
-        lines = (fit_clipped_curve(maps, whole), reference)
-        reference = next((line for line in lines if _within(PRECISE, line)), None)
+    reference = _reference(maps, whole, draw_line(maps, above, tiles=tiles))
     if reference is None:
         return replace(whole, vouched=False)
     return whole if _agree(reference, whole) else reference
+
+
+def _reference(
+    maps: NoiseMaps, whole: TransferLine, above: TransferLine | None
+) -> TransferLine | None:
+    """Choose the line that judges: through the pixels above the floor, or a model of clipping."""
+    lines = [above]
+    if not _within(SURE, above) and correlate_noise(maps, whole).horizontal < CORRELATED:
+        lines.insert(0, fit_clipped_curve(maps, whole))
+    return next((line for line in lines if _within(PRECISE, line)), None)
 
 
 def _rarely(shares: NDArray[np.float32], maps: NoiseMaps, tiles: Tiles) -> Mask:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChunkError", "MovieStore", "crc32c", "open_store"]
 
+WHOLE = OffsetByteRequest(0)  # for a request without it, s3fs asks for the size first
 READS = 8  # chunks that `damaged_chunks` reads at once
 ABSENT = {"zarr.json", ".zgroup", ".zmetadata"}  # what Zarr looks for, and no movie has
 
@@ -106,7 +107,7 @@ class MovieStore(WrapperStore[Store]):
         if key in ABSENT or key in NAMES:
             return _part(self._document(key, prototype), byte_range)
         try:
-            stored = await self._store.get(key, prototype)
+            stored = await self._store.get(key, prototype, WHOLE)
         except FileNotFoundError:  # Zarr's local store, when its whole directory is gone
             stored = None
         return _part(self._checked(key, stored), byte_range)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.common_change import remove_common_change
 from dj_photon_codecs.frame_blocks import RUN, read_blocks
 from dj_photon_codecs.tiles import Tiles
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NoiseMaps", "measure_noise"]
 
-FEWEST_TILES = 32  # for which the noise that a common change takes with it is negligible
 STEADY = 3.0  # sigma, of the common change of a tile
 
 
@@ -50,6 +50,8 @@ class NoiseMaps:
         What share of the samples has the lowest, the highest value of the movie.
     frames : int
         Frames that were read.
+    motion : float
+        Root mean square of the movement of the whole scene along an axis, in pixels.
     origin, floor, ceiling : float
         The value that was subtracted, the lowest and the highest value, in ADU.
     resolution : float
@@ -63,6 +65,7 @@ class NoiseMaps:
     at_floor: Maps
     at_ceiling: Maps
     frames: int
+    motion: float
     origin: float
     floor: float
     ceiling: float
@@ -92,22 +95,25 @@ def measure_noise(movie: Any) -> NoiseMaps:
     tiles = Tiles(*movie.shape[1:])
     sums = _Sums(*movie.shape[1:])
     floor, ceiling = _Extreme(np.min, sums.shape), _Extreme(np.max, sums.shape)
-    count = 0
+    count, motion = 0, 0.0
     for block in read_blocks(movie):
-        for start in range(0, len(block) - RUN + 1, RUN):
-            frames = block[start : start + RUN]
-            _refuse_infinite(frames)
-            kept = sums.add(_relative(frames, origin), tiles, fold=count % 2)
-            floor.add(frames, kept, fold=count % 2)
-            ceiling.add(frames, kept, fold=count % 2)
+        _refuse_infinite(block)
+        runs = block[: len(block) // RUN * RUN].reshape(-1, RUN, *block.shape[1:])
+        means, contrasts = _contrasts(_relative(runs, origin))
+        motion += len(runs) * remove_common_change(contrasts, means.mean(axis=0), tiles)
+        for run, mean, contrast in zip(runs, means, contrasts, strict=True):
+            kept = sums.add(mean, contrast, tiles, fold=count % 2)
+            floor.add(run, kept, fold=count % 2)
+            ceiling.add(run, kept, fold=count % 2)
             count += 1
-    means = sums.means()
-    samples = RUN * np.maximum(means["runs"], 1)
+    averages = sums.averages()
+    samples = RUN * np.maximum(averages["runs"], 1)
     return NoiseMaps(
-        **means,
+        **averages,
         at_floor=floor.counts / samples,
         at_ceiling=ceiling.counts / samples,
         frames=count * RUN,
+        motion=math.sqrt(max(motion / count, 0)),
         origin=origin,
         floor=floor.level,
         ceiling=ceiling.level,
@@ -142,25 +148,21 @@ class _Sums:
         self._square = np.zeros_like(self._runs)
         self._products = np.zeros((3, height, width), np.float32)
 
-    def add(self, frames: Maps, tiles: Tiles, *, fold: int) -> Maps:
-        mean, curve, wiggle = _contrasts(frames)
-        for contrast in (curve, wiggle):
-            _remove_common(contrast, mean, tiles)
-        kept = tiles.spread(_steady(curve, tiles) & _steady(wiggle, tiles)).astype(np.float32)
-        curve *= kept
-        wiggle *= kept
-        squares = curve * curve, wiggle * wiggle
+    def add(self, mean: Maps, contrasts: Maps, tiles: Tiles, *, fold: int) -> Maps:
+        kept = tiles.spread(_steady(contrasts, tiles)).astype(np.float32)
+        contrasts *= kept
+        squares = contrasts**2
         self._runs[fold] += kept
         self._mean[fold] += mean * kept
         self._square[fold] += squares[0] + squares[1]
         time, below, right = self._products
         time += squares[0] - squares[1]
-        for contrast in (curve, wiggle):
+        for contrast in contrasts:
             below[:-1] += contrast[:-1] * contrast[1:]
             right[:, :-1] += contrast[:, :-1] * contrast[:, 1:]
         return kept
 
-    def means(self) -> dict[str, Maps]:
+    def averages(self) -> dict[str, Maps]:
         # The line that each run lost took two of its four degrees of freedom.
         runs = np.maximum(self._runs, 1)
         products = self._products / np.maximum(self._runs.sum(axis=0), 1)
@@ -173,40 +175,20 @@ class _Sums:
         }
 
 
-def _contrasts(frames: Maps) -> tuple[Maps, Maps, Maps]:
-    """Split four frames into their mean and two orthonormal contrasts that no line has."""
-    outer, inner = frames[0] + frames[3], frames[1] + frames[2]
-    mean = (outer + inner) * np.float32(1 / 4)
-    curve = (outer - inner) * np.float32(1 / 2)
-    wiggle = (frames[3] - frames[0] + 3 * (frames[1] - frames[2])) * np.float32(1 / math.sqrt(20))
-    return mean, curve, wiggle
+def _contrasts(runs: Maps) -> tuple[Maps, Maps]:
+    """Split runs of four frames into means and two orthonormal contrasts that no line has."""
+    outer, inner = runs[:, 0] + runs[:, 3], runs[:, 1] + runs[:, 2]
+    contrasts = np.empty((len(runs), 2, *runs.shape[2:]), np.float32)
+    np.multiply(outer - inner, 1 / 2, out=contrasts[:, 0])
+    rise, middle = runs[:, 3] - runs[:, 0], runs[:, 1] - runs[:, 2]
+    np.multiply(rise + 3 * middle, 1 / math.sqrt(20), out=contrasts[:, 1])
+    return (outer + inner) * np.float32(1 / 4), contrasts
 
 
-def _remove_common(contrast: Maps, mean: Maps, tiles: Tiles) -> None:
-    """Subtract what the frame does as a whole: a shift, and a share of its brightness."""
-    change, brightness = tiles.sum(contrast) / tiles.pixels, tiles.sum(mean) / tiles.pixels
-    energy = tiles.sum(contrast * contrast) / tiles.pixels
-    # A hot pixel must not speak for the frame, nor a tile in which something happened.
-    usual = (energy > 0) & (change**2 * tiles.pixels <= (2 * STEADY) ** 2 * energy)
-    usual &= brightness <= np.quantile(brightness, 0.98)
-    if np.count_nonzero(usual) < FEWEST_TILES:
-        return
-    weights = tiles.pixels[usual] / energy[usual]
-    slope, level = _weighted_line(brightness[usual], change[usual], weights)
-    contrast -= tiles.spread(energy > 0) * (level + slope * mean)
-
-
-def _weighted_line(x: Maps, y: Maps, weights: Maps) -> tuple[np.float32, np.float32]:
-    total = weights.sum()
-    x_mean, y_mean = (weights * x).sum() / total, (weights * y).sum() / total
-    spread = (weights * (x - x_mean) ** 2).sum()
-    slope = (weights * (x - x_mean) * y).sum() / spread if spread > 0 else np.float32(0)
-    return slope, y_mean - slope * x_mean
-
-
-def _steady(contrast: Maps, tiles: Tiles) -> NDArray[np.bool_]:
-    """Find the tiles whose pixels do not change together."""
-    steady: NDArray[np.bool_] = tiles.sum(contrast) ** 2 <= STEADY**2 * tiles.sum(contrast**2)
+def _steady(contrasts: Maps, tiles: Tiles) -> NDArray[np.bool_]:
+    """Find the tiles whose pixels do not change together, in any of the contrasts."""
+    common, energy = tiles.sum(contrasts), tiles.sum(contrasts**2)
+    steady: NDArray[np.bool_] = np.logical_and.reduce(common**2 <= STEADY**2 * energy)
     return steady
 
 

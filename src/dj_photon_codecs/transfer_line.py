@@ -45,7 +45,7 @@ class TransferLine:
         Variance at the `origin` of the noise maps, in ADU squared.
     covariance : numpy.ndarray
         (2, 2). Of intercept and gain.
-    motion, motion_stderr : float
+    motion : float
         Variance that motion adds, per unit of `texture`.
     texture : numpy.ndarray
         (height, width). Squared differences of the mean image between neighbours.
@@ -61,7 +61,6 @@ class TransferLine:
     intercept: float
     covariance: Floats
     motion: float
-    motion_stderr: float
     texture: Floats
     kept: Mask
     vouched: bool = True
@@ -176,7 +175,7 @@ def _robust_line(maps: NoiseMaps, eligible: Mask, texture: Floats) -> TransferLi
     slopes = rise[run > 0] / run[run > 0]
     gain = float(np.median(slopes)) if len(slopes) else 0.0
     intercept = float(np.median(variance - gain * mean))
-    return TransferLine(gain, intercept, np.zeros((2, 2)), 0.0, 0.0, texture, eligible)
+    return TransferLine(gain, intercept, np.zeros((2, 2)), 0.0, texture, eligible)
 
 
 def _expectation(maps: NoiseMaps, line: TransferLine) -> tuple[Floats, Floats]:
@@ -223,8 +222,7 @@ def _drawn(
         return None
     found, covariance = solution
     if moving:
-        stderr = math.sqrt(covariance[2, 2])
-        line = replace(line, motion=float(found[2]) / scale, motion_stderr=stderr / scale)
+        line = replace(line, motion=float(found[2]) / scale)
     to_origin = np.array([[1, -centre], [0, 1]])
     intercept, gain = (to_origin @ found[:2]).tolist()
     covariance = to_origin @ covariance[:2, :2] @ to_origin.T

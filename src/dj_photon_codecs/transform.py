@@ -107,7 +107,7 @@ def generalized_anscombe(
     -------
     numpy.ndarray or numpy.float64
         Transformed values with a noise of standard deviation one, float64, of the shape of `x`.
-        With ``a = (x - offset) / gain + 3/8 + variance / gain**2`` it is ``2 * sqrt(a)`` where
+        With ``a = (x - offset) / gain + 3/8 + variance / (gain * gain)`` it is ``2 * sqrt(a)`` where
         ``a >= 3/8``. Below, where the published transform clips and loses the value, it goes on
         linearly with the same slope, ``2 * sqrt(3/8) + (a - 3/8) / sqrt(3/8)``, so that every
         value has its own image. NaN stays NaN.
@@ -134,7 +134,7 @@ def generalized_anscombe(
     array([-0.3429,  1.2884, 20.0415])
     """
     _check_parameters(gain, offset, variance)
-    shift = SHIFT + variance / gain**2
+    shift = SHIFT + variance / (gain * gain)
     return _blockwise(lambda block: _forward(block, gain, offset, shift), x)
 
 
@@ -198,11 +198,11 @@ def generalized_inverse_anscombe(
     np.float64(5.0)
     """
     _check_parameters(gain, offset, variance)
-    shift = SHIFT + variance / gain**2
+    shift = SHIFT + variance / (gain * gain)
     if method == "algebraic":
         return _blockwise(lambda block: _algebraic(block, gain, offset, shift), y)
     if method == "unbiased":
-        return _blockwise(lambda block: offset + gain * _unbiased(block, variance / gain**2), y)
+        return _blockwise(lambda block: offset + gain * _unbiased(block, variance / (gain * gain)), y)
     raise ValueError(
         f"method is {method!r}; it must be 'algebraic' (single samples) or 'unbiased' "
         "(values that were averaged or denoised while transformed)"
@@ -240,7 +240,7 @@ def exact_inverse(
     array([  0,   7, 255], dtype=uint8)
     """
     _check_parameters(gain, offset, variance)
-    dtype, shift = np.dtype(dtype), SHIFT + variance / gain**2
+    dtype, shift = np.dtype(dtype), SHIFT + variance / (gain * gain)
 
     def invert(block: Floats) -> Floats:
         return _search(block, dtype, gain=gain, offset=offset, shift=shift)

@@ -12,7 +12,6 @@ import math
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import PurePosixPath
 from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
@@ -228,13 +227,27 @@ def _whole_or_nothing(fs: AbstractFileSystem, path: str) -> Iterator[None]:
 def _in_threads(
     function: Callable[[int, Event], tuple[int, str]], number: int, workers: int
 ) -> list[tuple[int, str]]:
-    stopped = Event()
+    begin, stopped = Event(), Event()
+
+    def task(index: int) -> tuple[int, str]:
+        begin.wait()
+        if stopped.is_set():
+            raise CancelledError
+        return function(index, stopped)
+
+    # After an interrupt, too, nothing may write behind the back of the clean-up. One that comes
+    # while a thread starts leaves a thread that the pool does not know, and cannot wait for:
+    # so none begins before all are known.
     pool = ThreadPoolExecutor(workers, thread_name_prefix="photon")
     try:
-        return list(pool.map(function, range(number), repeat(stopped)))
-    finally:
-        # After an interrupt, too: whatever still ran would write behind the back of the clean-up.
+        tasks = [pool.submit(task, index) for index in range(number)]
+        begin.set()
+        return [each.result() for each in tasks]
+    except BaseException:
         stopped.set()
+        raise
+    finally:
+        begin.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -1,0 +1,461 @@
+"""Gains and zero levels of simulated cameras, whose truth is known."""
+
+import json
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from benchmarks.simulate import camera, photomultiplier, simulate_rates
+from dj_photon_codecs.calibration import Calibration, calibrate
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("agg")
+
+SIDE = 128
+CAMERA = {"gain": 30.0, "offset": 200.0, "read_noise": 0.5}
+COUNTS = {"gain": 1.0, "offset": 0.0, "read_noise": 0.0}
+
+SCENES: dict[str, dict[str, Any]] = {
+    "usual": {"mean": 5},
+    "few frames": {"mean": 5, "frames": 24},
+    "dim": {"mean": 0.3},
+    "bright": {"mean": 50},
+    "bleaching": {"mean": 10, "bleaching": 0.3},
+    "large transients": {"mean": 20, "transients": 8},
+}
+CAMERAS: dict[str, dict[str, Any]] = {
+    "usual": CAMERA,
+    "photon counts": COUNTS,
+    "photon counts, uint8": COUNTS | {"dtype": "uint8"},
+    "gain 1, read noise 1": {"gain": 1.0, "offset": 100.0, "read_noise": 1.0},
+    "gain 100, int16, below zero": {"gain": 100.0, "offset": -200.0, "dtype": "int16"},
+    "offset 1000, int32": {"gain": 8.0, "offset": 1000.0, "dtype": "int32"},
+    "float32, read noise 1": CAMERA | {"read_noise": 1.0, "dtype": "float32"},
+}
+
+
+@cache
+def scene(*, mean: float, frames: int = 160, **more: float) -> np.ndarray:
+    return simulate_rates(frames, SIDE, SIDE, mean=mean, seed=7, **more)
+
+
+@cache
+def usual_movie() -> np.ndarray:
+    movie = camera(scene(mean=5), **CAMERA, seed=1)
+    movie.flags.writeable = False
+    return movie
+
+
+def effective_zero(gain: float, offset: float, read_noise: float = 0.0, **_: Any) -> float:
+    return offset - gain * read_noise**2
+
+
+def check(found: Calibration, *, within: float = 0.02, photons: float = 0.25, **truth: Any) -> None:
+    assert found.gain == pytest.approx(truth["gain"], rel=within)
+    assert found.offset == pytest.approx(effective_zero(**truth), abs=photons * truth["gain"])
+
+
+# ---------------------------------------------------------------------------- accuracy
+
+
+@pytest.mark.parametrize("settings", CAMERAS.values(), ids=CAMERAS)
+def test_every_camera_is_calibrated_to_two_percent(settings: dict[str, Any]) -> None:
+    check(calibrate(camera(scene(mean=5), **settings, seed=2)), **settings)
+
+
+@pytest.mark.parametrize("settings", SCENES.values(), ids=SCENES)
+def test_every_scene_calibrates_a_camera_to_two_percent(settings: dict[str, Any]) -> None:
+    check(calibrate(camera(scene(**settings), **CAMERA, seed=3)), **CAMERA)
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.5, 3, 50])
+def test_photon_counts_have_a_gain_of_one_and_a_zero_of_zero(mean: float) -> None:
+    found = calibrate(camera(scene(mean=mean), seed=4))
+    check(found, within=0.01, photons=0.1, **COUNTS)
+
+
+def test_read_noise_of_four_photons_leaves_the_gain_right_to_five_percent() -> None:
+    truth = CAMERA | {"read_noise": 4.0, "offset": 1000.0}
+    check(calibrate(camera(scene(mean=10), **truth)), within=0.05, photons=1, **truth)
+
+
+@pytest.mark.parametrize("mean", [5, 50])
+def test_motion_of_less_than_a_pixel_is_taken_out(mean: float) -> None:
+    found = calibrate(camera(scene(mean=mean, motion=0.7), **CAMERA))
+    check(found, **CAMERA)
+    assert found.motion == pytest.approx(0.7, abs=0.1)
+
+
+def test_flicker_is_taken_out() -> None:
+    flicker = 1 + 0.05 * np.random.default_rng(0).standard_normal((160, 1, 1))
+    check(calibrate(camera(scene(mean=50) * flicker, **CAMERA)), **CAMERA)
+
+
+def test_saturated_pixels_are_left_out() -> None:
+    found = calibrate(camera(scene(mean=5), **CAMERA, full_scale=500))
+    check(found, **CAMERA)
+    assert found.pixels_excluded is not None
+    assert found.pixels_excluded > SIDE**2 / 10
+
+
+def test_hot_and_restless_pixels_are_left_out() -> None:
+    movie = usual_movie().copy()
+    rng = np.random.default_rng(0)
+    movie[:, ::9, ::11] = 60000  # stuck
+    movie[:, 4::9, ::11] = rng.integers(0, 60000, movie[:, 4::9, ::11].shape)
+    check(calibrate(movie), **CAMERA)
+
+
+@pytest.mark.parametrize(
+    ("offset", "read_noise", "mean"),
+    [(0.0, 0.3, 3), (0.0, 1.0, 3), (30.0, 1.0, 1), (-60.0, 0.3, 10), (0.0, 1.0, 10)],
+)
+def test_noise_that_is_clipped_at_zero_is_allowed_for(
+    offset: float, read_noise: float, mean: float
+) -> None:
+    truth = CAMERA | {"offset": offset, "read_noise": read_noise}
+    check(calibrate(camera(scene(mean=mean), **truth, seed=5)), within=0.03, **truth)
+
+
+def test_a_photomultiplier_has_the_gain_of_its_noise() -> None:
+    rates = scene(mean=3)
+    movie = photomultiplier(rates, gain=300, offset=-40, pulse_spread=0.5, bandwidth=0.3)
+    with pytest.warns(UserWarning, match=r"pixels of a line correlates by 0\.3\d"):
+        found = calibrate(movie)
+    spread_over_two_pixels = 0.7**2 + 0.3**2
+    check(found, gain=300 * (1 + 0.5**2) * spread_over_two_pixels, offset=-40)
+
+
+def test_the_standard_error_is_that_of_repeated_recordings() -> None:
+    rates = scene(mean=5, frames=40)[:, :64, :64]
+    found = [calibrate(camera(rates, **CAMERA, seed=seed)) for seed in range(30)]
+    errors = [(each.gain - CAMERA["gain"]) / (each.gain_stderr or 0) for each in found]
+    zero_errors = [
+        (each.offset - effective_zero(**CAMERA)) / (each.offset_stderr or 0) for each in found
+    ]
+    assert 0.6 < np.sqrt(np.mean(np.square(errors))) < 1.5
+    assert 0.6 < np.sqrt(np.mean(np.square(zero_errors))) < 1.5
+
+
+def test_scaled_values_have_a_scaled_calibration() -> None:
+    found = calibrate(usual_movie())
+    scaled = calibrate(usual_movie() * 0.25 - 7.5)
+    assert scaled.gain == pytest.approx(found.gain / 4, rel=1e-3)
+    assert scaled.offset == pytest.approx(found.offset / 4 - 7.5, abs=1e-3 * found.gain)
+
+
+# ---------------------------------------------------------------------------- given the offset
+
+
+def test_the_offset_separates_the_read_noise() -> None:
+    truth = CAMERA | {"read_noise": 2.0, "offset": 1000.0}
+    found = calibrate(camera(scene(mean=5), **truth), offset=1000)
+    assert found.offset == 1000
+    assert found.variance_stderr is not None
+    assert found.variance == pytest.approx((2 * 30) ** 2, abs=4 * found.variance_stderr)
+    assert found.variance_stderr < 0.1 * found.variance
+
+
+def test_with_and_without_offset_the_noise_at_every_brightness_is_the_same() -> None:
+    without, given = calibrate(usual_movie()), calibrate(usual_movie(), offset=210.5)
+    assert without.variance == 0
+    assert without.gain == given.gain
+    assert given.variance == pytest.approx(given.gain * (given.offset - without.offset))
+
+
+def test_no_read_noise_is_zero_and_never_negative() -> None:
+    found = [calibrate(camera(scene(mean=3), seed=seed), offset=0.0) for seed in range(4)]
+    assert all(0 <= each.variance < 0.1 for each in found)
+
+
+def test_an_offset_below_the_zero_level_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"offset is 150, but the noise .* vanishes only at 19\d"):
+        calibrate(usual_movie(), offset=150)
+
+
+# ---------------------------------------------------------------------------- what a movie may be
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint64", "float32", "float64", ">u2"])
+def test_the_dtype_does_not_matter(dtype: str) -> None:
+    assert calibrate(usual_movie().astype(dtype)) == calibrate(usual_movie())
+
+
+def test_large_offsets_do_not_cost_precision() -> None:
+    found = calibrate(usual_movie().astype("int64") + 10**12)
+    assert found.gain == calibrate(usual_movie()).gain
+
+
+class Sliceable:
+    """All that a movie must have."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values, self.shape, self.dtype = values, values.shape, values.dtype
+
+    def __getitem__(self, frames: Any) -> np.ndarray:
+        return self._values[frames]
+
+
+def test_whatever_can_be_sliced_is_calibrated(tmp_path: Path) -> None:
+    values = usual_movie()
+    np.save(tmp_path / "movie.npy", values)
+    movies = {
+        "memory map": np.load(tmp_path / "movie.npy", mmap_mode="r"),
+        "zarr": zarr.array(values, chunks=(100, SIDE, SIDE)),
+        "small chunks": zarr.array(values, chunks=(7, 50, 50)),
+        "slices only": Sliceable(values),
+        "fortran": np.asfortranarray(values),
+    }
+    expected = calibrate(values)
+    for name, movie in movies.items():
+        assert calibrate(movie).gain == pytest.approx(expected.gain, rel=5e-3), name
+
+
+@pytest.mark.parametrize(
+    ("movie", "error", "message"),
+    [
+        ([[[1]]], TypeError, "movie is a list; it must be an array of shape"),
+        (np.ma.zeros((9, 64, 64)), TypeError, "movie is a MaskedArray"),
+        (np.zeros((9, 64, 64), bool), TypeError, "dtype bool.*Add up frames"),
+        (np.zeros((9, 64, 64), complex), TypeError, "movie has dtype complex128"),
+        (np.zeros((64, 64)), ValueError, r"shape \(64, 64\); it must be \(frames, height, width"),
+        (np.zeros((7, 64, 64)), ValueError, "at least 8 frames of 256 pixels"),
+        (np.zeros((9, 15, 17)), ValueError, "at least 8 frames of 256 pixels"),
+    ],
+)
+def test_what_is_no_movie_is_refused(movie: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        calibrate(movie)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(value: float) -> None:
+    movie = usual_movie().astype("float32")
+    movie[100, 3, 4] = value
+    with pytest.raises(ValueError, match=f"movie holds {value}; every value must be finite"):
+        calibrate(movie)
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be 'folds' or 'anscombe-transform'"):
+        calibrate(usual_movie(), method="guess")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("offset", "error", "message"),
+    [
+        (True, TypeError, "offset is True; it must be a real number"),
+        ("100", TypeError, "offset is '100'"),
+        (float("nan"), ValueError, "offset is nan; it must be finite"),
+    ],
+)
+def test_an_offset_that_is_no_number_is_refused(
+    offset: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        calibrate(usual_movie(), offset=offset)
+
+
+# ---------------------------------------------------------------------------- refusals and doubts
+
+
+def ramp() -> np.ndarray:
+    return np.linspace(100, 2000, SIDE**2).reshape(SIDE, SIDE)
+
+
+def smoothed(movie: np.ndarray, *axes: int) -> np.ndarray:
+    values = movie.astype("float32")
+    for axis in axes:
+        values = (values + np.roll(values, 1, axis)) / 2
+    return values
+
+
+REFUSED = {
+    "constant": (np.full((40, SIDE, SIDE), 7, "uint16"), "does not change in time"),
+    "still picture": (np.repeat(ramp()[None], 40, axis=0), "does not change in time"),
+    "flat": (np.random.default_rng(0).poisson(9, (80, SIDE, SIDE)), "the scene is flat, or"),
+    "read noise": (
+        ramp() + np.random.default_rng(0).normal(0, 5, (80, SIDE, SIDE)),
+        "does not grow with brightness.*read noise, not light",
+    ),
+    "too few": (usual_movie()[:8, :16, :16], "the gain is uncertain by .*from 8 frames"),
+    "smoothed": (smoothed(usual_movie(), 1, 1, 1, 2, 2, 2), "the movie was smoothed"),
+    "averaged frames": (smoothed(usual_movie(), 0), r"consecutive frames by 0\.[45]"),
+    "differences": (np.diff(usual_movie().astype(int), axis=0), r"consecutive frames by -1\.0"),
+}
+
+
+@pytest.mark.parametrize(("movie", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_movie_that_does_not_tell_the_gain_is_refused(movie: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=f"(?s){message}.*Record 100 frames or more"):
+        calibrate(movie)
+
+
+def gamma_corrected() -> np.ndarray:
+    return 100 * np.sqrt(camera(scene(mean=20), **COUNTS))
+
+
+DOUBTFUL = {
+    "slightly smoothed": (lambda: smoothed(usual_movie(), 1, 2), "smoothed, resampled or regist"),
+    "gamma": (gamma_corrected, "is no straight line"),
+    "moving": (lambda: camera(scene(mean=5, motion=2.0), **CAMERA), "moves by about 1.7 pixels"),
+    "buried": (lambda: camera(scene(mean=1), gain=30, offset=-30, read_noise=1), "are clipped"),
+}
+
+
+@pytest.mark.parametrize(("movie", "message"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_doubtful_gain_comes_with_a_warning(movie: Any, message: str) -> None:
+    with pytest.warns(UserWarning, match=message) as caught:
+        calibrate(movie())
+    assert caught[0].filename == __file__
+
+
+def test_low_light_at_the_floor_that_nothing_explains_comes_with_a_warning() -> None:
+    pulses = photomultiplier(scene(mean=0.3), gain=100, bandwidth=0.3, dtype="uint16")
+    with pytest.warns(UserWarning, match="no part of the movie is bright enough to tell"):
+        calibrate(pulses)
+
+
+# ---------------------------------------------------------------------------- the other estimator
+
+
+def test_the_package_agrees_on_a_movie_without_transients() -> None:
+    rates = np.repeat(scene(mean=5, transients=0)[:1], 300, axis=0)
+    found = calibrate(camera(rates, **CAMERA), method="anscombe-transform")
+    check(found, within=0.03, **CAMERA)
+    given = calibrate(camera(rates, **CAMERA), method="anscombe-transform", offset=200)
+    assert given.variance == pytest.approx(given.gain * (200 - found.offset))
+
+
+@pytest.mark.parametrize(
+    ("movie", "message"),
+    [
+        (camera(scene(mean=3)), "found no gain.*adjoining camera values.*method='folds'"),
+        (np.zeros((20, 64, 64), "uint16"), "found no gain"),
+        (usual_movie() / 7, "movie holds fractions"),
+    ],
+    ids=["counts", "dark", "fractions"],
+)
+def test_what_the_package_cannot_do_is_refused_in_words(movie: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        calibrate(movie, method="anscombe-transform")
+
+
+# ---------------------------------------------------------------------------- the record
+
+
+def test_the_default_calibration_stands_for_photon_counts() -> None:
+    assert Calibration() == Calibration(gain=1, offset=0, variance=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"gain": 0}, ValueError, "gain is 0.0; it must be positive"),
+        ({"gain": -1}, ValueError, "gain is -1.0"),
+        ({"gain": float("inf")}, ValueError, "gain is inf; it must be finite"),
+        ({"offset": float("nan")}, ValueError, "offset is nan; it must be finite"),
+        ({"variance": -1e-9}, ValueError, "variance is -1e-09; it must be >= 0"),
+        ({"gain": True}, TypeError, "gain is True; it must be a real number"),
+        ({"gain": np.True_}, TypeError, "gain is np.True_"),
+        ({"offset": "1"}, TypeError, "offset is '1'"),
+        ({"variance": None}, TypeError, "variance is None"),
+        ({"gain": np.ones(1)}, TypeError, "gain is array"),
+        ({"gain_stderr": float("inf")}, ValueError, "gain_stderr is inf"),
+        ({"curve": [(1, 2, float("nan"))]}, ValueError, "curve is nan"),
+    ],
+)
+def test_impossible_numbers_are_refused_by_name(
+    given: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Calibration(**given)
+
+
+def test_numbers_become_plain_floats() -> None:
+    made = Calibration(gain=np.float32(0.5), offset=np.int16(-3), variance=4)
+    assert [type(value) for value in (made.gain, made.offset, made.variance)] == [float] * 3
+    assert made == Calibration(0.5, -3.0, 4.0)
+
+
+def test_a_calibration_is_the_same_after_json() -> None:
+    found = calibrate(usual_movie(), offset=200)
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    rebuilt = Calibration.from_dict(json.loads(text))
+    assert json.loads(text) == found.to_dict()
+    for each in fields(Calibration):
+        assert getattr(rebuilt, each.name) == getattr(found, each.name)
+    assert len(text) < 4000
+
+
+def test_what_makes_calibrations_equal_is_how_they_transform() -> None:
+    found = calibrate(usual_movie())
+    bare = Calibration(found.gain, found.offset, found.variance)
+    assert found == bare
+    assert hash(found) == hash(bare)
+    assert found != Calibration(found.gain, found.offset, found.variance + 1)
+
+
+def test_a_calibration_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError, match="gain"):
+        Calibration().gain = 2.0  # type: ignore[misc]
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"unknown calibration fields \['gian'\]; .*'gain'"):
+        Calibration.from_dict({"gian": 3.0})
+
+
+def test_pixels_are_counted() -> None:
+    found = calibrate(usual_movie())
+    assert found.pixels_used is not None
+    assert found.pixels_excluded is not None
+    assert found.pixels_used + found.pixels_excluded == SIDE**2
+    assert found.pixels_used > 0.95 * SIDE**2
+
+
+# ---------------------------------------------------------------------------- the picture
+
+
+def test_the_plot_shows_the_curve_the_residuals_and_the_numbers() -> None:
+    found = calibrate(usual_movie())
+    axes = found.plot()
+    title = axes.get_title(loc="left")
+    assert f"One photon is worth {found.gain:.4g}" in title
+    assert "effective zero" in title
+    assert [each.get_ylabel() for each in axes.figure.axes][1] == "residual (%)"
+    fit = next(line for line in axes.lines if line.get_label() == "fit")
+    ends = np.asarray(fit.get_xdata(), float)
+    np.testing.assert_allclose(fit.get_ydata(), found.gain * (ends - found.offset), rtol=1e-6)
+    matplotlib.pyplot.close(axes.figure)
+
+
+def test_the_plot_takes_axes_and_says_what_is_special() -> None:
+    figure, axes = matplotlib.pyplot.subplots()
+    found = calibrate(camera(scene(mean=3), gain=30, offset=0, read_noise=1), offset=0)
+    assert found.plot(axes) is axes
+    assert "read noise is" in axes.get_title(loc="left")
+    assert "are clipped" in axes.get_title(loc="left")
+    matplotlib.pyplot.close(figure)
+
+
+def test_a_calibration_without_a_curve_has_nothing_to_plot() -> None:
+    with pytest.raises(ValueError, match="has no curve; plot what calibrate"):
+        Calibration().plot()
+
+
+def test_calibrating_imports_neither_matplotlib_nor_the_package() -> None:
+    code = (
+        "import sys, dj_photon_codecs.calibration;"
+        "print([name for name in ('matplotlib', 'sklearn', 'anscombe_transform', 'datajoint')"
+        " if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
