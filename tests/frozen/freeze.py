@@ -4,7 +4,8 @@
 
 FOLDER must be new: what has been frozen is what users have on their stores, and is never written
 again. Each movie becomes a folder with the movie as it was inserted in ``inserted.npy`` and, in
-``movie.zarr``, what lies on the store.
+``movie.zarr``, what lies on the store. A movie in steps has its photons beside it, as they
+decoded then.
 """
 
 import sys
@@ -15,17 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dj_photon_codecs import Calibration, CameraMovie
-from dj_photon_codecs.compression import CANDIDATES
+from dj_photon_codecs.array import open_movie
+from dj_photon_codecs.compression import CANDIDATES, Compression
 from dj_photon_codecs.movies import survey
 from dj_photon_codecs.writing import write_movie
 
 FRAMES_PER_CHUNK = 10
+CAMERA = Calibration(gain=30, offset=100, variance=81)
 
 
 def main(folder: Path) -> None:
     folder.mkdir()
+    plain, grouped = CANDIDATES[0], CANDIDATES[-1]
     for name, values in lossless_movies().items():
-        freeze(CameraMovie(values, Calibration()), folder / name)
+        freeze(CameraMovie(values, Calibration()), folder / name, plain)
+    scene = np.random.default_rng(1922).poisson(np.geomspace(0.05, 300, 600), (24, 600))
+    counts = scene.reshape(24, 20, 30).astype("uint16")
+    freeze(CameraMovie(counts, Calibration()), folder / "grouped-uint16", grouped)
+    values = camera_values()
+    freeze(CameraMovie(values, CAMERA), folder / "camera-int16", plain)
+    freeze(CameraMovie(values, CAMERA, 0.5), folder / "step-of-half-int16", plain)
+    freeze(CameraMovie(counts, Calibration(), 1.0), folder / "step-of-one-grouped", grouped)
 
 
 def lossless_movies() -> dict[str, NDArray[np.generic]]:
@@ -39,18 +50,27 @@ def lossless_movies() -> dict[str, NDArray[np.generic]]:
     }
 
 
-def freeze(movie: CameraMovie, folder: Path) -> None:
+def camera_values() -> NDArray[np.int16]:
+    generator = np.random.default_rng(1998)
+    electrons = 30 * generator.poisson(2, (20, 4, 5)) + generator.normal(0, 9, (20, 4, 5))
+    return np.rint(CAMERA.offset + electrons).astype("int16")
+
+
+def freeze(movie: CameraMovie, folder: Path, compression: Compression) -> None:
     folder.mkdir()
+    fs, path = fsspec.filesystem("file"), (folder / "movie.zarr").as_posix()
     values = np.asarray(movie.values)
     np.save(folder / "inserted.npy", values)
-    write_movie(
+    documents = write_movie(
         movie,
-        fsspec.filesystem("file"),
-        (folder / "movie.zarr").as_posix(),
+        fs,
+        path,
         found=survey(values, counts=False),
         frames_per_chunk=FRAMES_PER_CHUNK,
-        compression=CANDIDATES[0],
+        compression=compression,
     )
+    if movie.step is not None:  # what cannot be computed from what was inserted
+        np.save(folder / "photons.npy", open_movie(fs, path, documents).photons[:])
 
 
 if __name__ == "__main__":
