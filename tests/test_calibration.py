@@ -3,9 +3,9 @@
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import FrozenInstanceError, fields
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
 
 SIDE = 128
-CAMERA = {"gain": 30.0, "offset": 200.0, "read_noise": 0.5}
-COUNTS = {"gain": 1.0, "offset": 0.0, "read_noise": 0.0}
+CAMERA: dict[str, Any] = {"gain": 30.0, "offset": 200.0, "read_noise": 0.5}
+COUNTS: dict[str, Any] = {"gain": 1.0, "offset": 0.0, "read_noise": 0.0}
 
 SCENES: dict[str, dict[str, Any]] = {
     "usual": {"mean": 5},
@@ -42,22 +42,22 @@ CAMERAS: dict[str, dict[str, Any]] = {
 
 
 @cache
-def scene(*, mean: float, frames: int = 160, **more: float) -> np.ndarray:
+def scene(*, mean, frames=160, **more):
     return simulate_rates(frames, SIDE, SIDE, mean=mean, seed=7, **more)
 
 
 @cache
-def usual_movie() -> np.ndarray:
+def usual_movie():
     movie = camera(scene(mean=5), **CAMERA, seed=1)
     movie.flags.writeable = False
     return movie
 
 
-def effective_zero(gain: float, offset: float, read_noise: float = 0.0, **_: Any) -> float:
+def effective_zero(gain, offset, read_noise=0.0, **_):
     return offset - gain * read_noise**2
 
 
-def check(found: Calibration, *, within: float = 0.02, photons: float = 0.25, **truth: Any) -> None:
+def check(found, *, within=0.02, photons=0.25, **truth):
     assert found.gain == pytest.approx(truth["gain"], rel=within)
     assert found.offset == pytest.approx(effective_zero(**truth), abs=photons * truth["gain"])
 
@@ -66,46 +66,46 @@ def check(found: Calibration, *, within: float = 0.02, photons: float = 0.25, **
 
 
 @pytest.mark.parametrize("settings", CAMERAS.values(), ids=CAMERAS)
-def test_every_camera_is_calibrated_to_two_percent(settings: dict[str, Any]) -> None:
+def test_every_camera_is_calibrated_to_two_percent(settings):
     check(calibrate(camera(scene(mean=5), **settings, seed=2)), **settings)
 
 
 @pytest.mark.parametrize("settings", SCENES.values(), ids=SCENES)
-def test_every_scene_calibrates_a_camera_to_two_percent(settings: dict[str, Any]) -> None:
+def test_every_scene_calibrates_a_camera_to_two_percent(settings):
     check(calibrate(camera(scene(**settings), **CAMERA, seed=3)), **CAMERA)
 
 
 @pytest.mark.parametrize("mean", [0.1, 0.5, 3, 50])
-def test_photon_counts_have_a_gain_of_one_and_a_zero_of_zero(mean: float) -> None:
+def test_photon_counts_have_a_gain_of_one_and_a_zero_of_zero(mean):
     found = calibrate(camera(scene(mean=mean), seed=4))
-    check(found, within=0.01, photons=0.1, **COUNTS)
+    check(found, within=0.01, **COUNTS)
 
 
-def test_read_noise_of_four_photons_leaves_the_gain_right_to_five_percent() -> None:
+def test_read_noise_of_four_photons_leaves_the_gain_right_to_five_percent():
     truth = CAMERA | {"read_noise": 4.0, "offset": 1000.0}
     check(calibrate(camera(scene(mean=10), **truth)), within=0.05, photons=1, **truth)
 
 
 @pytest.mark.parametrize("mean", [5, 50])
-def test_motion_of_less_than_a_pixel_is_taken_out(mean: float) -> None:
+def test_motion_of_less_than_a_pixel_is_taken_out(mean):
     found = calibrate(camera(scene(mean=mean, motion=0.7), **CAMERA))
     check(found, **CAMERA)
     assert found.motion == pytest.approx(0.7, abs=0.1)
 
 
-def test_flicker_is_taken_out() -> None:
+def test_flicker_is_taken_out():
     flicker = 1 + 0.05 * np.random.default_rng(0).standard_normal((160, 1, 1))
     check(calibrate(camera(scene(mean=50) * flicker, **CAMERA)), **CAMERA)
 
 
-def test_saturated_pixels_are_left_out() -> None:
+def test_saturated_pixels_are_left_out():
     found = calibrate(camera(scene(mean=5), **CAMERA, full_scale=500))
     check(found, **CAMERA)
     assert found.pixels_excluded is not None
     assert found.pixels_excluded > SIDE**2 / 10
 
 
-def test_hot_and_restless_pixels_are_left_out() -> None:
+def test_hot_and_restless_pixels_are_left_out():
     movie = usual_movie().copy()
     rng = np.random.default_rng(0)
     movie[:, ::9, ::11] = 60000  # stuck
@@ -117,14 +117,12 @@ def test_hot_and_restless_pixels_are_left_out() -> None:
     ("offset", "read_noise", "mean"),
     [(0.0, 0.3, 3), (0.0, 1.0, 3), (30.0, 1.0, 1), (-60.0, 0.3, 10), (0.0, 1.0, 10)],
 )
-def test_noise_that_is_clipped_at_zero_is_allowed_for(
-    offset: float, read_noise: float, mean: float
-) -> None:
+def test_noise_that_is_clipped_at_zero_is_allowed_for(offset, read_noise, mean):
     truth = CAMERA | {"offset": offset, "read_noise": read_noise}
     check(calibrate(camera(scene(mean=mean), **truth, seed=5)), within=0.03, **truth)
 
 
-def test_a_photomultiplier_has_the_gain_of_its_noise() -> None:
+def test_a_photomultiplier_has_the_gain_of_its_noise():
     rates = scene(mean=3)
     movie = photomultiplier(rates, gain=300, offset=-40, pulse_spread=0.5, bandwidth=0.3)
     with pytest.warns(UserWarning, match=r"pixels of a line correlates by 0\.3\d"):
@@ -133,7 +131,7 @@ def test_a_photomultiplier_has_the_gain_of_its_noise() -> None:
     check(found, gain=300 * (1 + 0.5**2) * spread_over_two_pixels, offset=-40)
 
 
-def test_the_standard_error_is_that_of_repeated_recordings() -> None:
+def test_the_standard_error_is_that_of_repeated_recordings():
     rates = scene(mean=5, frames=40)[:, :64, :64]
     found = [calibrate(camera(rates, **CAMERA, seed=seed)) for seed in range(30)]
     errors = [(each.gain - CAMERA["gain"]) / (each.gain_stderr or 0) for each in found]
@@ -144,7 +142,7 @@ def test_the_standard_error_is_that_of_repeated_recordings() -> None:
     assert 0.6 < np.sqrt(np.mean(np.square(zero_errors))) < 1.5
 
 
-def test_scaled_values_have_a_scaled_calibration() -> None:
+def test_scaled_values_have_a_scaled_calibration():
     found = calibrate(usual_movie())
     scaled = calibrate(usual_movie() * 0.25 - 7.5)
     assert scaled.gain == pytest.approx(found.gain / 4, rel=1e-3)
@@ -154,7 +152,7 @@ def test_scaled_values_have_a_scaled_calibration() -> None:
 # ---------------------------------------------------------------------------- given the offset
 
 
-def test_the_offset_separates_the_read_noise() -> None:
+def test_the_offset_separates_the_read_noise():
     truth = CAMERA | {"read_noise": 2.0, "offset": 1000.0}
     found = calibrate(camera(scene(mean=5), **truth), offset=1000)
     assert found.offset == 1000
@@ -163,19 +161,19 @@ def test_the_offset_separates_the_read_noise() -> None:
     assert found.variance_stderr < 0.1 * found.variance
 
 
-def test_with_and_without_offset_the_noise_at_every_brightness_is_the_same() -> None:
+def test_with_and_without_offset_the_noise_at_every_brightness_is_the_same():
     without, given = calibrate(usual_movie()), calibrate(usual_movie(), offset=210.5)
     assert without.variance == 0
     assert without.gain == given.gain
     assert given.variance == pytest.approx(given.gain * (given.offset - without.offset))
 
 
-def test_no_read_noise_is_zero_and_never_negative() -> None:
+def test_no_read_noise_is_zero_and_never_negative():
     found = [calibrate(camera(scene(mean=3), seed=seed), offset=0.0) for seed in range(4)]
     assert all(0 <= each.variance < 0.1 for each in found)
 
 
-def test_an_offset_below_the_zero_level_is_refused() -> None:
+def test_an_offset_below_the_zero_level_is_refused():
     with pytest.raises(ValueError, match=r"offset is 150, but the noise .* vanishes only at 19\d"):
         calibrate(usual_movie(), offset=150)
 
@@ -184,11 +182,11 @@ def test_an_offset_below_the_zero_level_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint64", "float32", "float64", ">u2"])
-def test_the_dtype_does_not_matter(dtype: str) -> None:
+def test_the_dtype_does_not_matter(dtype):
     assert calibrate(usual_movie().astype(dtype)) == calibrate(usual_movie())
 
 
-def test_large_offsets_do_not_cost_precision() -> None:
+def test_large_offsets_do_not_cost_precision():
     found = calibrate(usual_movie().astype("int64") + 10**12)
     assert found.gain == calibrate(usual_movie()).gain
 
@@ -196,14 +194,14 @@ def test_large_offsets_do_not_cost_precision() -> None:
 class Sliceable:
     """All that a movie must have."""
 
-    def __init__(self, values: np.ndarray) -> None:
+    def __init__(self, values):
         self._values, self.shape, self.dtype = values, values.shape, values.dtype
 
-    def __getitem__(self, frames: Any) -> np.ndarray:
+    def __getitem__(self, frames):
         return self._values[frames]
 
 
-def test_whatever_can_be_sliced_is_calibrated(tmp_path: Path) -> None:
+def test_whatever_can_be_sliced_is_calibrated(tmp_path):
     values = usual_movie()
     np.save(tmp_path / "movie.npy", values)
     movies = {
@@ -230,20 +228,20 @@ def test_whatever_can_be_sliced_is_calibrated(tmp_path: Path) -> None:
         (np.zeros((9, 15, 17)), ValueError, "at least 8 frames of 256 pixels"),
     ],
 )
-def test_what_is_no_movie_is_refused(movie: Any, error: type[Exception], message: str) -> None:
+def test_what_is_no_movie_is_refused(movie, error, message):
     with pytest.raises(error, match=message):
         calibrate(movie)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(value: float) -> None:
+def test_values_that_are_not_finite_are_refused(value):
     movie = usual_movie().astype("float32")
     movie[100, 3, 4] = value
     with pytest.raises(ValueError, match=f"movie holds {value}; every value must be finite"):
         calibrate(movie)
 
 
-def test_an_unknown_method_is_refused() -> None:
+def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="must be 'folds' or 'anscombe-transform'"):
         calibrate(usual_movie(), method="guess")  # type: ignore[arg-type]
 
@@ -256,9 +254,7 @@ def test_an_unknown_method_is_refused() -> None:
         (float("nan"), ValueError, "offset is nan; it must be finite"),
     ],
 )
-def test_an_offset_that_is_no_number_is_refused(
-    offset: Any, error: type[Exception], message: str
-) -> None:
+def test_an_offset_that_is_no_number_is_refused(offset, error, message):
     with pytest.raises(error, match=message):
         calibrate(usual_movie(), offset=offset)
 
@@ -266,11 +262,11 @@ def test_an_offset_that_is_no_number_is_refused(
 # ---------------------------------------------------------------------------- refusals and doubts
 
 
-def ramp() -> np.ndarray:
+def ramp():
     return np.linspace(100, 2000, SIDE**2).reshape(SIDE, SIDE)
 
 
-def smoothed(movie: np.ndarray, *axes: int) -> np.ndarray:
+def smoothed(movie, *axes):
     values = movie.astype("float32")
     for axis in axes:
         values = (values + np.roll(values, 1, axis)) / 2
@@ -288,46 +284,54 @@ REFUSED = {
     "too few": (usual_movie()[:8, :16, :16], "the gain is uncertain by .*from 8 frames"),
     "smoothed": (smoothed(usual_movie(), 1, 1, 1, 2, 2, 2), "the movie was smoothed"),
     "averaged frames": (smoothed(usual_movie(), 0), r"consecutive frames by 0\.[45]"),
-    "differences": (np.diff(usual_movie().astype(int), axis=0), r"consecutive frames by -1\.0"),
+    "sharpened in time": (
+        np.diff(usual_movie().astype(float), axis=0) + usual_movie().mean(axis=0),
+        r"consecutive frames by -0\.[45]",
+    ),
 }
 
 
 @pytest.mark.parametrize(("movie", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_movie_that_does_not_tell_the_gain_is_refused(movie: np.ndarray, message: str) -> None:
+def test_a_movie_that_does_not_tell_the_gain_is_refused(movie, message):
     with pytest.raises(ValueError, match=f"(?s){message}.*Record 100 frames or more"):
         calibrate(movie)
 
 
-def gamma_corrected() -> np.ndarray:
-    return 100 * np.sqrt(camera(scene(mean=20), **COUNTS))
+def gamma_corrected():
+    return 100 * camera(scene(mean=20), **CAMERA).astype("float64") ** 0.75
 
 
 DOUBTFUL = {
     "slightly smoothed": (lambda: smoothed(usual_movie(), 1, 2), "smoothed, resampled or regist"),
     "gamma": (gamma_corrected, "is no straight line"),
-    "moving": (lambda: camera(scene(mean=5, motion=2.0), **CAMERA), "moves by about 1.7 pixels"),
+    "moving": (
+        lambda: camera(scene(mean=5, motion=2.0), **CAMERA),
+        r"moves by about 1\.[6-9] pixels",
+    ),
     "buried": (lambda: camera(scene(mean=1), gain=30, offset=-30, read_noise=1), "are clipped"),
 }
 
 
 @pytest.mark.parametrize(("movie", "message"), DOUBTFUL.values(), ids=DOUBTFUL)
-def test_a_doubtful_gain_comes_with_a_warning(movie: Any, message: str) -> None:
+def test_a_doubtful_gain_comes_with_a_warning(movie, message):
     with pytest.warns(UserWarning, match=message) as caught:
         calibrate(movie())
     assert caught[0].filename == __file__
 
 
-def test_low_light_at_the_floor_that_nothing_explains_comes_with_a_warning() -> None:
+def test_low_light_at_the_floor_that_nothing_explains_comes_with_a_warning():
     pulses = photomultiplier(scene(mean=0.3), gain=100, bandwidth=0.3, dtype="uint16")
-    with pytest.warns(UserWarning, match="no part of the movie is bright enough to tell"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         calibrate(pulses)
+    assert "no part of the movie is bright enough to tell" in str(caught[-1].message)
 
 
 # ---------------------------------------------------------------------------- the other estimator
 
 
-def test_the_package_agrees_on_a_movie_without_transients() -> None:
-    rates = np.repeat(scene(mean=5, transients=0)[:1], 300, axis=0)
+def test_the_package_agrees_on_a_movie_without_transients():
+    rates = np.repeat(scene(mean=5, transients=0)[:1], 200, axis=0)
     found = calibrate(camera(rates, **CAMERA), method="anscombe-transform")
     check(found, within=0.03, **CAMERA)
     given = calibrate(camera(rates, **CAMERA), method="anscombe-transform", offset=200)
@@ -343,7 +347,7 @@ def test_the_package_agrees_on_a_movie_without_transients() -> None:
     ],
     ids=["counts", "dark", "fractions"],
 )
-def test_what_the_package_cannot_do_is_refused_in_words(movie: np.ndarray, message: str) -> None:
+def test_what_the_package_cannot_do_is_refused_in_words(movie, message):
     with pytest.raises(ValueError, match=message):
         calibrate(movie, method="anscombe-transform")
 
@@ -351,7 +355,7 @@ def test_what_the_package_cannot_do_is_refused_in_words(movie: np.ndarray, messa
 # ---------------------------------------------------------------------------- the record
 
 
-def test_the_default_calibration_stands_for_photon_counts() -> None:
+def test_the_default_calibration_stands_for_photon_counts():
     assert Calibration() == Calibration(gain=1, offset=0, variance=0)
 
 
@@ -372,20 +376,19 @@ def test_the_default_calibration_stands_for_photon_counts() -> None:
         ({"curve": [(1, 2, float("nan"))]}, ValueError, "curve is nan"),
     ],
 )
-def test_impossible_numbers_are_refused_by_name(
-    given: dict[str, Any], error: type[Exception], message: str
-) -> None:
+def test_impossible_numbers_are_refused_by_name(given, error, message):
     with pytest.raises(error, match=message):
         Calibration(**given)
 
 
-def test_numbers_become_plain_floats() -> None:
-    made = Calibration(gain=np.float32(0.5), offset=np.int16(-3), variance=4)
+def test_numbers_become_plain_floats():
+    numbers: dict[str, Any] = {"gain": np.float32(0.5), "offset": np.int16(-3), "variance": 4}
+    made = Calibration(**numbers)
     assert [type(value) for value in (made.gain, made.offset, made.variance)] == [float] * 3
     assert made == Calibration(0.5, -3.0, 4.0)
 
 
-def test_a_calibration_is_the_same_after_json() -> None:
+def test_a_calibration_is_the_same_after_json():
     found = calibrate(usual_movie(), offset=200)
     text = json.dumps(found.to_dict(), allow_nan=False)
     rebuilt = Calibration.from_dict(json.loads(text))
@@ -395,7 +398,7 @@ def test_a_calibration_is_the_same_after_json() -> None:
     assert len(text) < 4000
 
 
-def test_what_makes_calibrations_equal_is_how_they_transform() -> None:
+def test_what_makes_calibrations_equal_is_how_they_transform():
     found = calibrate(usual_movie())
     bare = Calibration(found.gain, found.offset, found.variance)
     assert found == bare
@@ -403,17 +406,17 @@ def test_what_makes_calibrations_equal_is_how_they_transform() -> None:
     assert found != Calibration(found.gain, found.offset, found.variance + 1)
 
 
-def test_a_calibration_cannot_be_changed() -> None:
+def test_a_calibration_cannot_be_changed():
     with pytest.raises(FrozenInstanceError, match="gain"):
         Calibration().gain = 2.0  # type: ignore[misc]
 
 
-def test_unknown_fields_are_refused() -> None:
+def test_unknown_fields_are_refused():
     with pytest.raises(ValueError, match=r"unknown calibration fields \['gian'\]; .*'gain'"):
         Calibration.from_dict({"gian": 3.0})
 
 
-def test_pixels_are_counted() -> None:
+def test_pixels_are_counted():
     found = calibrate(usual_movie())
     assert found.pixels_used is not None
     assert found.pixels_excluded is not None
@@ -424,7 +427,7 @@ def test_pixels_are_counted() -> None:
 # ---------------------------------------------------------------------------- the picture
 
 
-def test_the_plot_shows_the_curve_the_residuals_and_the_numbers() -> None:
+def test_the_plot_shows_the_curve_the_residuals_and_the_numbers():
     found = calibrate(usual_movie())
     axes = found.plot()
     title = axes.get_title(loc="left")
@@ -433,11 +436,12 @@ def test_the_plot_shows_the_curve_the_residuals_and_the_numbers() -> None:
     assert [each.get_ylabel() for each in axes.figure.axes][1] == "residual (%)"
     fit = next(line for line in axes.lines if line.get_label() == "fit")
     ends = np.asarray(fit.get_xdata(), float)
-    np.testing.assert_allclose(fit.get_ydata(), found.gain * (ends - found.offset), rtol=1e-6)
+    drawn = np.asarray(fit.get_ydata(), float)
+    np.testing.assert_allclose(drawn, found.gain * (ends - found.offset), rtol=1e-6)
     matplotlib.pyplot.close(axes.figure)
 
 
-def test_the_plot_takes_axes_and_says_what_is_special() -> None:
+def test_the_plot_takes_axes_and_says_what_is_special():
     figure, axes = matplotlib.pyplot.subplots()
     found = calibrate(camera(scene(mean=3), gain=30, offset=0, read_noise=1), offset=0)
     assert found.plot(axes) is axes
@@ -446,12 +450,12 @@ def test_the_plot_takes_axes_and_says_what_is_special() -> None:
     matplotlib.pyplot.close(figure)
 
 
-def test_a_calibration_without_a_curve_has_nothing_to_plot() -> None:
+def test_a_calibration_without_a_curve_has_nothing_to_plot():
     with pytest.raises(ValueError, match="has no curve; plot what calibrate"):
         Calibration().plot()
 
 
-def test_calibrating_imports_neither_matplotlib_nor_the_package() -> None:
+def test_calibrating_imports_neither_matplotlib_nor_the_package():
     code = (
         "import sys, dj_photon_codecs.calibration;"
         "print([name for name in ('matplotlib', 'sklearn', 'anscombe_transform', 'datajoint')"

@@ -29,15 +29,19 @@ __all__ = ["fit_table"]
 TABULATED = 320  # codes at most, which makes 1.7 kB of text
 BRIGHTEST = 400.0  # photons; above, the closed form errs by less than a thousandth
 SATURATED = 1.2  # times the highest value; brighter pixels show nothing but that
-RATES = np.arange(0.14, math.sqrt(BRIGHTEST), 0.1) ** 2  # photons, evenly spaced in noise
+FAINTEST = 0.1  # photons; the rate that suffers most from coarse steps
+RATES = np.arange(math.sqrt(FAINTEST) - 0.2, math.sqrt(BRIGHTEST), 0.1) ** 2  # even in noise
 NOISIEST = 8.0  # photons rms of read noise, from where on the closed form is as good
 FINEST = 0.01  # step, from where on down the closed form errs by less than .007 photon
 GRAIN = 8192  # tabulated photons are multiples of 1 / GRAIN, so that whole ones are exact
-FAINTEST = 0.1  # photons; the rate that suffers most from coarse steps
 RIDGE = 1e-5  # weight of the distance between a code's photons and its values; that of bias is 1
 FLOOR = 1e-10  # weight of the closed form, for codes that are hardly ever seen
-TOLERATED = 1.4  # variance ratio at the faintest rate above which a little bias buys a lower one
-THRIFT = 3e-4  # weight of that variance then; it keeps the bias below .0035 photon
+NOISY = 1.4  # variance ratio at the faintest rate above which some bias buys a lower one
+DIM, BRIGHT = 5.0, 50.0  # photons
+BIASED = 0.0046, 0.0115  # photon to pay at most, from the faintest rate to BRIGHT, and below
+THRIFT = 1e-3  # weight of that variance; the weight of bias rises where it is more than BIASED
+WEIGHTS = np.array([[0.1], [20.0]])  # its limits, times the weight at the start
+ROUNDS = 100  # of weighing, which leave the bias a hundredth above BIASED
 
 
 def fit_table(
@@ -59,30 +63,25 @@ def fit_table(
     whole : bool
         Whether the values were whole numbers of ADU.
     peaks : Calibration, optional
-        Where whole photons lie in the values, and how sharp they are, if that is not what
-        `calibration` says; `photon_peaks` finds out.
+        Where whole photons lie, and how sharp, if not as `calibration` says (`photon_peaks`).
     clipped : tuple of float, optional
-        The lowest and the highest value that the camera writes, ADU, for all that lies beyond;
-        `clipping` finds out.
+        The lowest and highest value, ADU, that the camera writes; `clipping` finds out.
 
     Returns
     -------
     DecodeTable
         At rates of .1 to 50 photons, the mean of its photons differs from that of the values by
-        less than .0015 photon at steps up to .5, and .0065 at steps up to 1. Their variance is at
-        most 1.05 times that of the values at step .5, and 1.4 times at step 1; 1.9 times where
-        step 1 meets a read noise of .1 to .25 photon and rates below .3: there the codes
-        themselves no longer tell one photon from none. Whole numbers at gains below 1 or between
-        1 and 3 are coarse themselves: .02 photon at step 1, 1.3 and 2.8 times.
+        less than .0005 photon at steps up to .5, and .005 up to 1; at lower rates by .014. Their
+        variance is at most 1.05 times that of the values at step .5, 1.4 times at step 1, but 1.6
+        times at a read noise of .12 to .25 photon (2 times at some gains): such codes hardly tell
+        one photon from none. Gains below 6, but 1, reach .06 photon and 2.8 times.
 
     References
     ----------
-    G. M. Bernstein et al., "Noise and bias in square-root compression schemes", Publ. Astron.
-    Soc. Pac. 122 (2010) 336, doi:10.1086/651281: a correction for noise without peaks.
+    G. M. Bernstein et al., Publ. Astron. Soc. Pac. 122 (2010) 336, doi:10.1086/651281: a
+    correction for noise without peaks.
 
-    C. E. DeForest et al., "Square root compression and noise effects in digitally transformed
-    images", Astrophys. J. 934 (2022) 179, doi:10.3847/1538-4357/ac7f3d: a table, from the
-    distribution of the values.
+    C. E. DeForest et al., Astrophys. J. 934 (2022) 179, doi:10.3847/1538-4357/ac7f3d: a table.
 
     Examples
     --------
@@ -102,10 +101,7 @@ def fit_table(
     if closed.step < FINEST or camera.blur > NOISIEST * camera.gain:
         return closed
     codes, fitted, rates = _range(closed, camera)
-    system = _observe(closed, camera, codes=codes, fitted=fitted, rates=rates)
-    photons = system.solve(thrift=0.0)
-    if system.faint_variance_ratio(photons) > TOLERATED:
-        photons = system.solve(thrift=THRIFT)
+    photons = _observe(closed, camera, codes=codes, fitted=fitted, rates=rates).photons()
     return replace(closed, first=int(codes[0]), table=_written(photons, closed, codes[:fitted]))
 
 
@@ -154,10 +150,21 @@ class _System:
     closed: Floats  # closed form of each code
     centres: Floats  # mean of the values of each code that is fitted; these are the first codes
 
-    def solve(self, *, thrift: float) -> Floats:
-        """Return the photons with the least bias, which weighs against it less the rest."""
+    def photons(self) -> Floats:
+        """Return the photons with the least bias or, if that is dear, the least faint variance."""
+        start = weights = 1 / (self.variances + 3 / 8)
+        photons = self.solve(weights, thrift=0.0)
+        excess, ratio = self.judge(photons)
+        if ratio <= NOISY and excess[self.rates < DIM].max() <= 1:
+            return photons
+        for _ in range(ROUNDS):
+            photons = self.solve(weights, thrift=THRIFT)
+            weights = np.clip(weights * np.sqrt(self.judge(photons)[0]), *(WEIGHTS * start))
+        return photons
+
+    def solve(self, weights: Floats, *, thrift: float) -> Floats:
+        """Return the photons with the least squared bias, weighed at each rate, and variance."""
         fitted = self.centres.size
-        weights = 1 / (self.variances + 3 / 8)
         rare = thrift * np.exp(-(np.log(self.rates / FAINTEST) ** 2)) / self.variances
         seen = self.probabilities[:, :fitted]
         means = self.means - self.probabilities[:, fitted:] @ self.closed[fitted:]
@@ -166,13 +173,14 @@ class _System:
         vector = (weights * means) @ seen + ridge * self.centres + (rare * self.means) @ seen
         return _rising_solution(matrix, vector + FLOOR * self.closed[:fitted])
 
-    def faint_variance_ratio(self, photons: Floats) -> float:
-        """Return the variance of decoded over that of given values, near the faintest rate."""
-        faint = np.abs(np.log(self.rates / FAINTEST)).argmin()
-        decoded = np.concatenate([photons, self.closed[photons.size :]])
-        seen = self.probabilities[faint]
-        variance = seen @ decoded**2 - (seen @ decoded) ** 2
-        return float(variance / self.variances[faint])
+    def judge(self, photons: Floats) -> tuple[Floats, float]:
+        """Return the bias over the most to pay, and the variance ratio at the faintest rate."""
+        decoded = np.append(photons, self.closed[photons.size :])
+        means = self.probabilities @ decoded
+        ratios = (self.probabilities @ decoded**2 - means**2) / self.variances
+        most = BIASED[0] * np.sqrt(np.maximum(1, self.rates / BRIGHT))
+        most[self.rates < 0.99 * FAINTEST] = BIASED[1]
+        return np.abs(means - self.means) / most, float(np.interp(FAINTEST, self.rates, ratios))
 
 
 def _range(closed: DecodeTable, camera: _Camera) -> tuple[Floats, int, Floats]:
@@ -194,18 +202,13 @@ def _observe(
     counts = _counts(rates)
     observe = _blurred if camera.blur else _sharp
     seen, sums, means = observe(closed, camera, codes=codes, counts=counts)
-    noise = camera.blur**2 + camera.whole * (camera.blur > 0) / 12
+    noise = camera.blur**2 + camera.whole * (camera.blur > 0 or camera.gain % 1 > 0) / 12
     variances = (camera.gain**2 * rates + noise) / closed.gain**2
     poisson = _poisson(rates, counts)
     overall = (1 / (variances + 3 / 8)) @ poisson
-    return _System(
-        rates=rates,
-        means=poisson @ means,
-        variances=variances,
-        probabilities=poisson @ seen,
-        closed=closed.photons(codes),
-        centres=_centres(closed, codes, overall @ seen, overall @ sums)[:fitted],
-    )
+    centres = _centres(closed, codes, overall @ seen, overall @ sums)[:fitted]
+    means, decoded = poisson @ means, closed.photons(codes)
+    return _System(rates, means, variances, poisson @ seen, decoded, centres)
 
 
 def _counts(rates: Floats) -> Floats:
@@ -251,8 +254,7 @@ def _blurred(
 def _mean_excess(z: Floats) -> Floats:
     """Return the mean of what a standard normal variable exceeds z by, and 0 if it does not."""
     z = np.minimum(z, 40.0)
-    above = 1 - _normal_distribution(z)
-    return np.asarray(np.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * above)
+    return np.asarray(np.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * _normal_distribution(-z))
 
 
 def _normal_distribution(z: Floats) -> Floats:

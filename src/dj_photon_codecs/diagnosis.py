@@ -104,7 +104,7 @@ def doubts(
     Raises
     ------
     ValueError
-        If the movie was smoothed, its frames averaged, or the curve is nothing like a line.
+        If the movie was smoothed, averaged or sharpened, or the curve is nothing like a line.
     """
     yield from _correlation_doubts(correlation)
     if not line.clipped:
@@ -150,7 +150,7 @@ def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
 def _correlation_doubts(noise: Correlation) -> Iterator[str]:
     if min(noise.vertical, noise.horizontal) > SMOOTHED or abs(noise.time) > AVERAGED:
         raise ValueError(
-            f"the movie was smoothed or its frames averaged: the noise of neighbouring pixels "
+            f"the movie was smoothed, averaged or sharpened: the noise of neighbouring pixels "
             f"correlates by {noise.vertical:.2f} (vertical) and {noise.horizontal:.2f} "
             f"(horizontal), that of consecutive frames by {noise.time:.2f}, and its variance no "
             f"longer counts photons. {ADVICE}"
