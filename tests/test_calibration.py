@@ -113,6 +113,22 @@ def test_hot_and_restless_pixels_are_left_out():
     check(calibrate(movie), **CAMERA)
 
 
+def test_noisy_pixels_are_left_out():
+    movie = usual_movie().astype("float32")
+    noisy = (scene(mean=5)[0] > 5) & (np.random.default_rng(0).random((SIDE, SIDE)) < 0.06)
+    noise = np.random.default_rng(1).standard_normal((len(movie), noisy.sum()))
+    movie[:, noisy] += 120 * noise
+    check(calibrate(movie), **CAMERA)
+
+
+def test_single_sparks_are_left_out():
+    movie = usual_movie().copy()
+    rng = np.random.default_rng(0)
+    sparks = tuple(rng.integers(0, size, 300) for size in movie.shape)
+    movie[sparks] += 30000
+    check(calibrate(movie), **CAMERA)
+
+
 @pytest.mark.parametrize(
     ("offset", "read_noise", "mean"),
     [(0.0, 0.3, 3), (0.0, 1.0, 3), (30.0, 1.0, 1), (-60.0, 0.3, 10), (0.0, 1.0, 10)],

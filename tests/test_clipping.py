@@ -24,6 +24,11 @@ def test_far_above_zero_nothing_is_clipped():
     assert (mean[0], square[0], zeros[0]) == pytest.approx((50, 50**2 + 4, 0))
 
 
+def test_rounding_adds_a_twelfth_of_its_step_squared():
+    mean, square, _ = clipped_moments(np.array([5.0]), noise=0.5, step=0.1)
+    assert square[0] - mean[0] ** 2 == pytest.approx(0.5**2 + 0.1**2 / 12, abs=1e-4)
+
+
 @pytest.mark.parametrize("step", [0.0, 0.05, 0.5, 1.0])
 @pytest.mark.parametrize("noise", [0.3, 1.0])
 def test_the_moments_are_those_of_draws(step, noise):

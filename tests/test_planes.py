@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from dj_photon_codecs.grouping import Kind
-from dj_photon_codecs.planes import STRETCH, planes_of, planes_size
+from dj_photon_codecs.planes import STRETCH, Plane, planes_of, planes_size
 
 
-def packed(codes: np.ndarray, *, bits: int, low: int = 0, tile: int = 8) -> list[np.ndarray]:
+def packed(codes: np.ndarray, *, bits: int, low: int = 0, tile: int = 8) -> list[Plane]:
     kind = Kind(bits, low, 0, codes.shape[1])
     stored = np.full(planes_size(kind, len(codes)), 0xAA, "u1")
     planes = planes_of(kind, len(codes), stored=stored)
@@ -17,7 +17,7 @@ def packed(codes: np.ndarray, *, bits: int, low: int = 0, tile: int = 8) -> list
     return planes
 
 
-def unpacked(planes: list, start: int, stop: int, *, like: np.ndarray) -> np.ndarray:
+def unpacked(planes: list[Plane], start: int, stop: int, *, like: np.ndarray) -> np.ndarray:
     codes = np.full((stop - start, like.shape[1]), 0xAA, like.dtype)
     for plane in planes:
         plane.unpack(start, stop, target=codes, first=plane is planes[0])

@@ -15,6 +15,7 @@ def steps(rate: float, dtype: str = "u1") -> np.ndarray:
 def test_holes_are_closed(dtype):
     codes = steps(0.5, dtype)
     values = values_in_use(codes)
+    assert values is not None
     assert values.dtype == dtype
     assert values.tolist()[:4] == [2, 5, 6, 7]
     numbers = renumber(codes, values)
@@ -26,6 +27,7 @@ def test_a_code_that_occurs_once_has_a_number():
     codes = steps(0.5)
     codes[0, 0] = 200
     values = values_in_use(codes)
+    assert values is not None
     assert values[-1] == 200
     assert (values[renumber(codes, values)] == codes).all()
 

@@ -450,7 +450,7 @@ class Counter:
 
 
 @pytest.mark.parametrize(
-    ("budget", "most"), [(10**9, writing.WORKERS), (6 * 2 * 3, 3), (1, 1)], ids=str
+    ("budget", "most"), [(10**9, writing.WORKERS), (6 * 3 * 3, 3), (1, 1)], ids=str
 )
 def test_as_many_chunks_are_under_way_as_fit_the_budget(budget, most, target, monkeypatch):
     monkeypatch.setattr(writing, "BUDGET", budget)

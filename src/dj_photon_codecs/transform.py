@@ -107,7 +107,7 @@ def generalized_anscombe(
     -------
     numpy.ndarray or numpy.float64
         Transformed values with a noise of standard deviation one, float64, of the shape of `x`.
-        With ``a = (x - offset) / gain + 3/8 + variance / (gain * gain)`` it is ``2 * sqrt(a)`` where
+        With ``a = (x - offset) / gain + 3/8 + variance / gain**2`` it is ``2 * sqrt(a)`` where
         ``a >= 3/8``. Below, where the published transform clips and loses the value, it goes on
         linearly with the same slope, ``2 * sqrt(3/8) + (a - 3/8) / sqrt(3/8)``, so that every
         value has its own image. NaN stays NaN.
@@ -202,7 +202,8 @@ def generalized_inverse_anscombe(
     if method == "algebraic":
         return _blockwise(lambda block: _algebraic(block, gain, offset, shift), y)
     if method == "unbiased":
-        return _blockwise(lambda block: offset + gain * _unbiased(block, variance / (gain * gain)), y)
+        noise = variance / (gain * gain)
+        return _blockwise(lambda block: offset + gain * _unbiased(block, noise), y)
     raise ValueError(
         f"method is {method!r}; it must be 'algebraic' (single samples) or 'unbiased' "
         "(values that were averaged or denoised while transformed)"

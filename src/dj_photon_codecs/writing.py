@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["copy_movie", "write_movie"]
 
 LARGEST_CHUNK = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, and room for layouts
-BUDGET = 320 << 20  # bytes of codes and compressed codes that an insert holds at a time
+BUDGET = 320 << 20  # bytes of codes, before, in and after their layout, that an insert holds
 WORKERS = 8  # chunks under way at once, where the budget allows
 
 
@@ -92,7 +92,7 @@ def write_movie(
         compression = choose_compression(codes(movie, middle, frames=frames, dtype=dtype))
     encoded = _Encoded(movie, dtype, frames, compression, decode_table(movie, found))
     chunk_bytes = frames * math.prod(movie.values.shape[1:]) * dtype.itemsize
-    workers = max(1, min(WORKERS, BUDGET // (2 * chunk_bytes)))
+    workers = max(1, min(WORKERS, BUDGET // (3 * chunk_bytes)))
     return _write(encoded, fs, path, workers=workers)
 
 
