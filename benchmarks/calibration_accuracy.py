@@ -1,23 +1,28 @@
 """How well `calibrate` finds the gain and the zero level of movies whose truth is known.
 
     python benchmarks/calibration_accuracy.py [--frames 200] [--size 256] [--seeds 1]
-                                              [--movie FILE ...] [--large]
+                                              [--movie FILE ...] [--large] [--write]
 
-Prints a Markdown table. Errors of the gain are in percent, of the zero level in photons; the
-last columns are the estimator of the package anscombe-transform on the same movies. Movies in
-files (.npy, .npz, .tif) have no known truth: their rows tell what was found. ``--large`` adds a
-memory map of 1000 x 512 x 512, read from a temporary file.
+Prints a Markdown table; ``--write`` also keeps it in results/calibration.md. Errors of the gain
+are in percent, of the zero level in photons; the last columns are the estimator of the package
+anscombe-transform on the same movies. Movies in files (.npy, .npz, .tif) have no known truth:
+their rows tell what was found. ``--large`` adds a memory map of 1000 x 512 x 512, read from a
+temporary file.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
+import sys
 import tempfile
 import time
 import tracemalloc
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+RESULTS = Path(__file__).parent / "results" / "calibration.md"
 HEADER = """\
 | condition | gain | error, % | ± | zero error, photons | ± | s | MB | warns \
 | package: error, % | zero error | s |
@@ -114,16 +120,38 @@ CONDITIONS = [
 def main() -> None:
     """Run the benchmark from the command line."""
     options = _options()
+    table = [HEADER]
     print(HEADER)
+    for line in rows(options):
+        table.append(line)
+        print(line, flush=True)
+    if options.write:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text("\n".join([*table, "", circumstances(), ""]))
+
+
+def rows(options: argparse.Namespace) -> Iterator[str]:
+    """Calibrate all that was asked for: rows of the table."""
     for condition in CONDITIONS:
         for seed in range(options.seeds):
             movie = condition.movie(options.frames, options.size, seed)
-            print(row(condition.name, movie, condition), flush=True)
+            yield row(condition.name, movie, condition)
     for path in options.movie:
-        print(row(path.stem, load(path), None), flush=True)
+        yield row(path.stem, load(path), None)
     if options.large:
         with large_movie() as (condition, mapped):
-            print(row(condition.name, mapped, condition), flush=True)
+            yield row(condition.name, mapped, condition)
+
+
+def circumstances() -> str:
+    """Say by what command, on what machine and with what versions the table was made."""
+    packages = ("dj-photon-codecs", "anscombe-transform", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    command = " ".join(Path(word).name if "/" in word else word for word in sys.argv[1:])
+    return (
+        f"`python benchmarks/calibration_accuracy.py {command}`, {platform.machine()}, "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}."
+    )
 
 
 def row(name: str, movie: NDArray[Any], truth: Condition | None) -> str:
@@ -212,6 +240,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="movies of each condition")
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help="movies in files")
     parser.add_argument("--large", action="store_true", help="a movie of half a gigabyte too")
+    parser.add_argument("--write", action="store_true", help="keep the table in results/")
     return parser.parse_args()
 
 

@@ -105,6 +105,21 @@ def test_saturated_pixels_are_left_out():
     assert found.pixels_excluded > SIDE**2 / 10
 
 
+def test_saturated_pixels_among_others_are_left_out():
+    rates = np.random.default_rng(0).uniform(1, 30, (SIDE, SIDE))  # no two neighbours are alike
+    found = calibrate(camera(np.broadcast_to(rates, (200, SIDE, SIDE)), **CAMERA, full_scale=900))
+    check(found, **CAMERA)
+    assert found.pixels_used is not None
+    assert found.pixels_used > SIDE**2 / 4
+
+
+def test_cells_that_flash_on_an_even_background_are_allowed_for():
+    y, x = np.indices((SIDE, SIDE)) % 32 - 15.5
+    cells = 20 * np.exp(-(y**2 + x**2) / (2 * 3.0**2))
+    flashes = 1 + np.random.default_rng(0).random((200, 1, 1))
+    check(calibrate(camera(15 + flashes * cells, **CAMERA)), **CAMERA)
+
+
 def test_hot_and_restless_pixels_are_left_out():
     movie = usual_movie().copy()
     rng = np.random.default_rng(0)

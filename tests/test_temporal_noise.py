@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dj_photon_codecs.temporal_noise import measure_noise
+from dj_photon_codecs.temporal_noise import likely_means, measure_noise
 
 SIDE = 64
 
@@ -71,7 +71,7 @@ def test_products_tell_the_correlation_with_neighbours(axis, expected):
     white = noise()
     values = (white + np.roll(white, 1, axis)) / 2
     maps = measure_noise(values)
-    time, below, right = maps.products[:, 1:-1, 1:-1].mean(axis=(1, 2)) / maps.variance.mean()
+    time, below, right = maps.products[..., 1:-1, 1:-1].mean(axis=(1, 2, 3)) / maps.variance.mean()
     assert (time / (1 + time), below, right) == pytest.approx(
         (0.5, 0, 0) if axis == 0 else expected, abs=0.03
     )
@@ -94,3 +94,11 @@ def test_extreme_values_are_counted():
 def test_integers_have_a_resolution():
     assert measure_noise(noise(8).astype("int16")).resolution == 1
     assert measure_noise(noise(8)).resolution == 0
+
+
+def test_likely_means_are_averages_where_neighbours_are_alike_and_their_own_where_not():
+    white = noise(40)
+    flat = likely_means(measure_noise(white))
+    assert flat.std() < measure_noise(white).mean.std() / 3
+    maps = measure_noise(white + np.random.default_rng(0).uniform(0, 300, white.shape[1:]))
+    np.testing.assert_allclose(likely_means(maps), maps.mean, atol=0.01 * 300)

@@ -13,7 +13,7 @@ import numpy as np
 from dj_photon_codecs.anscombe_estimator import estimate_gain
 from dj_photon_codecs.diagnosis import accept, curve_points, doubts
 from dj_photon_codecs.frame_blocks import check_movie
-from dj_photon_codecs.noise_correlation import correlate_noise
+from dj_photon_codecs.noise_correlation import correlate_noise, without_shared_change
 from dj_photon_codecs.photon_transfer import fit_transfer_line
 from dj_photon_codecs.temporal_noise import measure_noise
 
@@ -228,7 +228,7 @@ def calibrate(
         return _by_anscombe_transform(movie, offset)
     if method != "folds":
         raise ValueError(f"method is {method!r}; it must be 'folds' or 'anscombe-transform'")
-    maps = measure_noise(movie)
+    maps = without_shared_change(measure_noise(movie))
     line = accept(maps, fit_transfer_line(maps))
     correlation = correlate_noise(maps, line)
     curve = curve_points(maps, line, kept=True)

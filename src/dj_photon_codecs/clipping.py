@@ -39,6 +39,7 @@ NOISES = (0.003, 0.1, 0.3, 1.0, 3.0)  # photons
 LEAST = np.array([math.log(0.1), -50.0, math.log(0.002)])  # of gain, offset, read noise
 MOST = np.array([math.log(10.0), 50.0, math.log(50.0)])
 GOOD_FIT = 3.0  # chi squared per degree of freedom
+AS_GOOD, UNDECIDED = 4.0, 20.0  # of chi squared, that a line may be worse by: believed, and kept
 STEPS = 40
 COARSE = 0.1  # photons; rounding to finer steps than this may be averaged over
 NODES = np.linspace(-8, 8, 8001)
@@ -58,8 +59,8 @@ def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | Non
     Returns
     -------
     TransferLine or None
-        `line` itself where it explains how often the lowest value occurs; None where no clipped
-        distribution does.
+        `line` itself where it explains how often the lowest value occurs, not vouched for if
+        clipping explains that somewhat better; None where no clipped distribution does.
     """
     found = _points(maps, line)
     if len(found) < 2 * len(LEAST):
@@ -74,16 +75,26 @@ def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | Non
         of_share = (found[:, 2] - np.interp(at, rates, share)) / found[:, 4]
         return np.concatenate([of_variance, of_share])
 
-    acceptable = GOOD_FIT * (2 * len(found) - len(LEAST))
-    zero = (line.zero()[0] + maps.origin - maps.floor) / line.gain
-    unclipped = [np.array([0.0, zero + noise**2, math.log(noise)]) for noise in NOISES]
-    if min(np.sum(misfit(parameters) ** 2) for parameters in unclipped) < acceptable:
-        return line
     starts = [np.array([0.0, offset, math.log(s)]) for offset, s in product(OFFSETS, NOISES)]
     fits = [_least_squares(misfit, start) for start in starts]
     parameters, covariance, square = min(fits, key=lambda fit: fit[2])
-    if square > acceptable:
+    scatter = square / (2 * len(found) - len(LEAST))
+    if scatter > GOOD_FIT:
         return None
+    zero, zero_error = line.zero()
+    zero = (zero + maps.origin - maps.floor) / line.gain
+    limits = np.array([line.gain_stderr, zero_error]) / line.gain
+
+    def misfit_of_line(parameters: Floats) -> Floats:
+        intercept, gain = _straight(parameters, step)
+        return np.append(
+            misfit(parameters), np.array([gain - 1, -intercept / gain - zero]) / limits
+        )
+
+    starts = [parameters, *(np.array([0.0, zero + s**2, math.log(s)]) for s in NOISES)]
+    worse = min(_least_squares(misfit_of_line, start)[2] for start in starts) - square
+    if worse < UNDECIDED * max(scatter, 1.0):
+        return line if worse < AS_GOOD else replace(line, vouched=False)
     return _unclipped_line(maps, line, parameters, covariance)
 
 
@@ -193,30 +204,37 @@ def _least_squares(
     return here, covariance, float(residual @ residual)
 
 
-def _slopes(misfit: Callable[[Floats], Floats], here: Floats, residual: Floats) -> Floats:
-    step = 1e-4
+def _slopes(
+    misfit: Callable[[Floats], Floats], here: Floats, residual: Floats, *, step: float = 1e-4
+) -> Floats:
     return np.stack([(misfit(here + one) - residual) / step for one in step * np.eye(3)], axis=1)
+
+
+def _straight(parameters: Floats, step: float) -> Floats:
+    """Follow the model to where nothing is clipped: intercept and gain of the line from there."""
+    mean, variance, _ = _model(parameters, _poisson(np.array([UNCLIPPED])), step)
+    gain = math.exp(parameters[0])
+    return np.array([variance[0] - gain * mean[0], gain])
 
 
 def _unclipped_line(
     maps: NoiseMaps, line: TransferLine, parameters: Floats, covariance: Floats
 ) -> TransferLine:
-    """Follow the model to where nothing is clipped, and return from there along a line."""
-    bright = _poisson(np.array([UNCLIPPED]))
-    distance = (maps.origin - maps.floor) / line.gain
+    """Draw the line of the model, from the lowest value to the origin of the maps."""
+    step = maps.resolution / line.gain
+    to_origin = np.array([[1, (maps.origin - maps.floor) / line.gain], [0, 1]])
+    units = np.array([line.gain**2, line.gain])
 
     def straight(parameters: Floats) -> Floats:
-        mean, variance, _ = _model(parameters, bright, maps.resolution / line.gain)
-        gain = math.exp(parameters[0])
-        intercept = variance[0] + gain * (distance - mean[0])
-        return np.array([intercept * line.gain**2, gain * line.gain])
+        return units * (to_origin @ _straight(parameters, step))
 
-    intercept, gain = straight(parameters)
-    slopes = _slopes(straight, parameters, np.array([intercept, gain]))
+    found = straight(parameters)
+    # So far from the lowest value, the rounding of sums of squares would hide a smaller step.
+    slopes = _slopes(straight, parameters, found, step=0.02)
     return replace(
         line,
-        gain=float(gain),
-        intercept=float(intercept),
+        gain=float(found[1]),
+        intercept=float(found[0]),
         covariance=slopes @ covariance @ slopes.T,
         clipped=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from dj_photon_codecs.temporal_noise import NoiseMaps
     from dj_photon_codecs.transfer_line import TransferLine
 
-__all__ = ["CORRELATED", "Correlation", "correlate_noise"]
+__all__ = ["CORRELATED", "Correlation", "correlate_noise", "without_shared_change"]
 
-CORRELATED = 0.1  # between neighbours; the estimate for independent pixels is below .02
+CORRELATED = 0.05  # between neighbours; the estimate for independent pixels is below .02
+ALONG_LINES = 0.03  # by so much more do neighbours in a line correlate where detectors are slow
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,62 @@ def correlate_noise(maps: NoiseMaps, line: TransferLine) -> Correlation:
         With the next frame, the pixel below and the pixel to the right.
     """
     variance = maps.variance.mean(axis=0, dtype=np.float64)
-    weights = _eroded(line.kept[0] & line.kept[1]) / np.maximum(variance, 1e-3 * variance.mean())
+    expected = line.intercept + line.gain * maps.mean.mean(axis=0, dtype=np.float64)
+    weights = _eroded(line.kept[0] & line.kept[1]) / np.maximum(expected, 1e-3 * variance.mean())
     total = float((weights * variance).sum())
     if total == 0:
         return Correlation(0.0, 0.0, 0.0)
     # Of noise with correlation r between frames, both contrasts lose variance, by 1/2 and 3/2 r.
-    time, below, right = (float((weights * product).sum()) / total for product in maps.products)
+    time, below, right = (
+        float((weights * product.mean(axis=0)).sum()) / total for product in maps.products
+    )
     return Correlation(time / (1 + time), below, right)
+
+
+def without_shared_change(maps: NoiseMaps) -> NoiseMaps:
+    """Take from the variance of each pixel what it has in common with its neighbours.
+
+    The noise of neighbours is independent; what transients and motion leave of themselves in a
+    pixel is nearly the same in the next.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Variances and covariances of every pixel.
+
+    Returns
+    -------
+    NoiseMaps
+        The same, with another variance. Of a detector whose noise correlates along its lines,
+        only neighbours across them count; of a smoothed movie, none.
+    """
+    below, right = maps.products[1:]
+    vertical, horizontal = (_typical(product, maps.variance) for product in (below, right))
+    if vertical > CORRELATED:
+        return maps
+    pairs = [(below, 1)] if horizontal - vertical > ALONG_LINES else [(below, 1), (right, 2)]
+    shared = sum(_both_sides(product, axis) for product, axis in pairs)
+    count = sum(_both_sides(_has_next(product, axis), axis) for product, axis in pairs)
+    return replace(maps, variance=maps.variance - shared / count)
+
+
+def _typical(product: NDArray[np.float32], variance: NDArray[np.float32]) -> float:
+    """Average correlations of pixels, so limited that a few wild ones do not count."""
+    correlation = np.zeros_like(product)
+    np.divide(product, variance, where=variance > 0, out=correlation)
+    return float(np.clip(correlation, -1, 1).sum()) / max(int(np.count_nonzero(variance)), 1)
+
+
+def _both_sides(product: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Add up the products with the next pixel and with the one before; the last has no next."""
+    both: NDArray[np.float32] = product + np.roll(product, 1, axis)
+    return both
+
+
+def _has_next(product: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    exists = np.ones_like(product)
+    np.moveaxis(exists, axis, 0)[-1] = 0
+    return exists
 
 
 def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

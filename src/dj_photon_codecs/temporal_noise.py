@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     Maps = NDArray[np.float32]
 
-__all__ = ["NoiseMaps", "measure_noise"]
+__all__ = ["NoiseMaps", "likely_means", "measure_noise"]
 
+NEAR = 2  # pixels to each side
 STEADY = 3.0  # sigma, of the common change of a tile
 
 
@@ -33,7 +34,7 @@ STEADY = 3.0  # sigma, of the common change of a tile
 class NoiseMaps:
     """What a movie tells about the noise of each of its pixels.
 
-    Maps have the shape (2, height, width) or, where there are none for folds, (height, width).
+    Maps have the shape (2, height, width): one for each fold.
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ class NoiseMaps:
     runs : numpy.ndarray
         How many runs those are.
     products : numpy.ndarray
-        (3, height, width). Covariance of the noise with that of the next frame, the pixel below
-        and the pixel to the right, in ADU squared; both folds together.
+        (3, 2, height, width). Covariance of the noise with that of the next frame, the pixel below
+        and the pixel to the right, in ADU squared.
     at_floor, at_ceiling : numpy.ndarray
         What share of the samples has the lowest, the highest value of the movie.
     frames : int
@@ -121,6 +122,47 @@ def measure_noise(movie: Any) -> NoiseMaps:
     )
 
 
+def likely_means(maps: NoiseMaps) -> NDArray[np.float64]:
+    """Estimate each pixel's brightness from its neighbours too, as far as they are alike.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (2, height, width), in ADU above the origin: between the pixel's mean and that of the
+        5 x 5 pixels around it, by what share of their differences is not noise.
+
+    References
+    ----------
+    J.-S. Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE
+    Trans. Pattern Anal. Mach. Intell. 2 (1980) 165-168, doi:10.1109/TPAMI.1980.4766994.
+    """
+    runs = _near(maps.runs) + 1e-9
+    mean = _near(maps.runs * maps.mean) / runs
+    spread = _near(maps.runs * (maps.mean - mean) ** 2) / runs
+    chance = _near(maps.runs * maps.variance) / (runs * RUN * np.maximum(maps.runs, 1))
+    trust = np.clip(1 - chance / np.maximum(spread, 1e-9 * chance.mean() + 1e-30), 0, 1)
+    likely: NDArray[np.float64] = mean + trust * (maps.mean - mean)
+    return likely
+
+
+def _near(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Average each pixel's square of 5 x 5."""
+    total = np.asarray(values, np.float64)
+    for axis in (1, 2):
+        width = [(0, 0)] * 3
+        width[axis] = (NEAR, NEAR)
+        padded = np.moveaxis(np.pad(total, width, mode="edge"), axis, 0)
+        size = total.shape[axis]
+        rows = sum(padded[start : start + size] for start in range(2 * NEAR + 1))
+        total = np.moveaxis(np.asarray(rows), 0, axis) / (2 * NEAR + 1)
+    return total
+
+
 class _Extreme:
     """The lowest or the highest value of a movie, and how often each pixel shows it."""
 
@@ -146,7 +188,7 @@ class _Sums:
         self._runs = np.zeros((2, height, width), np.float32)
         self._mean = np.zeros_like(self._runs)
         self._square = np.zeros_like(self._runs)
-        self._products = np.zeros((3, height, width), np.float32)
+        self._products = np.zeros((3, 2, height, width), np.float32)
 
     def add(self, mean: Maps, contrasts: Maps, tiles: Tiles, *, fold: int) -> Maps:
         kept = tiles.spread(_steady(contrasts, tiles)).astype(np.float32)
@@ -155,7 +197,7 @@ class _Sums:
         self._runs[fold] += kept
         self._mean[fold] += mean * kept
         self._square[fold] += squares[0] + squares[1]
-        time, below, right = self._products
+        time, below, right = self._products[:, fold]
         time += squares[0] - squares[1]
         for contrast in contrasts:
             below[:-1] += contrast[:-1] * contrast[1:]
@@ -165,7 +207,7 @@ class _Sums:
     def averages(self) -> dict[str, Maps]:
         # The line that each run lost took two of its four degrees of freedom.
         runs = np.maximum(self._runs, 1)
-        products = self._products / np.maximum(self._runs.sum(axis=0), 1)
+        products = self._products / runs
         products[1:] /= 2
         return {
             "mean": self._mean / runs,

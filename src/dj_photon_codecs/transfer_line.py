@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.temporal_noise import likely_means
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -103,15 +105,26 @@ def draw_line(maps: NoiseMaps, eligible: Mask, *, tiles: Tiles) -> TransferLine 
         return None
     # In rounds: predict, judge, draw; with all the motion there is, then away from it.
     texture = _texture(maps.mean.astype(np.float64))
+    likely = likely_means(maps)[::-1]
     line: TransferLine | None = _robust_line(maps, eligible, texture)
     for share in ROUNDS:
         if line is None:
             return None
-        expected, weights = _expectation(maps, line)
+        # A fold's outliers are told by its own means, else what is kept of the other would depend
+        # on its noise; weights and motion are told by the other fold's.
+        expected, weights = _expectation(maps, line, maps.mean, maps.runs)
         score = (maps.variance - expected) * np.sqrt(weights)
+        expected, weights = _expectation(maps, line, likely, maps.runs[::-1])
         kept = eligible & _believable(score, tiles, eligible)
         kept &= motion_variance(line) < share * expected
-        line = _drawn(maps, tiles, replace(line, kept=kept), weights=weights, free=share > FREE)
+        line = _drawn(
+            maps,
+            tiles,
+            replace(line, kept=kept),
+            weights=weights,
+            instrument=likely,
+            free=share > FREE,
+        )
     return line
 
 
@@ -168,21 +181,31 @@ def _smoothed(mean: Floats, axis: int) -> Floats:
 
 
 def _robust_line(maps: NoiseMaps, eligible: Mask, texture: Floats) -> TransferLine:
-    """Draw a first line that a third of wild points cannot move (Theil's incomplete method)."""
+    """Draw a first line that a third of wild points cannot move (Theil's incomplete method).
+
+    Slopes count by the distance that they span: most of a scene may be equally bright.
+    """
     _, (mean, variance) = binned(maps, eligible, maps.mean, maps.variance)
     half = len(mean) // 2
     rise, run = variance[-half:] - variance[:half], mean[-half:] - mean[:half]
-    slopes = rise[run > 0] / run[run > 0]
-    gain = float(np.median(slopes)) if len(slopes) else 0.0
+    gain = _weighted_median(rise[run > 0] / run[run > 0], run[run > 0])
     intercept = float(np.median(variance - gain * mean))
     return TransferLine(gain, intercept, np.zeros((2, 2)), 0.0, texture, eligible)
 
 
-def _expectation(maps: NoiseMaps, line: TransferLine) -> tuple[Floats, Floats]:
-    """Predict each pixel's variance from its other fold, and the weight of its measurement."""
-    means, runs = maps.mean[::-1], np.maximum(maps.runs[::-1], 1)
+def _weighted_median(values: Floats, weights: Floats) -> float:
+    """Find the value below which half of the weight lies; 0 of none."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, below[-1] / 2)]) if len(order) else 0.0
+
+
+def _expectation(
+    maps: NoiseMaps, line: TransferLine, means: NDArray[Any], runs: NDArray[Any]
+) -> tuple[Floats, Floats]:
+    """Predict each pixel's variance from means over some runs, and its measurement's weight."""
     expected = line.intercept + line.gain * means + motion_variance(line)
-    one_photon = line.gain**2 / (4 * runs)  # in one fold: less than that is not known to be zero
+    one_photon = line.gain**2 / (4 * np.maximum(runs, 1))  # less is not known to be zero
     expected = np.maximum(expected, np.maximum(one_photon, 1e-9 * maps.variance.mean()))
     weights = maps.runs / (expected**2 + EXCESS * line.gain**2 * expected)
     return expected, weights
@@ -204,14 +227,20 @@ def _sigma(values: NDArray[Any]) -> float:
 
 
 def _drawn(
-    maps: NoiseMaps, tiles: Tiles, line: TransferLine, *, weights: Floats, free: bool
+    maps: NoiseMaps,
+    tiles: Tiles,
+    line: TransferLine,
+    *,
+    weights: Floats,
+    instrument: Floats,
+    free: bool,
 ) -> TransferLine | None:
     """Draw a line through what is kept, with or without fitting what motion adds."""
     weights = weights * line.kept
     if not weights.any():
         return None
     centre = float((weights * maps.mean).sum() / weights.sum())
-    ones, own, other = np.ones(maps.mean.shape), maps.mean - centre, maps.mean[::-1] - centre
+    ones, own, other = np.ones(maps.mean.shape), maps.mean - centre, instrument - centre
     scale = float(np.abs(line.texture).mean())
     moving = [np.broadcast_to(line.texture / scale, own.shape)] if free and scale > 0 else []
     variance = maps.variance if moving else maps.variance - max(line.motion, 0.0) * line.texture
