@@ -41,4 +41,5 @@ def setup(app):
 
 def link_files_of_the_repository(_app, _path, _document, content):
     """Let links to files that are no part of the documentation lead to the repository."""
-    content[0] = re.sub(r"\]\((?!https?:|docs/|#)([^)]+)\)", rf"]({FILES}\1)", content[0])
+    link = r"(?<!!)(\[[^]]*\])\((?!https?:|docs/|#)([^)]+)\)"
+    content[0] = re.sub(link, rf"\1({FILES}\2)", content[0])

@@ -1,0 +1,144 @@
+"""The results in words: a Markdown table for each movie, and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from measurement import PATHS, PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from measurement import Result
+
+PACKAGES = (
+    "dj-photon-codecs",
+    "zarr",
+    "numcodecs",
+    "numpy",
+    "datajoint",
+    "h5py",
+    "hdf5plugin",
+    "tifffile",
+    "imagecodecs",
+    "pcodec",
+    "blosc2",
+    "anscombe-transform",
+)
+HEAD = (
+    "| way | bits per pixel | over the limit | write | read counts | read float64 "
+    "| what comes back |\n|---|--:|--:|--:|--:|--:|---|"
+)
+HOW = """\
+Speeds are megabytes of the movie as it was inserted (2 bytes a pixel) per second, in the best turn,
+and in brackets as multiples of plain Zarr with Blosc Zstd 5 bit shuffle in the same turn (the
+median); above 1 is faster. "Read float64" ends with the transformed movie; ways that know nothing
+of it read the counts and compute `2 * np.sqrt(counts + 3/8)`. Chunks are 100 frames. Threads are
+what each library takes by default: this one, Zarr, Blosc2, JPEG XL and TIFF use several,
+DataJoint's codecs, HDF5, JPEG-LS, JPEG 2000 and pcodec one. Files are written to and read from the
+operating system's cache. A way that takes more than five seconds has one turn only. The limit is
+Shannon's, of what comes back, given the true photon rate of each pixel."""
+
+
+def machine() -> dict[str, Any]:
+    """Say on what the benchmark was run."""
+    return {
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the table of one movie, under its heading, the smallest first."""
+    plain = next(each for each in results if each.way == PLAIN)
+    limits = [each.limit for each in results if each.limit]
+    known = f", Shannon's limit {min(limits):.3f} bits per pixel" if limits else ""
+    rows = [_row(each, plain) for each in sorted(results, key=_rank)]
+    return "\n".join([f"### {results[0].movie}{known}", "", HEAD, *rows])
+
+
+def overview(movies: Sequence[Sequence[Result]]) -> str:
+    """Return bits per pixel of all ways and all movies whose limit is known, smallest way first."""
+    known = [found for found in movies if found[0].rate and found[0].step is None]
+    if not known:
+        return ""
+    sizes = {(each.movie, each.way): each for found in known for each in found if each.limit}
+    names = [found[0].movie for found in known]
+    ways = {way for _, way in sizes}
+    ranked = sorted(ways, key=lambda way: sum(sizes[name, way].over_limit or 0 for name in names))
+    limits = [f"{found[0].limit:.2f}" for found in known]
+    rows = [["Shannon's limit", *limits]]
+    rows += [
+        [_name(way), *(f"{sizes[n, way].bits_per_pixel:.2f}" for n in names)] for way in ranked
+    ]
+    head = f"| bits per pixel | {' | '.join(names)} |\n|---|{'--:|' * len(names)}"
+    return "\n".join([head, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def document(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, command: str) -> str:
+    """Return all tables and plots, and what they mean."""
+    here = machine()
+    packages = ", ".join(f"{name} {found}" for name, found in here["packages"].items())
+    where = f"{here['architecture']}, {here['cores']} cores, {here['system']}"
+    lines = [
+        f"`{command}`: {where}, Python {here['python']}, {packages}.",
+        *([f"Not measured: {'; '.join(missing)}."] if missing else []),
+        HOW,
+        "![Size of the ways as multiples of Shannon's limit, by photon rate](storage-size.png)",
+        "![Speed of the ways against their size](storage-speed.png)",
+        overview(movies),
+        *(table(results) for results in movies),
+    ]
+    return "\n\n".join(filter(None, lines)) + "\n"
+
+
+def as_json(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, command: str) -> str:
+    """Return all results, each turn of them."""
+    results = [asdict(each) for results in movies for each in results]
+    everything = {"command": command, **machine(), "missing": list(missing), "results": results}
+    return json.dumps(everything, indent=1) + "\n"
+
+
+def _rank(result: Result) -> tuple[bool, float]:
+    return result.is_wrong, result.bits_per_pixel
+
+
+def _row(result: Result, plain: Result) -> str:
+    over = "" if result.over_limit is None else f"{result.over_limit:.3f}"
+    speeds = [
+        f"{result.speed(path):,.0f} ({result.times_plain(path, plain):.2f})" for path in PATHS
+    ]
+    cells = [
+        _name(result.way),
+        f"{result.bits_per_pixel:.3f}",
+        over,
+        *speeds,
+        _what_comes_back(result),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _name(way: str) -> str:
+    return f"`{way}`" if way.startswith("<") else way
+
+
+def _what_comes_back(result: Result) -> str:
+    if result.error == 0:
+        return "the same values"
+    off = f"off by {result.error:.3g} photons (rms), {result.bias:+.2g} on average"
+    return f"**wrong values**, {off}" if result.is_wrong else off
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,10 @@
+"""The profile for archives of this library."""
+
+from __future__ import annotations
+
+from dj_photon_codecs.dense import DenseLayout
+
+from dj_photon_codecs.compression import Compression
+from ways.photon_movies import photon_way
+
+WAYS = [photon_way("<photon_dense@>", Compression(None, DenseLayout()))]
