@@ -33,6 +33,9 @@ def test_every_kind_of_movie_is_frozen():
     names = {fixture.name for fixture in FIXTURES if fixture.parent.name == "1.0"}
     assert names == {
         "camera-int16",
+        "dense-camera-int32",
+        "dense-holes-int16",
+        "dense-uint16",
         "float32",
         "grouped-uint16",
         "short-last-chunk-int64",

@@ -11,13 +11,14 @@ from dj_photon_codecs.reporting import report
 from dj_photon_codecs.transform import generalized_anscombe, generalized_inverse_anscombe
 
 if TYPE_CHECKING:
-    from dj_photon_codecs.codecs import PhotonCodec
+    from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
 
 __all__ = [
     "Calibration",
     "CameraMovie",
     "PhotonArray",
     "PhotonCodec",
+    "PhotonDenseCodec",
     "calibrate",
     "generalized_anscombe",
     "generalized_inverse_anscombe",
@@ -27,8 +28,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # PEP 562: whoever only reads an array does not import DataJoint
-    if name == "PhotonCodec":
-        from dj_photon_codecs.codecs import PhotonCodec  # noqa: PLC0415
+    if name in ("PhotonCodec", "PhotonDenseCodec"):
+        from dj_photon_codecs import codecs  # noqa: PLC0415
 
-        return PhotonCodec
+        return getattr(codecs, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ decoded then.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from dj_photon_codecs import Calibration, CameraMovie
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.compression import CANDIDATES, Compression
+from dj_photon_codecs.dense import DenseLayout
 from dj_photon_codecs.movies import survey
 from dj_photon_codecs.writing import write_movie
 
@@ -37,6 +39,9 @@ def main(folder: Path) -> None:
     freeze(CameraMovie(values, CAMERA), folder / "camera-int16", plain)
     freeze(CameraMovie(values, CAMERA, 0.5), folder / "step-of-half-int16", plain)
     freeze(CameraMovie(counts, Calibration(), 1.0), folder / "step-of-one-grouped", grouped)
+    dense = Compression(None, DenseLayout())
+    for name, (values, calibration) in movies_to_be_dense().items():
+        freeze(CameraMovie(values, calibration), folder / name, dense, frames_per_chunk=24)
 
 
 def lossless_movies() -> dict[str, NDArray[np.generic]]:
@@ -50,13 +55,33 @@ def lossless_movies() -> dict[str, NDArray[np.generic]]:
     }
 
 
+def movies_to_be_dense() -> dict[str, tuple[NDArray[np.generic], Calibration]]:
+    """Dim and bright ones, with outliers, noise of many bits, holes, and values below zero."""
+    generator = np.random.default_rng(2013)
+    photons = generator.poisson(np.geomspace(0.05, 300, 3000), (30, 3000)).reshape(30, 50, 60)
+    photons[7, 30:34, 20:24] += 900
+    counts, bright = photons.astype("uint16"), photons[:, 30:]
+    camera = np.rint(100 + 30 * bright + generator.normal(0, 9, bright.shape))
+    return {
+        "dense-uint16": (counts, Calibration()),
+        "dense-camera-int32": (camera.astype("int32") - 150, replace(CAMERA, offset=-50)),
+        "dense-holes-int16": (4 * (counts // 2 * 7 % 4096).astype("int16") - 9, CAMERA),
+    }
+
+
 def camera_values() -> NDArray[np.int16]:
     generator = np.random.default_rng(1998)
     electrons = 30 * generator.poisson(2, (20, 4, 5)) + generator.normal(0, 9, (20, 4, 5))
     return np.rint(CAMERA.offset + electrons).astype("int16")
 
 
-def freeze(movie: CameraMovie, folder: Path, compression: Compression) -> None:
+def freeze(
+    movie: CameraMovie,
+    folder: Path,
+    compression: Compression,
+    *,
+    frames_per_chunk: int = FRAMES_PER_CHUNK,
+) -> None:
     folder.mkdir()
     fs, path = fsspec.filesystem("file"), (folder / "movie.zarr").as_posix()
     values = np.asarray(movie.values)
@@ -66,7 +91,7 @@ def freeze(movie: CameraMovie, folder: Path, compression: Compression) -> None:
         fs,
         path,
         found=survey(values, counts=False),
-        frames_per_chunk=FRAMES_PER_CHUNK,
+        frames_per_chunk=frames_per_chunk,
         compression=compression,
     )
     if movie.step is not None:  # what cannot be computed from what was inserted
