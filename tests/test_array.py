@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -18,9 +19,11 @@ from zarr.storage import LocalStore, StorePath
 from dj_photon_codecs import PhotonArray
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.calibration import Calibration
+from dj_photon_codecs.compression import GROUPED
 from dj_photon_codecs.documents import Documents
+from dj_photon_codecs.grouped_chunk import GroupedChunk
 from dj_photon_codecs.movies import CameraMovie
-from dj_photon_codecs.storage import ChunkError
+from dj_photon_codecs.storage import ChunkError, MovieStore
 from dj_photon_codecs.transform import anscombe, generalized_anscombe
 from tests.movies_at_hand import (
     CAMERA,
@@ -88,6 +91,13 @@ SELECTIONS = {
     "slice": np.s_[100:200],
     "past the end": np.s_[240:400],
     "empty": np.s_[5:5],
+    "in a chunk": np.s_[103:131],
+    "over chunks": np.s_[97:203],
+    "over chunks, and rest": np.s_[-160:-20, ...],
+    "all": np.s_[...],
+    "all of each": np.s_[:, :, :],
+    "all with rest": np.s_[:, ..., :],
+    "rest before": np.s_[..., :],
     "steps": np.s_[3:200:7],
     "patch": np.s_[:, 1:4, 2:5],
     "trace": np.s_[:, 2, 3],
@@ -163,6 +173,96 @@ def test_enumerate_and_zip_yield_frames(movie, counts, reads):
             break
 
     assert reads == CHUNKS[:2]
+
+
+@pytest.mark.parametrize("selection", [np.s_[..., ...], np.s_[:, ..., ...], np.s_[:, :, :, :]])
+def test_selections_that_zarr_refuses_are_refused(selection, movie):
+    with pytest.raises(IndexError, match=r"ellipsis|too many indices"):
+        movie[selection]
+
+
+def test_frames_of_a_chunk_are_read_once(movie, counts, reads):
+    for start in range(100, 200, 10):
+        frames = movie[start : start + 10]
+        np.testing.assert_array_equal(frames, anscombe(counts[start : start + 10]), strict=True)
+
+    assert reads == ["1.0.0"]
+
+
+def test_a_whole_movie_is_read_once(movie, reads):
+    assert movie[:].flags.owndata
+    assert sorted(reads) == CHUNKS
+
+
+def test_chunks_are_fetched_together(movie, counts, monkeypatch):
+    fetched, meeting = MovieStore.read_chunk, threading.Barrier(3)
+
+    def meet(self, number):
+        meeting.wait(timeout=20)
+        return fetched(self, number)
+
+    monkeypatch.setattr(MovieStore, "read_chunk", meet)
+    np.testing.assert_array_equal(movie[:], anscombe(counts), strict=True)
+
+
+@pytest.mark.parametrize("selection", [np.s_[:], np.s_[120:130]], ids=str)
+def test_frames_of_a_damaged_chunk_are_refused(selection, movie, folder):
+    (folder / "1.0.0").write_bytes(b"damaged")
+    with pytest.raises(ChunkError, match=r"chunk 1\.0\.0 of .* is damaged"):
+        movie[selection]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The frames that are decoded from grouped chunks, within their chunks."""
+    taken = []
+    read = GroupedChunk.frames
+
+    def noting(self, start, stop, **options):
+        taken.append((start, stop))
+        return read(self, start, stop, **options)
+
+    monkeypatch.setattr(GroupedChunk, "frames", noting)
+    return taken
+
+
+@pytest.fixture
+def grouped(folder):
+    """A movie of three chunks whose pixels are grouped."""
+    rates = np.geomspace(0.2, 200, 64 * 64).reshape(64, 64)
+    counts = np.random.default_rng(0).poisson(rates, (250, 64, 64)).clip(0, 255)
+    return store_movie(counts, local_files(), folder, compression=GROUPED)
+
+
+@pytest.mark.parametrize("small", [0, 1 << 15])
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (0, [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 100), (0, 64)]),
+        (79, [(79, 80), (80, 82), (82, 84), (84, 88), (88, 96), (96, 100), (0, 8), (8, 16)]),
+    ],
+)
+def test_frames_in_order_are_decoded_together(
+    start, expected, small, grouped, decoded, monkeypatch
+):
+    monkeypatch.setattr("dj_photon_codecs.frames.SMALL", small)
+    everything = grouped[:]
+    decoded.clear()
+    for index in range(start, 116):
+        np.testing.assert_array_equal(grouped[index], everything[index], strict=True)
+    assert decoded == expected
+
+
+def test_frames_in_no_order_are_decoded_alone(grouped, decoded):
+    for index in (70, 30, 90):
+        grouped[index]
+    assert decoded == [(70, 71), (30, 31), (90, 91)]
+
+
+def test_many_frames_are_decoded_a_part_at_a_time(grouped, decoded, monkeypatch):
+    monkeypatch.setattr("dj_photon_codecs.frames.TILE", 32 * 64 * 64)
+    assert grouped[10:60].shape == (50, 64, 64)
+    assert decoded == [(10, 42), (42, 60)]
 
 
 def test_only_the_chunk_that_was_read_last_is_kept(movie, reads):

@@ -21,10 +21,12 @@ TOP = {"codecs"}
 MIDDLE = {
     "array",
     "compression",
+    "dense",
     "documents",
     "filter",
     "forking",
     "frames",
+    "grouped_chunk",
     "layout",
     "reporting",
     "storage",

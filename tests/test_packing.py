@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dj_photon_codecs.grouping import CLASS, Grouping, group_pixels
-from dj_photon_codecs.packing import HEADER, MAX_BYTES, SECTIONS, PackedChunk, pack
+from dj_photon_codecs.packing import (
+    HEADER,
+    MAX_BYTES,
+    SECTIONS,
+    PackedChunk,
+    _check_table,
+    pack,
+)
 
 RATES = np.geomspace(0.02, 3000, 1200)
 
@@ -134,6 +141,16 @@ def damaged_table(**changes: int) -> np.ndarray:
     for name, value in changes.items():
         stored[HEADER.itemsize :][: 2 * CLASS.itemsize].view(CLASS)[name][0] = value
     return stored
+
+
+@pytest.mark.parametrize("low", [9, 24])
+def test_bits_may_be_all_of_a_code_but_not_more(low):
+    table = np.zeros(1, CLASS)
+    table["bits"], table["low"] = 8, 8
+    _check_table(table, bits=16)
+    table["low"] = low
+    with pytest.raises(ValueError, match=r"damaged chunk: classes of bits \[8\], low \["):
+        _check_table(table, bits=16)
 
 
 @pytest.mark.parametrize("changes", [{"bits": 3}, {"low": 9}, {"low": 8}, {"unit": 16}], ids=str)

@@ -39,7 +39,7 @@ def test_a_code_that_occurs_once_has_a_number():
         np.random.default_rng(0).poisson(500, (64, 5000)).astype("u2"),
         steps(50),
         np.full((64, 5), 7, "u2"),
-        np.tile(np.array([0, WIDEST], "u2"), (64, 1)),
+        np.tile(np.array([0, WIDEST], "u4"), (64, 1)),
     ],
     ids=["counts", "bright counts", "bright steps", "constant", "too wide"],
 )

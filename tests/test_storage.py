@@ -3,12 +3,14 @@
 import _thread
 import asyncio
 import json
+import os
 import pickle
 import subprocess
 import sys
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import dask.array
 import google_crc32c
@@ -378,6 +380,47 @@ def test_a_file_that_goes_meanwhile_is_noticed(loss, lost, folder, target, count
         store_movie(counts, WatchedFiles(at_write), target)
 
     assert tree(folder) == before
+
+
+def test_no_more_chunks_are_encoded_at_once_than_there_are_processors(counts, target, monkeypatch):
+    now, most = [], []
+
+    class Watched(Compression):
+        def encode(self, codes):
+            now.append(1)
+            most.append(len(now))
+            time.sleep(0.02)
+            now.pop()
+            return super().encode(codes)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    store_movie(counts, local_files(), target, frames_per_chunk=25, compression=Watched(BLOSC))
+    assert max(most) == 2
+
+
+def test_what_a_listing_remembers_is_not_believed(target, counts):
+    class Remembering(WatchedFiles):
+        known: ClassVar[dict[str, list[dict[str, Any]]]] = {}
+
+        def ls(self, path, detail=False, **options):
+            if path not in self.known:
+                self.known[path] = super().ls(path, detail=True, **options)
+            return self.known[path] if detail else [each["name"] for each in self.known[path]]
+
+        def invalidate_cache(self, path=None):
+            self.known.clear() if path is None else self.known.pop(path, None)
+
+    def at_write(write):
+        if write.name == ".zarray":
+            write_size = len(write.value)
+            names = [*CHUNKS, ".zattrs"]
+            seen = [{"name": name, "size": (target / name).stat().st_size} for name in names]
+            files.known[target.as_posix()] = [*seen, {"name": ".zarray", "size": write_size}]
+            remove(target / "1.0.0")
+
+    files = Remembering(at_write)
+    with pytest.raises(OSError, match=r"lacks 1\.0\.0 just after it was written"):
+        store_movie(counts, files, target)
 
 
 def test_all_files_that_go_meanwhile_are_counted(target, counts):

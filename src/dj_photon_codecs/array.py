@@ -71,6 +71,9 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
         """
         if isinstance(selection, int | np.integer) and not isinstance(selection, bool):
             return self._read_frame(operator.index(selection))
+        frames = self._whole_frames(selection)
+        if frames is not None:
+            return self._frames.frames(frames.start, frames.stop)
         if self._is_part(selection):
             return self._frames.select(selection)
         return super().__getitem__(selection)
@@ -178,6 +181,19 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
             raise IndexError(f"frame {index} of a movie of {len(self)} frames")
         return self._frames.frame(index % len(self))
 
+    def _whole_frames(self, selection: Any) -> range | None:
+        """Return the frames of a selection that takes consecutive ones, and all of each."""
+        parts = selection if isinstance(selection, tuple) else (selection,)
+        if len(parts) == 1 and parts[0] is Ellipsis:
+            parts = (slice(None),)
+        if not 0 < len(parts) <= self.ndim or not isinstance(parts[0], slice):
+            return None
+        others = [part for part in parts[1:] if not _is_all(part)]
+        if len(others) > 1 or not all(part is Ellipsis for part in others):
+            return None
+        frames = range(*parts[0].indices(len(self)))
+        return frames if frames.step == 1 and frames else None
+
     def _is_part(self, selection: Any) -> bool:
         """Return whether a basic selection takes parts of frames, or less than a chunk of them."""
         parts = selection if isinstance(selection, tuple) else (selection,)
@@ -212,6 +228,10 @@ def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> Photo
     """
     check_documents(documents)
     return PhotonArray(zarr_array(MovieStore(open_store(fs, path), documents)).async_array)
+
+
+def _is_all(part: Any) -> bool:
+    return isinstance(part, slice) and part == slice(None)
 
 
 def _is_basic(part: Any) -> bool:

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numcodecs import Blosc
 
-from dj_photon_codecs.layout import COMPRESSOR, PLAIN_COMPRESSOR, GroupedLayout
+from dj_photon_codecs.layout import COMPRESSOR, GroupedLayout, groupable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numcodecs.abc import Codec
     from numpy.typing import NDArray
 
 __all__ = ["Compression", "choose_compression"]
 
-SAMPLE = 1 << 22  # codes of a chunk that are compressed to choose by; a small chunk is taken whole
+# Samples, each larger than the one before, as far as it takes: codes, columns of a patch, and how
+# large a way may be on them, relative to the layout of the house, to be tried on the next.
+ROUNDS = ((1 << 15, 16, 1.06), (1 << 18, 64, 1.0), (1 << 22, 1 << 16, 1.0))
+CLOSE = 1.06  # for codes that cannot be grouped, on all samples
+HANDICAP = 1.3  # on small samples, whose classes hold few pixels, the layout is as much too large
+ROWS = 4  # of a patch
+GOLDEN = 0.618  # of the width of a frame, from a patch to the next
 
 
 @dataclass(frozen=True)
@@ -49,32 +57,75 @@ class Compression:
         )
 
 
-CANDIDATES = (
-    # the first of equals is chosen, so the simplest comes first
-    Compression(PLAIN_COMPRESSOR),
+PLAIN = Compression(Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE))
+GROUPED = Compression(COMPRESSOR, GroupedLayout())
+OTHERS = (
     # blocks of many frames, for movies whose frames repeat
     Compression(Blosc(cname="zstd", clevel=3, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24)),
     Compression(Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)),
-    Compression(COMPRESSOR, GroupedLayout()),
 )
+CANDIDATES = (PLAIN, *OTHERS, GROUPED)
 
 
-def choose_compression(codes: NDArray[Any]) -> Compression:
-    """Return the way in which a sample of a movie's codes is the smallest.
+def choose_compression(
+    values: NDArray[Any], *, codes: Callable[[NDArray[Any]], NDArray[Any]] = np.ascontiguousarray
+) -> Compression:
+    """Return the way in which samples of a movie are the smallest.
+
+    Samples are patches of pixels, spread over the frame, in all frames. A small one rules out what
+    is clearly larger, and what is left is compared on larger ones. Whether pixels are grouped
+    is left to the layout, which decides it for each chunk, unless the movie is so small that all
+    of it is compressed.
 
     Parameters
     ----------
-    codes : numpy.ndarray
-        Codes of one chunk, shape (frames, height, width, ...). A band of rows in its middle is
-        compressed.
+    values : numpy.ndarray
+        One chunk of a movie, shape (frames, ...).
+    codes : callable, optional
+        Returns the codes of a sample of the values, shape (frames, patches, pixels), in C order;
+        the values are codes by default.
 
     Returns
     -------
     Compression
-        One of `CANDIDATES`; the same for the same codes.
+        One of `CANDIDATES`; the same for the same values.
     """
-    rows = codes.shape[1]
-    height = min(rows, -(-SAMPLE * rows // codes.size))
-    first = (rows - height) // 2
-    band = np.ascontiguousarray(codes[:, first : first + height])
-    return min(CANDIDATES, key=lambda candidate: len(candidate.encode(band)))
+    left: tuple[Compression, ...] = OTHERS
+    for number, columns, tolerance in ROUNDS:
+        sample = codes(_sample(values, number, columns=columns))
+        if _repeats(sample):
+            sample = codes(_sample(values, values.size, columns=columns))
+        if sample.size == values.size:
+            return min((PLAIN, *left, GROUPED), key=lambda each: len(each.encode(sample)))
+        home = GROUPED if groupable(sample) else PLAIN
+        candidates = (home, *left)
+        known, *sizes = [len(each.encode(sample)) for each in candidates]
+        limit = known * (tolerance if home is GROUPED else CLOSE)
+        left = tuple(each for each, size in zip(left, sizes, strict=True) if size < limit)
+        if not left:
+            return home
+        if HANDICAP * min(sizes) < known:
+            break
+    return candidates[int(np.argmin([known, *sizes]))]
+
+
+def _repeats(sample: NDArray[Any]) -> bool:
+    """Whether frames repeat, at distances that no sample keeps."""
+    frames = [frame for frame in sample if (frame != frame.flat[0]).any()]
+    return len({frame.tobytes() for frame in frames}) < len(frames)
+
+
+def _sample(values: NDArray[Any], size: int, *, columns: int) -> NDArray[Any]:
+    """Take patches of about so many values in all, or all values if there are not many more."""
+    frames = values.reshape(len(values), -1, values.shape[-1])
+    height, width = min(ROWS, frames.shape[1]), min(columns, frames.shape[2])
+    number = -(-size // (len(frames) * height * width))
+    if number * len(frames) * height * width * 2 > values.size:
+        return frames
+    tops = ((np.arange(number) + 0.5) / number * (frames.shape[1] - height)).astype(int)
+    lefts = ((np.arange(number) + 0.5) * GOLDEN % 1 * (frames.shape[2] - width)).astype(int)
+    patches = [
+        frames[:, top : top + height, left : left + width].reshape(len(frames), -1)
+        for top, left in zip(tops.tolist(), lefts.tolist(), strict=True)
+    ]
+    return np.stack(patches, axis=1)

@@ -8,6 +8,7 @@ transformed movie into those of its views, over the same chunks.
 from __future__ import annotations
 
 import math
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -108,7 +109,7 @@ def describe(
         "quantization_step": transform.step,
         "original_dtype": str(movie.values.dtype),
         "_ARRAY_DIMENSIONS": _dimensions(len(shape)),
-        "written_by": {name: version(name) for name in WRITERS},
+        "written_by": dict(_writers()),
         "crc32c": "".join(checksums),
     }
     if table is not None:
@@ -240,6 +241,12 @@ def linear_view(documents: Documents, unit: Literal["ADU", "photon"]) -> Documen
     )
     filters = [linear.get_config(), *(codes["zarray"]["filters"] or [])]
     return _with_array(documents, dtype=linear.dtype, filters=filters)
+
+
+@cache
+def _writers() -> tuple[tuple[str, str], ...]:
+    """The packages that write movies, and their versions, which take long to look up."""
+    return tuple((name, version(name)) for name in WRITERS)
 
 
 def _config(codec: Codec | None) -> Document | None:

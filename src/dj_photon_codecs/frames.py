@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 import numcodecs
@@ -21,11 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameReader", "zarr_array"]
 
+SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed together, too
+TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
+ROW = 8  # frames, of which layouts decode a multiple best
+READS = 8  # chunks that are read from the store at once
+
 
 class FrameReader:
     """Parts of a movie, from its codes; the chunk that a frame came from last is kept.
 
-    It is kept decompressed but in its layout, from which a frame is decoded alone.
+    It is kept decompressed but in its layout, from which a frame is decoded alone. Frames that are
+    read in order are decoded several at a time, more with each time, and kept until the next.
 
     Parameters
     ----------
@@ -42,6 +52,10 @@ class FrameReader:
         only = self._filters[0] if len(self._filters) == 1 else None
         self._grouped = only if isinstance(only, GroupedLayout) else None
         self._recent: tuple[int, Any] | None = None
+        self._decoded: tuple[int, NDArray[Any]] = -2, np.empty(0)  # before all frames
+        frame = math.prod(self._codes.chunks[1:]) * self._codes.dtype.itemsize
+        self._small = frame <= SMALL
+        self._tile = max(ROW, TILE // frame // ROW * ROW)
 
     def select(self, selection: Any) -> Any:
         """Return the transformed values of a basic selection, through the codes of just that."""
@@ -49,8 +63,51 @@ class FrameReader:
 
     def frame(self, index: int) -> Any:
         """Return one frame of transformed values, shape (height, width, ...)."""
-        chunk, within = divmod(index, self._codes.chunks[0])
-        return self._transformed(self._frame_codes(self._chunk(chunk), within))
+        # One tuple, read once and replaced at once, so that threads cannot see half of a change.
+        first, known = self._decoded
+        if not first <= index < first + len(known):
+            follows = index == first + len(known)
+            number = min(1 << len(known).bit_length(), self._tile) if follows else 1
+            known = self._frame_codes(index, number)
+            first, known = index, self._transformed(known) if self._small else known
+            self._decoded = first, known
+        frame = known[index - first]
+        return frame.copy() if self._small else self._transformed(frame)
+
+    def frames(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return consecutive frames of transformed values, shape (frames, height, width, ...).
+
+        Chunks are read from the store several at a time, and decoded on all processors.
+        """
+        length = self._codes.chunks[0]
+        values = np.empty((stop - start, *self._codes.shape[1:]))
+        chunks = range(start // length, -(-stop // length))
+        if len(chunks) == 1 and len(values) < length:
+            self._decode(self._chunk(chunks[0]), start % length, out=values)
+            return values
+        decoding = Semaphore(os.cpu_count() or 1)
+
+        def read(chunk: int) -> None:
+            first, last = max(start, chunk * length), min(stop, (chunk + 1) * length)
+            stored = self._store.read_chunk(chunk)
+            with decoding:
+                opened = self._decompressed(stored)
+                self._decode(opened, first % length, out=values[first - start : last - start])
+
+        with ThreadPoolExecutor(min(READS, len(chunks)), thread_name_prefix="photon") as pool:
+            for _ in pool.map(read, chunks):
+                pass
+        return values
+
+    def _decode(self, opened: Any, first: int, *, out: NDArray[np.float64]) -> None:
+        """Decode frames of a chunk, transformed, from the first one on, into an array."""
+        for start in range(0, len(out), self._tile):
+            tile = out[start : start + self._tile]
+            codes = self._opened_codes(opened, first + start, first + start + len(tile))
+            if self._transform is None:
+                tile[...] = codes
+            else:
+                self._transform.decode(codes, out=tile)
 
     def _transformed(self, codes: NDArray[Any]) -> NDArray[np.float64]:
         if self._transform is None:
@@ -59,15 +116,21 @@ class FrameReader:
         self._transform.decode(np.ascontiguousarray(codes), out=values)
         return values
 
-    def _frame_codes(self, chunk: Any, frame: int) -> NDArray[Any]:
+    def _frame_codes(self, first: int, number: int) -> NDArray[Any]:
+        """Return the codes of a frame, and of those after it up to a multiple of a number."""
+        length = self._codes.chunks[0]
+        chunk, start = divmod(first, length)
+        stop = min(start - start % number + number, length)
+        return self._opened_codes(self._chunk(chunk), start, stop)
+
+    def _opened_codes(self, opened: Any, start: int, stop: int) -> NDArray[Any]:
         shape = self._codes.chunks
         if self._grouped is not None:
-            return chunk.frames(frame, frame + 1).reshape(shape[1:])
-        codes: NDArray[Any] = np.frombuffer(chunk, self._codes.dtype).reshape(shape)[frame]
-        return codes
+            return opened.frames(start, stop).reshape(-1, *shape[1:])
+        codes: NDArray[Any] = np.frombuffer(opened, self._codes.dtype).reshape(shape)
+        return codes[start:stop]
 
     def _chunk(self, chunk: int) -> Any:
-        # One tuple, read once and replaced at once, so that threads cannot see half of a change.
         recent = self._recent
         if recent is None or recent[0] != chunk:
             self._recent = recent = chunk, self._decompressed(self._store.read_chunk(chunk))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dj_photon_codecs.grouping import Kind
+    from dj_photon_codecs.planes import Plane
 
 __all__ = ["MAX_BYTES", "PackedChunk", "pack"]
 
 MAX_BYTES = 1 << 31  # of the codes of a chunk, as in Blosc
 CACHED = 1 << 18  # bytes of codes that are packed at a time, so that they stay in the cache
+AHEAD = 1 << 18  # bytes of a kind that are unpacked at a time: numpy's calls on few take longer
 ROW = 8  # frames; any number of these fills whole rows of all planes
 ALIGNED = 8  # bytes; sections begin at multiples of it
 
@@ -132,25 +134,38 @@ class PackedChunk:
         codes = np.empty((stop - start, self.shape[1]), self.dtype) if out is None else out
         step = _tile(self.shape[1] * self.dtype.itemsize)
         room = np.empty((min(step, stop - start), self.shape[1]), self.dtype)
+        bits = [self._bits(*part, range(start, stop)) for part in self._parts]
         for first in range(start, stop, step):
             frames = range(first, min(first + step, stop))
-            by_class = self._unpack(frames, room=room[: len(frames)])
+            by_class = self._by_class(frames, bits, room=room[: len(frames)])
             target = codes[frames.start - start : frames.stop - start]
             _regroup(by_class, self._inverse, target=target)
         return codes
 
-    def _unpack(self, frames: range, *, room: NDArray[Any]) -> NDArray[Any]:
-        """Unpack frames, in the order of the classes."""
-        for kind, planes in self._parts:
-            codes = room[:, kind.start : kind.stop]
-            narrow = kind.bits + kind.low <= 8
-            bits = np.empty(codes.shape, np.uint8) if narrow else codes
-            for plane in planes:
-                plane.unpack(frames.start, frames.stop, target=bits, first=plane is planes[0])
-            base = self._base[kind.start : kind.stop]
-            np.add(bits if planes else 0, base, out=codes, casting="unsafe")
+    def _by_class(
+        self, frames: range, bits: list[Iterator[Any]], *, room: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Return the codes of a tile of frames, in the order of the classes."""
+        for (kind, _), unpacked in zip(self._parts, bits, strict=True):
+            part = slice(kind.start, kind.stop)
+            np.add(next(unpacked), self._base[part], out=room[:, part], casting="unsafe")
         self._events.add(frames, target=room)
         return room if self._values is None else np.take(self._values, room, mode="clip")
+
+    def _bits(self, kind: Kind, planes: list[Plane], frames: range) -> Iterator[Any]:
+        """Unpack a kind of classes, and yield one tile of frames after the other."""
+        step, pixels = _tile(self.shape[1] * self.dtype.itemsize), kind.stop - kind.start
+        if not planes:
+            yield from repeat(0)
+        ahead = step * max(1, AHEAD // max(step * pixels, 1))
+        dtype = np.uint8 if kind.bits + kind.low <= 8 else self.dtype
+        room = np.empty((min(ahead, len(frames)), pixels), dtype)
+        for start in range(frames.start, frames.stop, ahead):
+            stop = min(start + ahead, frames.stop)
+            bits = room[: stop - start]
+            for plane in planes:
+                plane.unpack(start, stop, target=bits, first=plane is planes[0])
+            yield from (bits[tile : tile + step] for tile in range(0, len(bits), step))
 
 
 def _pack_planes(

@@ -88,29 +88,35 @@ class Plane:
         first : bool
             Whether the codes are not yet set, and are to be, rather than added to.
         """
-        rows = self._read(start // self.frames, -(-stop // self.frames))
-        for skipped in range(min(self.frames, stop - start)):
-            row, place = divmod(start % self.frames + skipped, self.frames)
-            codes = target[skipped :: self.frames]
-            bits = rows[row : row + len(codes)]
-            if first:
-                self._move(bits, place * self.bits, out=codes)
-            else:
-                codes |= self._move(bits, place * self.bits)
+        frame = start
+        while frame < stop:
+            rows, places = self._together(frame, stop)
+            codes = target[frame - start :][: rows * places].reshape(rows, places, -1)
+            self._spread(frame, codes, first=first)
+            frame += rows * places
 
-    def _move(
-        self, rows: NDArray[np.uint8], place: int, *, out: NDArray[Any] | None = None
-    ) -> NDArray[Any]:
-        """Move the bits at a place of each byte to theirs in a code."""
-        down = place - self.shift
-        if down < 0 or self.bits + self.shift > BYTE:
+    def _together(self, frame: int, stop: int) -> tuple[int, int]:
+        """How many rows are unpacked at once from a frame on, and how many frames of each."""
+        place, left = frame % self.frames, stop - frame
+        if place == 0 and left >= self.frames:
+            return left // self.frames, self.frames
+        return 1, min(left, self.frames - place)
+
+    def _spread(self, frame: int, codes: NDArray[Any], *, first: bool) -> None:
+        """Add these bits to codes, shape (rows, frames of a row, pixels), from a frame on."""
+        row, place = divmod(frame, self.frames)
+        down = np.arange(place, place + codes.shape[1], dtype=np.uint8) * np.uint8(self.bits)
+        rows, down = self._read(row, row + len(codes))[:, np.newaxis], down[:, np.newaxis]
+        bits = np.right_shift(rows, down, out=codes if first and codes.itemsize == 1 else None)
+        bits &= self.mask
+        if self.shift:
             # numpy shifts to the left many times slower than it multiplies
-            dtype = np.min_scalar_type(self.mask << self.shift)
-            factor = dtype.type(1 << self.shift)
-            return np.multiply((rows >> place) & self.mask, factor, out=out, dtype=dtype)
-        if self.shift == 0 and place + self.bits == BYTE:
-            return np.right_shift(rows, down, out=out)  # there is nothing above them
-        return np.bitwise_and(rows >> down if down else rows, self.mask << self.shift, out=out)
+            factor = codes.dtype.type(1 << self.shift)
+            bits = np.multiply(bits, factor, out=bits if codes.itemsize == 1 else None)
+        if not first:
+            codes |= bits
+        elif bits is not codes:
+            codes[...] = bits
 
     def _read(self, first: int, last: int) -> NDArray[np.uint8]:
         whole, rest = self._stretches(first, last)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["renumber", "values_in_use"]
 
-WIDEST = 1 << 12  # codes from the lowest to the highest, in movies that are renumbered
+WIDEST = 1 << 16  # codes from the lowest to the highest, in movies that are renumbered
 SAMPLED = 32  # one in so many frames
 COMMON = 0.01, 0.9  # of all codes, those that are not the lowest or the highest
 

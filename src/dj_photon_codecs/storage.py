@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from fsspec import AbstractFileSystem
+    from numpy.typing import NDArray
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
@@ -189,7 +190,7 @@ class MovieStore(WrapperStore[Store]):
         if stored is None:
             raise ChunkError(_report(key, self, "is missing"))
         expected = self._checksums[key]
-        if expected and (found := crc32c(stored.to_bytes())) != expected:
+        if expected and (found := crc32c(stored.as_numpy_array())) != expected:
             raise ChunkError(
                 _report(key, self, f"is damaged (CRC-32C {found}, written {expected})")
             )
@@ -245,8 +246,8 @@ def _part(value: Buffer | None, byte_range: ByteRequest | None) -> Buffer | None
     return value[max(0, len(value) - byte_range.suffix) :]
 
 
-def crc32c(stored: bytes) -> str:
-    """Return the CRC-32C of bytes as eight hexadecimal digits."""
+def crc32c(stored: bytes | NDArray[Any]) -> str:
+    """Return the CRC-32C of bytes, or of an array that holds them, as eight hexadecimal digits."""
     return f"{google_crc32c.value(stored):08x}"
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from threading import Event
+from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numcodecs.blosc
+import numpy as np
 
 from dj_photon_codecs.compression import choose_compression
 from dj_photon_codecs.documents import NAMES, Documents, chunk_checksums, describe
@@ -27,8 +29,8 @@ from dj_photon_codecs.storage import crc32c
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
     from fsspec import AbstractFileSystem
+    from numpy.typing import NDArray
 
     from dj_photon_codecs.compression import Compression
     from dj_photon_codecs.movies import CameraMovie, ValueRange
@@ -87,13 +89,23 @@ def write_movie(
     """
     dtype = code_dtype(movie, found)
     frames = _frames_in_chunk(movie.values.shape, dtype.itemsize, frames_per_chunk)
-    middle = movie.values.shape[0] // frames // 2 * frames
     if compression is None:
-        compression = choose_compression(codes(movie, middle, frames=frames, dtype=dtype))
+        compression = _smallest(movie, frames, dtype=dtype)
     encoded = _Encoded(movie, dtype, frames, compression, decode_table(movie, found))
     chunk_bytes = frames * math.prod(movie.values.shape[1:]) * dtype.itemsize
     workers = max(1, min(WORKERS, BUDGET // (3 * chunk_bytes)))
     return _write(encoded, fs, path, workers=workers)
+
+
+def _smallest(movie: CameraMovie, frames: int, *, dtype: np.dtype[Any]) -> Compression:
+    """The compression of which samples of the chunk in the middle of a movie are the smallest."""
+    first = movie.values.shape[0] // frames // 2 * frames
+
+    def sample_codes(sample: NDArray[Any]) -> NDArray[Any]:
+        return codes(replace(movie, values=sample), 0, frames=len(sample), dtype=dtype)
+
+    values = np.asarray(movie.values[first : first + frames])
+    return choose_compression(values, codes=sample_codes)
 
 
 def copy_movie(source: MovieStore, fs: AbstractFileSystem, path: str) -> Documents:
@@ -176,9 +188,12 @@ class _Copied:
 
 def _write(chunks: _Chunks, fs: AbstractFileSystem, path: str, *, workers: int) -> Documents:
     keys = chunks.keys()
+    # more threads than processors would hinder each other; the others upload meanwhile
+    encoding = Semaphore(os.cpu_count() or 1)
 
     def write_chunk(index: int, stopped: Event) -> tuple[int, str]:
-        stored = chunks.chunk(index)
+        with encoding:
+            stored = b"" if stopped.is_set() else chunks.chunk(index)
         if stopped.is_set():
             raise CancelledError
         fs.pipe_file(f"{path}/{keys[index]}", stored)
