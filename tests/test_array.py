@@ -5,7 +5,6 @@ import pickle
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import Any
 
 import dask.array
@@ -27,6 +26,7 @@ from dj_photon_codecs.storage import ChunkError, MovieStore
 from dj_photon_codecs.transform import anscombe, generalized_anscombe
 from tests.movies_at_hand import (
     CAMERA,
+    PLAIN,
     camera_values,
     local_files,
     photon_counts,
@@ -424,7 +424,8 @@ def test_views_have_the_dtype_of_what_was_inserted_or_float32(dtype, folder):
 
     assert movie.raw.dtype == values.dtype
     assert movie.photons.dtype == np.dtype("f4")
-    assert type(movie.raw) is type(movie.photons) is zarr.Array
+    assert isinstance(movie.raw, zarr.Array)
+    assert isinstance(movie.photons, zarr.Array)
     assert movie.raw.chunks == movie.photons.chunks == movie.chunks
     np.testing.assert_array_equal(movie.photons[:], values.astype("f4"), strict=True)
 
@@ -455,48 +456,114 @@ def test_views_read_chunks_when_they_are_indexed_only(movie, reads):
     assert reads == ["1.0.0", "1.0.0"]
 
 
+@pytest.fixture(params=["raw", "photons"])
+def view(request):
+    return request.param
+
+
+def test_views_have_a_length_and_decode_each_chunk_once(view, movie, counts, reads):
+    frames = list(getattr(movie, view))
+
+    assert len(getattr(movie, view)) == 250
+    np.testing.assert_array_equal(np.stack(frames), counts)
+    assert {frame.dtype for frame in frames} == {getattr(movie, view).dtype}
+    assert reads == CHUNKS
+
+
+def test_a_view_keeps_its_chunk_from_one_use_to_the_next(view, movie, counts, reads):
+    for index in (120, 121, 199):
+        np.testing.assert_array_equal(getattr(movie, view)[index], counts[index])
+    assert reads == ["1.0.0"]
+
+
+def test_views_are_read_only(view, movie):
+    with pytest.raises(ValueError, match=r"a stored movie is read-only"):
+        getattr(movie, view)[0] = 0
+
+
+def test_a_pickled_view_is_that_view(view, movie, counts):
+    again = pickle.loads(pickle.dumps(getattr(movie, view)))
+
+    assert again.dtype == getattr(movie, view).dtype
+    np.testing.assert_array_equal(again[90:110], counts[90:110])
+
+
+def test_frames_of_a_view_are_the_callers_own(view, movie, counts):
+    for selection in (7, np.s_[7:9], np.s_[:], np.s_[7, 2:4]):
+        values = getattr(movie, view)[selection]
+        values[...] = 0
+        np.testing.assert_array_equal(getattr(movie, view)[selection], counts[selection])
+
+
+@pytest.mark.parametrize("dtype", ["|b1", "|i1", "<i8", ">u2", "<f2", "<f4", ">f8"])
+@pytest.mark.parametrize("compression", [PLAIN, GROUPED], ids=["plain", "grouped"])
+def test_views_of_any_dtype_read_in_bulk_and_in_frames(dtype, compression, folder):
+    values = photon_counts((130, 40, 50), rate=1, dtype=dtype)
+
+    movie = store_movie(values, local_files(), folder, compression=compression)
+
+    for selection in (np.s_[:], np.s_[20:125], np.s_[3:9], 104, np.s_[:, 3:5]):
+        np.testing.assert_array_equal(movie.raw[selection], values[selection], strict=True)
+
+
 # ---------------------------------------------------------------------------- other arrays
 
 
 @pytest.fixture
-def plain(tmp_path, counts):
-    """Transformed values as plain zarr stores them, without our filter."""
-    path = tmp_path / "plain.zarr"
-    array = zarr.create_array(
-        path,
-        shape=counts.shape,
-        chunks=(100, 6, 7),
-        dtype="float64",
-        zarr_format=2,
-        attributes={
-            "codec_version": "1.0",
-            "anscombe_gain": 1.0,
-            "anscombe_offset": 0.0,
-            "anscombe_variance": 0.0,
-            "quantization_step": None,
-        },
-    )
-    array[:] = anscombe(counts)
-    document: dict[str, Any] = dict(array.metadata.to_dict())
-    attributes = document.pop("attributes")
-    documents = Documents(zarray=document, zattrs=attributes)
-    return SimpleNamespace(movie=open_movie(local_files(), str(path), documents))
+def plain_values(tmp_path, counts):
+    """Store transformed values as plain zarr does, without our filter, in chunks of a shape."""
+
+    def store(chunks):
+        path = tmp_path / "plain.zarr"
+        array = zarr.create_array(
+            path,
+            shape=counts.shape,
+            chunks=chunks,
+            dtype="float64",
+            zarr_format=2,
+            attributes={
+                "codec_version": "1.0",
+                "anscombe_gain": 1.0,
+                "anscombe_offset": 0.0,
+                "anscombe_variance": 0.0,
+                "quantization_step": None,
+            },
+        )
+        array[:] = anscombe(counts)
+        document: dict[str, Any] = dict(array.metadata.to_dict())
+        attributes = document.pop("attributes")
+        documents = Documents(zarray=document, zattrs=attributes)
+        return open_movie(local_files(), str(path), documents)
+
+    return store
+
+
+@pytest.fixture
+def plain(plain_values):
+    return plain_values((100, 6, 7))
 
 
 def test_plain_transformed_values_read_as_they_are(plain, counts):
-    np.testing.assert_array_equal(plain.movie[:], anscombe(counts), strict=True)
-    np.testing.assert_array_equal(np.stack(list(plain.movie)), anscombe(counts), strict=True)
-    assert plain.movie[3].flags.owndata
-    assert plain.movie.verify() == []
-    assert "PhotonArray" in repr(plain.movie)
+    np.testing.assert_array_equal(plain[:], anscombe(counts), strict=True)
+    np.testing.assert_array_equal(np.stack(list(plain)), anscombe(counts), strict=True)
+    assert plain[3].flags.owndata
+    assert plain.verify() == []
+    assert "PhotonArray" in repr(plain)
 
 
-@pytest.mark.parametrize("view", ["raw", "photons"])
+def test_plain_values_in_pieces_of_frames_read_as_they_are(counts, plain_values):
+    movie = plain_values((100, 3, 4))
+
+    np.testing.assert_array_equal(movie[:], anscombe(counts), strict=True)
+    np.testing.assert_array_equal(np.stack(list(movie)), anscombe(counts), strict=True)
+    np.testing.assert_array_equal(movie[90:110, 2:5], anscombe(counts)[90:110, 2:5], strict=True)
+
+
 def test_views_of_plain_transformed_values_say_what_to_do(view, plain):
     with pytest.raises(
         ValueError, match=r"stored as plain transformed values, .* use generalized_inverse_anscombe"
     ):
-        getattr(plain.movie, view)
+        getattr(plain, view)
 
 
 def test_only_movies_are_opened(movie, folder):

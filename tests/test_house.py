@@ -25,6 +25,7 @@ MIDDLE = {
     "documents",
     "filter",
     "forking",
+    "frame_array",
     "frames",
     "grouped_chunk",
     "layout",

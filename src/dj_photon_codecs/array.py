@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import zarr
-
 from dj_photon_codecs.calibration import Calibration
-from dj_photon_codecs.documents import (
-    Documents,
-    check_documents,
-    linear_view,
-)
-from dj_photon_codecs.frames import FrameReader, zarr_array
+from dj_photon_codecs.documents import Documents, check_documents, linear_view
+from dj_photon_codecs.frame_array import FrameArray
+from dj_photon_codecs.frames import zarr_array
 from dj_photon_codecs.storage import MovieStore, open_store
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+    from dj_photon_codecs.documents import Unit
+
 __all__ = ["PhotonArray", "open_movie"]
 
 
-class PhotonArray(zarr.Array):  # type: ignore[type-arg]
+class PhotonArray(FrameArray):
     """A stored movie: a read-only `zarr.Array` of Anscombe-transformed float64.
 
     Shape (frames, height, width, ...), in chunks of up to 100 frames. Its noise has a standard
     deviation of one everywhere. It reads nothing until it is indexed, and then reads and checks
     whole chunks.
 
-    Beyond what `zarr.Array` offers it has a length, and yields frames in a loop or one by one
-    without decoding a chunk twice: ``for frame in movie`` works through ``movie[0]``,
-    ``movie[1]``, ..., and the codes of the chunk that was read last are kept.
+    Its length is the number of frames, and ``for frame in movie`` decodes each chunk once; so it is
+    with its views, `raw` and `photons`.
 
     Attributes
     ----------
@@ -45,67 +39,31 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
     step : float or None
         The quantisation step in units of the noise's standard deviation; None if nothing was
         lost.
-
-    Notes
-    -----
-    There is no ``__iter__`` on purpose. Libraries take whatever has one for a list (pandas), or
-    read all of it to compare it (DeepHash, in DataJoint's three-part ``make``), while a ``for``
-    loop needs none.
     """
 
     # In a slot, not in __dict__, so that a movie's state is the same whether it was read or not.
-    __slots__ = ("_reader",)
+    __slots__ = ("_views",)
 
     def __init__(self, async_array: Any) -> None:
         super().__init__(async_array)
-        self._reader: FrameReader | None = None
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __getitem__(self, selection: Any) -> Any:
-        """Return transformed values, float64, for whatever selection `zarr.Array` takes.
-
-        A frame, given as an integer, and parts of frames or of chunks are transformed from codes
-        that were selected before; no chunk is built in float64 for them.
-        """
-        if isinstance(selection, int | np.integer) and not isinstance(selection, bool):
-            return self._read_frame(operator.index(selection))
-        frames = self._whole_frames(selection)
-        if frames is not None:
-            return self._frames.frames(frames.start, frames.stop)
-        if self._is_part(selection):
-            return self._frames.select(selection)
-        return super().__getitem__(selection)
-
-    def __setitem__(self, selection: Any, value: Any) -> None:
-        """Refuse, as everything else that would change a stored movie does.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
-        raise ValueError(
-            "a stored movie is read-only; insert the changed movie as a row of its own"
-        )
+        self._views: dict[Unit, FrameArray] = {}
 
     @property
-    def raw(self) -> zarr.Array[Any]:
+    def raw(self) -> FrameArray:
         """The values as they were inserted, in the dtype in which they were.
 
         They are exact. If a step was chosen they are unbiased instead, and float32.
         """
-        return self._view(linear_view(self._documents, "ADU"))
+        return self._view("ADU")
 
     @property
-    def photons(self) -> zarr.Array[Any]:
+    def photons(self) -> FrameArray:
         """The movie in photons, float32: ``(raw - offset) / gain``.
 
         If a step was chosen they come from the table that was stored with the movie, and are
         unbiased: their mean over frames is the mean of what was inserted.
         """
-        return self._view(linear_view(self._documents, "photon"))
+        return self._view("photon")
 
     @property
     def calibration(self) -> Calibration:
@@ -138,10 +96,6 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
     def __hash__(self) -> int:
         return hash(str(self.store_path))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # a pickle carries neither codes nor views
-        return type(self), (self.async_array,)
-
     def __repr__(self) -> str:
         kept = "lossless" if self.step is None else f"in steps of {self.step:g} sigma"
         return (
@@ -150,58 +104,21 @@ class PhotonArray(zarr.Array):  # type: ignore[type-arg]
         )
 
     @property
-    def movie_store(self) -> MovieStore:
-        """The store that the movie is read through: its documents, over its chunks."""
-        store = self.store_path.store
-        if not isinstance(store, MovieStore):
-            raise TypeError(f"a PhotonArray lies on a MovieStore, not on {store!r}; use open_movie")
-        return store
-
-    @property
     def _documents(self) -> Documents:
         return self.movie_store.documents
 
-    def _view(self, documents: Documents | None) -> zarr.Array[Any]:
-        if documents is None:
-            raise ValueError(
-                "this movie was stored as plain transformed values, without their codes; use "
-                "generalized_inverse_anscombe(movie[:], **parameters), with the parameters in "
-                "movie.calibration"
-            )
-        return zarr_array(self.movie_store.with_documents(documents))
-
-    @property
-    def _frames(self) -> FrameReader:
-        if self._reader is None:
-            self._reader = FrameReader(self.movie_store)
-        return self._reader
-
-    def _read_frame(self, index: int) -> Any:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame {index} of a movie of {len(self)} frames")
-        return self._frames.frame(index % len(self))
-
-    def _whole_frames(self, selection: Any) -> range | None:
-        """Return the frames of a selection that takes consecutive ones, and all of each."""
-        parts = selection if isinstance(selection, tuple) else (selection,)
-        if len(parts) == 1 and parts[0] is Ellipsis:
-            parts = (slice(None),)
-        if not 0 < len(parts) <= self.ndim or not isinstance(parts[0], slice):
-            return None
-        others = [part for part in parts[1:] if not _is_all(part)]
-        if len(others) > 1 or not all(part is Ellipsis for part in others):
-            return None
-        frames = range(*parts[0].indices(len(self)))
-        return frames if frames.step == 1 and frames else None
-
-    def _is_part(self, selection: Any) -> bool:
-        """Return whether a basic selection takes parts of frames, or less than a chunk of them."""
-        parts = selection if isinstance(selection, tuple) else (selection,)
-        if not parts or not all(_is_basic(part) for part in parts):
-            return False
-        if any(part not in (slice(None), Ellipsis) for part in parts[1:]):
-            return True
-        return parts[0] is not Ellipsis and _length(parts[0], len(self)) < self.chunks[0]
+    def _view(self, unit: Unit) -> FrameArray:
+        if unit not in self._views:
+            documents = linear_view(self._documents, unit)
+            if documents is None:
+                raise ValueError(
+                    "this movie was stored as plain transformed values, without their codes; use "
+                    "generalized_inverse_anscombe(movie[:], **parameters), with the parameters in "
+                    "movie.calibration"
+                )
+            store = self.movie_store.with_documents(documents)
+            self._views[unit] = FrameArray(zarr_array(store).async_array)
+        return self._views[unit]
 
 
 def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> PhotonArray:
@@ -228,16 +145,3 @@ def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> Photo
     """
     check_documents(documents)
     return PhotonArray(zarr_array(MovieStore(open_store(fs, path), documents)).async_array)
-
-
-def _is_all(part: Any) -> bool:
-    return isinstance(part, slice) and part == slice(None)
-
-
-def _is_basic(part: Any) -> bool:
-    basic = isinstance(part, slice | int | np.integer) or part is Ellipsis
-    return basic and not isinstance(part, bool)
-
-
-def _length(part: slice | int, frames: int) -> int:
-    return len(range(*part.indices(frames))) if isinstance(part, slice) else 1

@@ -37,9 +37,11 @@ FORMAT_VERSION = "1.0"
 MAJOR = FORMAT_VERSION.split(".", maxsplit=1)[0]
 DIGITS = 8  # hexadecimal digits of a CRC-32C
 NAMES = {".zattrs": "zattrs", ".zarray": "zarray"}  # on the store, in the order of writing
+TRANSFORMS = {each.codec_id: each for each in (AnscombeFilter, LinearFilter)}
 WRITERS = ("dj-photon-codecs", "zarr", "numcodecs", "numpy")
 
 Document = dict[str, Any]
+Unit = Literal["ADU", "photon"]
 
 
 class Documents(TypedDict):
@@ -186,29 +188,32 @@ def chunk_checksums(documents: Documents) -> dict[str, str]:
     }
 
 
-def split_transform(documents: Documents) -> tuple[AnscombeFilter | None, Documents]:
-    """Separate the transform from the codes that it decodes.
+def split_transform(
+    documents: Documents,
+) -> tuple[AnscombeFilter | LinearFilter | None, Documents]:
+    """Separate what decodes codes to values from the codes.
 
     Parameters
     ----------
     documents : Documents
-        Of a stored movie.
+        Of a stored movie, or of a view of it.
 
     Returns
     -------
-    AnscombeFilter or None
-        The movie's transform; None if it was stored as plain transformed values.
+    AnscombeFilter, LinearFilter or None
+        The transform of the movie, or that of the view; None if the codes are the values.
     Documents
-        The codes (or the plain values) described as an array of their own over the same chunks.
+        The codes described as an array of their own over the same chunks.
     """
-    config, others = _split_filters(documents["zarray"])
-    if config is None:
+    filters = documents["zarray"]["filters"] or []
+    kind = TRANSFORMS.get(filters[0]["id"]) if filters else None
+    if kind is None:
         return None, documents
-    transform = AnscombeFilter(**{name: config[name] for name in config if name != "id"})
-    return transform, _with_array(documents, dtype=transform.codes, filters=others)
+    transform = kind(**{name: each for name, each in filters[0].items() if name != "id"})
+    return transform, _with_array(documents, dtype=transform.codes, filters=filters[1:])
 
 
-def linear_view(documents: Documents, unit: Literal["ADU", "photon"]) -> Documents | None:
+def linear_view(documents: Documents, unit: Unit) -> Documents | None:
     """Describe a view that is linear in light, as an array over the same chunks.
 
     Parameters
@@ -225,7 +230,7 @@ def linear_view(documents: Documents, unit: Literal["ADU", "photon"]) -> Documen
         None for a movie that was stored as plain transformed values, without our filter.
     """
     transform, codes = split_transform(documents)
-    if transform is None:
+    if not isinstance(transform, AnscombeFilter):
         return None
     zattrs = documents["zattrs"]
     exact = unit == "ADU" and transform.step is None
@@ -261,13 +266,6 @@ def _dimensions(number: int) -> list[str]:
 def _codec_names(zarray: Document) -> list[Any]:
     codecs = [*(zarray.get("filters") or ()), zarray.get("compressor") or {}]
     return [codec.get("id") for codec in codecs]
-
-
-def _split_filters(zarray: Document) -> tuple[Document | None, list[Document]]:
-    filters = zarray["filters"] or []
-    if filters and filters[0]["id"] == AnscombeFilter.codec_id:
-        return filters[0], filters[1:]
-    return None, filters
 
 
 def _with_array(documents: Documents, *, dtype: str, filters: list[Document]) -> Documents:

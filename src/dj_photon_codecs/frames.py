@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from zarr.storage import StorePath
 
 from dj_photon_codecs.documents import split_transform
 from dj_photon_codecs.layout import GroupedLayout
+from dj_photon_codecs.processors import usable_processors
 
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
@@ -40,12 +40,13 @@ class FrameReader:
     Parameters
     ----------
     store : MovieStore
-        The movie to read.
+        The movie to read, or a view of it, in chunks of whole frames.
     """
 
     def __init__(self, store: MovieStore) -> None:
         self._store = store
         self._transform, documents = split_transform(store.documents)
+        self._dtype = np.dtype(store.documents["zarray"]["dtype"])
         self._codes = zarr_array(store.with_documents(documents))
         self._compressor, self._filters = _codecs(documents["zarray"])
         # the only filter of which a part can be decoded, if nothing comes before it
@@ -58,11 +59,11 @@ class FrameReader:
         self._tile = max(ROW, TILE // frame // ROW * ROW)
 
     def select(self, selection: Any) -> Any:
-        """Return the transformed values of a basic selection, through the codes of just that."""
+        """Return the values of a basic selection, through the codes of just that."""
         return self._transformed(np.asarray(self._codes[selection]))[()]
 
     def frame(self, index: int) -> Any:
-        """Return one frame of transformed values, shape (height, width, ...)."""
+        """Return one frame, shape (height, width, ...)."""
         # One tuple, read once and replaced at once, so that threads cannot see half of a change.
         first, known = self._decoded
         if not first <= index < first + len(known):
@@ -74,18 +75,18 @@ class FrameReader:
         frame = known[index - first]
         return frame.copy() if self._small else self._transformed(frame)
 
-    def frames(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Return consecutive frames of transformed values, shape (frames, height, width, ...).
+    def frames(self, start: int, stop: int) -> NDArray[Any]:
+        """Return consecutive frames, shape (frames, height, width, ...).
 
         Chunks are read from the store several at a time, and decoded on all processors.
         """
         length = self._codes.chunks[0]
-        values = np.empty((stop - start, *self._codes.shape[1:]))
+        values = np.empty((stop - start, *self._codes.shape[1:]), self._dtype)
         chunks = range(start // length, -(-stop // length))
         if len(chunks) == 1 and len(values) < length:
             self._decode(self._chunk(chunks[0]), start % length, out=values)
             return values
-        decoding = Semaphore(os.cpu_count() or 1)
+        decoding = Semaphore(usable_processors())
 
         def read(chunk: int) -> None:
             first, last = max(start, chunk * length), min(stop, (chunk + 1) * length)
@@ -99,8 +100,11 @@ class FrameReader:
                 pass
         return values
 
-    def _decode(self, opened: Any, first: int, *, out: NDArray[np.float64]) -> None:
-        """Decode frames of a chunk, transformed, from the first one on, into an array."""
+    def _decode(self, opened: Any, first: int, *, out: NDArray[Any]) -> None:
+        """Decode frames of a chunk, from the first one on, into an array."""
+        if self._transform is None and self._grouped is not None:
+            opened.frames(first, first + len(out), out=out.reshape(len(out), -1))
+            return
         for start in range(0, len(out), self._tile):
             tile = out[start : start + self._tile]
             codes = self._opened_codes(opened, first + start, first + start + len(tile))
@@ -109,10 +113,10 @@ class FrameReader:
             else:
                 self._transform.decode(codes, out=tile)
 
-    def _transformed(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+    def _transformed(self, codes: NDArray[Any]) -> NDArray[Any]:
         if self._transform is None:
             return codes.copy()
-        values = np.empty(codes.shape)
+        values = np.empty(codes.shape, self._dtype)
         self._transform.decode(np.ascontiguousarray(codes), out=values)
         return values
 

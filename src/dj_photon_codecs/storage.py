@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
+import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store
 from zarr.core.buffer import default_buffer_prototype
@@ -79,7 +80,7 @@ class MovieStore(WrapperStore[Store]):
             )
         return self
 
-    def read_chunk(self, number: int) -> bytes:
+    def read_chunk(self, number: int) -> NDArray[np.uint8]:
         """Return the stored bytes of a chunk, which are numbered from 0 along time.
 
         Raises
@@ -89,7 +90,9 @@ class MovieStore(WrapperStore[Store]):
         """
         key = list(self._checksums)[number]
         stored = sync(self.get(key, default_buffer_prototype()))
-        return b"" if stored is None else stored.to_bytes()
+        if stored is None:
+            return np.zeros(0, np.uint8)
+        return stored.as_numpy_array().view(np.uint8)
 
     def damaged_chunks(self) -> list[str]:
         """Read every chunk and return the keys of those that are missing or damaged."""

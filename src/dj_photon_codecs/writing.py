@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from dj_photon_codecs.compression import choose_compression
 from dj_photon_codecs.documents import NAMES, Documents, chunk_checksums, describe
 from dj_photon_codecs.forking import keep_across_forks
 from dj_photon_codecs.movies import code_dtype, codes, decode_table
+from dj_photon_codecs.processors import usable_processors
 from dj_photon_codecs.storage import crc32c
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class _Copied:
         return list(chunk_checksums(self.source.documents))
 
     def chunk(self, index: int) -> bytes:
-        return self.source.read_chunk(index)
+        return self.source.read_chunk(index).tobytes()
 
     def documents(self, _checksums: list[str]) -> Documents:
         return self.source.documents
@@ -189,7 +189,7 @@ class _Copied:
 def _write(chunks: _Chunks, fs: AbstractFileSystem, path: str, *, workers: int) -> Documents:
     keys = chunks.keys()
     # more threads than processors would hinder each other; the others upload meanwhile
-    encoding = Semaphore(os.cpu_count() or 1)
+    encoding = Semaphore(usable_processors())
 
     def write_chunk(index: int, stopped: Event) -> tuple[int, str]:
         with encoding:
