@@ -11,7 +11,7 @@ import pytest
 from numcodecs import get_codec
 
 import dj_photon_codecs
-from dj_photon_codecs.dense import DENSE, GROUPED, HEADER, PLAIN, DenseLayout, _header
+from dj_photon_codecs.dense import DENSE, GROUPED, HEADER, PLAIN, DenseLayout, _dense, _header
 from dj_photon_codecs.layout import COMPRESSOR, PLAIN_COMPRESSOR, GroupedLayout
 from tests.tables import photons, row_of, transformed
 
@@ -50,7 +50,7 @@ def poisson_entropy(rate: np.ndarray) -> float:
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, "<f2", "<f4", "<f8", "|b1", ">u2", ">f8"])
 def test_every_dtype_comes_back(dtype):
-    codes = movie().astype(dtype)
+    codes = movie(shape=(30, 24, 20)).astype(dtype)
     decoded = LAYOUT.decode(LAYOUT.encode(codes))
     assert decoded.tobytes() == codes.tobytes()
     assert decoded.dtype == codes.dtype
@@ -84,7 +84,7 @@ def test_every_shape_comes_back(shape):
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("extreme", ["both", "lowest", "highest"])
 def test_extreme_values_come_back(dtype, extreme):
-    codes = movie(0.2).astype(dtype)
+    codes = movie(2, (12, 8, 9)).astype(dtype)
     if extreme != "highest":
         codes[5, 5, 5] = np.iinfo(dtype).min
     if extreme != "lowest":
@@ -108,7 +108,8 @@ def test_noise_of_any_width_takes_its_entropy(sigma):
     "turn", [np.asfortranarray, lambda x: x[::2, ::-1], lambda x: x.swapaxes(0, 2)]
 )
 def test_every_memory_order_comes_back(turn):
-    codes = turn(movie())
+    codes = turn(movie(shape=(30, 24, 20)))
+    codes.setflags(write=False)
     assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
 
 
@@ -124,6 +125,9 @@ def test_a_chunk_in_groups_comes_back():
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
     with pytest.raises(ValueError, match="damaged chunk: "):
         LAYOUT.decode(stored[:-1])
+    other = _header(GROUPED, codes[1:], known=len(codes) - 1) + grouped
+    with pytest.raises(ValueError, match=r"damaged chunk: \(100, 1920\) codes of uint16 in groups"):
+        LAYOUT.decode(other)
 
 
 @pytest.mark.parametrize("codes", KINDS)
@@ -219,8 +223,8 @@ def test_chunks_beyond_the_reach_of_blosc_are_refused(monkeypatch):
 def test_damaged_bits_raise_or_decode_to_the_same_size(codes):
     good = LAYOUT.encode(codes)
     rng = np.random.default_rng(4)
-    header = np.arange(0, 8 * min(128, good.size), 5)
-    bits = np.concatenate([header, rng.integers(0, 8 * good.size, 60)])
+    header = np.arange(0, 8 * min(128, good.size), 7)
+    bits = np.concatenate([header, rng.integers(0, 8 * good.size, 20)])
     out, refused = np.empty_like(codes), 0
     for bit in bits.tolist():
         bad = good.copy()
@@ -229,12 +233,12 @@ def test_damaged_bits_raise_or_decode_to_the_same_size(codes):
             refused += 1
             LAYOUT.decode(bad, out=out)
             refused -= 1
-    assert refused > 60
+    assert refused > 35
 
 
 def test_damaged_symbols_are_noticed():
     good = LAYOUT.encode(movie(shape=(30, 24, 20)))
-    for byte in np.random.default_rng(5).integers(good.size // 3, good.size, 40).tolist():
+    for byte in np.random.default_rng(5).integers(good.size // 3, good.size, 12).tolist():
         bad = good.copy()
         bad[byte] ^= 255
         with pytest.raises(ValueError, match="damaged chunk: "):
@@ -249,6 +253,56 @@ def test_chunks_that_were_cut_or_grew_are_refused(codes, size):
         LAYOUT.decode(stored)
 
 
+def changed(**fields: object) -> np.ndarray:
+    """Return a dense chunk of 30 frames of 24 x 20 pixels whose header says something else."""
+    stored = LAYOUT.encode(movie(shape=(30, 24, 20))).copy()
+    for name, value in fields.items():
+        stored[: HEADER.itemsize].view(HEADER)[name] = value
+    return stored
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"known": 31},
+        {"frames": 1 << 63, "height": 0},
+        {"frames": 1 << 32, "height": 1 << 32},
+        {"frames": 1 << 22},
+        {"dtype": b"<c8"},
+    ],
+    ids=str,
+)
+def test_a_header_that_cannot_be_is_refused(fields):
+    with pytest.raises(ValueError, match="damaged chunk: its header is "):
+        LAYOUT.decode(changed(**fields))
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [("<u2", 0), ("<u2", 1 << 16), ("<f2", 1)])
+def test_units_and_dtypes_that_cannot_be_dense_are_refused(dtype, unit):
+    with pytest.raises(ValueError, match=rf"damaged chunk: \w+ in units of {unit}"):
+        LAYOUT.decode(changed(dtype=dtype, unit=unit))
+
+
+@pytest.mark.parametrize("fields", [{"known": 0}, {"height": 0}], ids=str)
+def test_bytes_that_no_code_needs_are_refused(fields):
+    with pytest.raises(ValueError, match=r"damaged chunk: \d+ bytes where there should be none"):
+        LAYOUT.decode(changed(**fields))
+
+
+def test_codes_of_as_many_bits_as_there_may_be_come_back():
+    codes = np.random.default_rng(0).integers(0, 1 << 24, (9, 20, 20), "u4")
+    codes[4, 4, 4] = (1 << 24) - 1
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
+def test_a_dark_movie_with_a_few_photons_comes_back():
+    codes = np.zeros((20, 64, 64), "u1")
+    codes[np.random.default_rng(0).random(codes.shape) < 0.002] = 1
+    stored = np.frombuffer(_dense(codes) or b"", np.uint8)
+    assert stored[0] == DENSE
+    assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
+
+
 def test_a_chunk_of_a_later_version_is_refused():
     stored = LAYOUT.encode(movie()).copy()
     stored[0] = 77
@@ -257,7 +311,7 @@ def test_a_chunk_of_a_later_version_is_refused():
 
 
 def test_threads_encode_and_decode_at_once():
-    movies = [movie(mean, (40, 32, 32)) for mean in (0.2, 1, 5, 25)] * 3
+    movies = [movie(mean, (20, 24, 24)) for mean in (0.2, 1, 5, 25)] * 2
     with ThreadPoolExecutor(4) as pool:
         stored = list(pool.map(LAYOUT.encode, movies))
         decoded = list(pool.map(LAYOUT.decode, stored))

@@ -34,7 +34,10 @@ def test_every_kind_of_movie_is_frozen():
     assert names == {
         "camera-int16",
         "dense-camera-int32",
+        "dense-dark-uint8",
         "dense-holes-int16",
+        "dense-long-uint8",
+        "dense-plain-float32",
         "dense-uint16",
         "float32",
         "grouped-uint16",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -119,8 +120,7 @@ class DenseLayout(Codec):  # type: ignore[misc]
         if chunk.layout == DENSE:
             _read_dense(chunk, body, codes=codes)
         elif chunk.layout == GROUPED:
-            grouped = _decompressed(body, most=2 * codes.nbytes + SQUARES)
-            GroupedLayout().decode(grouped, out=codes)
+            _read_grouped(chunk, body, codes=codes)
         else:
             _check_blosc(body, least=codes.nbytes, most=codes.nbytes)
             _blosc(body, out=codes)
@@ -220,7 +220,8 @@ def _described(stored: NDArray[np.uint8]) -> _Chunk:
     frames, height, width, known = (
         int(header[name]) for name in ("frames", "height", "width", "known")
     )
-    if dtype is None or frames * height * width * dtype.itemsize >= MAX_BYTES or known > frames:
+    size = math.prod(max(length, 1) for length in (frames, height, width))
+    if dtype is None or size * dtype.itemsize >= MAX_BYTES or known > frames:
         raise ValueError(f"damaged chunk: its header is {header}")
     last, lowest = (
         np.frombuffer(header[name].tobytes(), dtype, count=1) for name in ("last", "lowest")
@@ -252,15 +253,26 @@ def _room(chunk: _Chunk, out: Any) -> NDArray[Any]:
 def _read_dense(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]) -> None:
     frames = codes.reshape(chunk.shape)
     frames[chunk.known :] = chunk.last
-    if not chunk.known:
+    known = frames[: chunk.known].view(f"u{chunk.dtype.itemsize}")
+    if not known.size:
         if body.size:
             raise ValueError(f"damaged chunk: {body.size} bytes where there should be none")
         return
     if chunk.dtype.kind not in "iu" or not 0 < chunk.unit < 1 << 8 * chunk.dtype.itemsize:
         raise ValueError(f"damaged chunk: {chunk.dtype} in units of {chunk.unit}")
-    known = frames[: chunk.known].view(f"u{chunk.dtype.itemsize}")
     values = unpack_dense(body, known.shape, out=known)
     Numbering(int(chunk.lowest[0]), chunk.unit, values).apply(known)
+
+
+def _read_grouped(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]) -> None:
+    grouped = GroupedLayout().open(_decompressed(body, most=2 * codes.nbytes + SQUARES))
+    shape = chunk.shape[0], chunk.shape[1] * chunk.shape[2]
+    if grouped.shape != shape or grouped.dtype != chunk.dtype:
+        raise ValueError(
+            f"damaged chunk: {grouped.shape} codes of {grouped.dtype} in groups, for {shape} of "
+            f"{chunk.dtype}"
+        )
+    grouped.frames(0, shape[0], out=codes.reshape(shape))
 
 
 def _decompressed(body: NDArray[np.uint8], *, most: int) -> NDArray[np.uint8]:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.brightness import FEATURES, Brightness
-from dj_photon_codecs.dense_sections import Model, Sections, join_sections, split_sections
+from dj_photon_codecs.dense_sections import (
+    MOST_CODERS,
+    Model,
+    Sections,
+    fewest_coders,
+    join_sections,
+    split_sections,
+)
 from dj_photon_codecs.level_fitting import Outline, fit_levels, outline_levels
 from dj_photon_codecs.levels import ESCAPE, KEYS, Levels, brightness_keys
 from dj_photon_codecs.rans import PRECISION, SymbolReader, SymbolWriter, decoding_tables
@@ -22,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["pack_dense", "unpack_dense"]
 
-FASTEST = 1 << 12  # coders; more do not get faster
 CODERS_SHARE = 1 << 13  # bits of the stream, at least, for each of the coders, which take 16 each
 NOISE_SAMPLED = 7  # one in so many pixels
 
@@ -190,4 +196,5 @@ def _coders(histograms: NDArray[np.int64], pixels: int) -> int:
     seen = histograms[histograms > 0]
     of_level = np.repeat(histograms.sum(axis=1), (histograms > 0).sum(axis=1))
     bits = int((seen * np.log2(of_level / seen)).sum())
-    return max(1, min(FASTEST, 1 << max(bits // CODERS_SHARE, 1).bit_length() - 1, pixels))
+    due = 1 << max(bits // CODERS_SHARE, 1).bit_length() - 1
+    return max(fewest_coders(pixels), min(MOST_CODERS, due, pixels))

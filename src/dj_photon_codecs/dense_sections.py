@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dj_photon_codecs.brightness import FEATURES
-from dj_photon_codecs.levels import LEVEL, TABLE, Levels
+from dj_photon_codecs.levels import LEVEL, MOST_TABLES, TABLE, Levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["MOST_CODERS", "MOST_CODES", "Model", "Sections", "join_sections", "split_sections"]
+__all__ = [
+    "MOST_CODERS",
+    "MOST_CODES",
+    "Model",
+    "Sections",
+    "fewest_coders",
+    "join_sections",
+    "split_sections",
+]
 
 MOST_CODES = 1 << 24  # beyond which float32 would not hold them
-MOST_CODERS = 1 << 12
+MOST_CODERS = 1 << 12  # more do not get faster
+MOST_TURNS = 1 << 10  # of a coder in a frame, where there could be more coders; more take long
 LEVEL_OF_ZLIB = 9
 
 HEADER = np.dtype(
@@ -81,6 +91,17 @@ class Sections(NamedTuple):
     stream: NDArray[np.uint16]
 
 
+def fewest_coders(pixels: int) -> int:
+    """Return how few coders may take turns at the pixels of a frame.
+
+    Examples
+    --------
+    >>> [fewest_coders(side * side) for side in (1, 32, 512, 4096)]
+    [1, 1, 256, 4096]
+    """
+    return max(1, min(MOST_CODERS, pixels // MOST_TURNS))
+
+
 def join_sections(sections: Sections, shape: tuple[int, ...]) -> bytes:
     """Return the bytes of a chunk.
 
@@ -137,10 +158,11 @@ def _header(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Any:
     given = tuple(int(header[name]) for name in ("frames", "height", "width"))
     legal = (
         given == shape
-        and 0 < header["coders"] <= MOST_CODERS
+        and fewest_coders(shape[1] * shape[2]) <= header["coders"] <= MOST_CODERS
         and header["top"] < MOST_CODES
-        and header["escapes"] <= np.prod(shape)
-        and header["values"] <= MOST_CODES
+        and header["tables"] <= MOST_TABLES
+        and header["escapes"] <= math.prod(shape)
+        and header["values"] in (0, int(header["top"]) + 1)
         and 0.5 <= header["start"] <= 2 * MOST_CODES
     )
     if not legal:
@@ -180,11 +202,12 @@ def _model(header: Any, stored: NDArray[np.uint8]) -> Model:
 
 
 def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    stream = zlib.decompressobj()
     try:
-        inflated = zlib.decompressobj().decompress(model.tobytes(), size + 1)
+        inflated = stream.decompress(model.tobytes(), size + 1)
     except zlib.error as error:
         raise ValueError(f"damaged chunk: {error}") from error
-    if len(inflated) != size:
+    if len(inflated) != size or not stream.eof or stream.unused_data:
         raise ValueError(f"damaged chunk: a model of {len(inflated)} bytes or more, not {size}")
     return np.frombuffer(inflated, np.uint8)
 

@@ -57,7 +57,7 @@ def outline_levels(counts: NDArray[Any], squares: NDArray[Any], *, first: int, t
     below = np.flatnonzero(level["key"] < first)
     unknown = np.zeros(1, LEVEL)
     unknown["key"] = first
-    bits = max(0, (top // ESCAPE).bit_length())
+    bits = min((top // ESCAPE).bit_length(), MOST_BITS)
     return np.append(level[below], unknown), np.append(low[: below.size], bits).astype(np.uint8)
 
 
@@ -118,20 +118,20 @@ def _noise(counts: NDArray[Any], squares: NDArray[Any]) -> NDArray[np.float64]:
 def _joined(histograms: NDArray[Any], low: NDArray[Any]) -> list[tuple[int, int]]:
     """Ranges of levels that have a table together."""
     begin = list(range(len(low)))
-    parts = histograms.astype(np.int64)
-    alone = _bits(parts)
-    both = _bits(parts[:-1] + parts[1:])
+    counts = histograms.astype(np.int64)
+    alone = _bits(counts)
+    both = _bits(counts[:-1] + counts[1:])
     # how many bits it saves to join each range to the next; low bits must be the same
     saved = np.where(low[:-1] == low[1:], alone[:-1] + alone[1:] - both, -np.inf)
+    parts = list(counts)
     while saved.size:
         best = int(np.argmax(saved))
         if saved[best] < 0 and (len(begin) <= MOST_TABLES or saved[best] == -np.inf):
             break
-        parts[best] += parts[best + 1]
-        alone[best] = _bits(parts[best : best + 1])[0]
+        parts[best] += parts.pop(best + 1)
+        alone[best] = _bits(parts[best][None])[0]
         del begin[best + 1]
-        parts, alone = np.delete(parts, best + 1, axis=0), np.delete(alone, best + 1)
-        saved = np.delete(saved, best)
+        alone, saved = np.delete(alone, best + 1), np.delete(saved, best)
         for k in range(max(best - 1, 0), min(best + 1, saved.size)):
             if low[begin[k]] == low[begin[k + 1]]:
                 saved[k] = alone[k] + alone[k + 1] - _bits((parts[k] + parts[k + 1])[None])[0]

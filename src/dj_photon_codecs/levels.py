@@ -22,6 +22,7 @@ __all__ = [
     "KEYS",
     "LEVEL",
     "MOST_BITS",
+    "MOST_TABLES",
     "TABLE",
     "Levels",
     "brightness_keys",

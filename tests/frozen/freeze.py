@@ -41,7 +41,13 @@ def main(folder: Path) -> None:
     freeze(CameraMovie(counts, Calibration(), 1.0), folder / "step-of-one-grouped", grouped)
     dense = Compression(None, DenseLayout())
     for name, (values, calibration) in movies_to_be_dense().items():
-        freeze(CameraMovie(values, calibration), folder / name, dense, frames_per_chunk=24)
+        frames_per_chunk = 90 if name == "dense-long-uint8" else 24
+        freeze(
+            CameraMovie(values, calibration),
+            folder / name,
+            dense,
+            frames_per_chunk=frames_per_chunk,
+        )
 
 
 def lossless_movies() -> dict[str, NDArray[np.generic]]:
@@ -56,16 +62,21 @@ def lossless_movies() -> dict[str, NDArray[np.generic]]:
 
 
 def movies_to_be_dense() -> dict[str, tuple[NDArray[np.generic], Calibration]]:
-    """Dim and bright ones, with outliers, noise of many bits, holes, and values below zero."""
+    """Dim and bright ones, outliers, noise of many bits, holes, values below zero, fractions."""
     generator = np.random.default_rng(2013)
     photons = generator.poisson(np.geomspace(0.05, 300, 3000), (30, 3000)).reshape(30, 50, 60)
     photons[7, 30:34, 20:24] += 900
     counts, bright = photons.astype("uint16"), photons[:, 30:]
+    dim = counts[:24, :25].astype("uint8")
     camera = np.rint(100 + 30 * bright + generator.normal(0, 9, bright.shape))
+    rising = generator.poisson(np.linspace(1, 9, 90 * 200).reshape(90, 50, 4))
     return {
         "dense-uint16": (counts, Calibration()),
         "dense-camera-int32": (camera.astype("int32") - 150, replace(CAMERA, offset=-50)),
         "dense-holes-int16": (4 * (counts // 2 * 7 % 4096).astype("int16") - 9, CAMERA),
+        "dense-plain-float32": ((counts[:26, -6:] / 7).astype("float32"), Calibration()),
+        "dense-long-uint8": (rising.astype("uint8"), Calibration()),
+        "dense-dark-uint8": (np.append(0 * dim, dim, axis=0), Calibration()),
     }
 
 
