@@ -17,6 +17,7 @@ import os
 import platform
 import sys
 import tempfile
+import textwrap
 import time
 import tracemalloc
 import warnings
@@ -168,7 +169,7 @@ def ours(movie: NDArray[Any], truth: Condition | None) -> str:
             start = time.perf_counter()
             found = calibrate(movie)
         except ValueError as error:
-            return f"refused: {str(error)[:60]}... | | | | | | "
+            return f"refused: {shortened(error, 60)} | | | | | | "
         seconds = time.perf_counter() - start
     megabytes = peak_memory(movie)
     gain_error, zero_error = errors(found, truth)
@@ -186,10 +187,15 @@ def theirs(movie: NDArray[Any], truth: Condition | None) -> str:
     try:
         found = calibrate(movie, method="anscombe-transform")
     except ValueError as error:
-        return f"refused: {str(error).split(': ')[-1][:40]}... | | "
+        return f"refused: {shortened(str(error).split(': ')[-1], 40)} | | "
     seconds = time.perf_counter() - start
     gain_error, zero_error = errors(found, truth)
     return f"{gain_error} | {zero_error} | {seconds:.1f}"
+
+
+def shortened(message: object, width: int) -> str:
+    """Cut a message between two words."""
+    return textwrap.shorten(str(message), width, placeholder=" ...")
 
 
 def errors(found: Calibration, truth: Condition | None) -> tuple[str, str]:

@@ -332,6 +332,21 @@ def gamma_corrected():
     return 100 * camera(scene(mean=20), **CAMERA).astype("float64") ** 0.75
 
 
+def shaken():
+    """A camera's movie of a picture with details of one pixel, that now and then jumps by one."""
+    rng = np.random.default_rng(1)
+    light = rng.uniform(1, 10, (SIDE, SIDE))
+    steps = rng.integers(-1, 2, (160, 2)) * (rng.random((160, 1)) < 0.3)
+    return camera([np.roll(light, step, (0, 1)) for step in steps], **CAMERA)
+
+
+def resampled(movie):
+    """Every third line stays, those between become averages of two."""
+    values = movie.astype("float64")
+    values[:, 1::3] = (values[:, 1::3] + np.roll(values, 5, 2)[:, 1::3]) / 2
+    return values
+
+
 DOUBTFUL = {
     "slightly smoothed": (lambda: smoothed(usual_movie(), 1, 2), "smoothed, resampled or regist"),
     "gamma": (gamma_corrected, "is no straight line"),
@@ -339,6 +354,23 @@ DOUBTFUL = {
         lambda: camera(scene(mean=5, motion=2.0), **CAMERA),
         r"moves by about 1\.[6-9] pixels",
     ),
+    "moving, fine details": (
+        shaken,
+        "moves by about .* details as fine as that",
+    ),
+    "moving, few frames": (
+        lambda: camera(scene(mean=5, motion=0.7)[:40], **CAMERA),
+        "40 frames are too few to tell",
+    ),
+    "moving, clipped": (
+        lambda: camera(scene(mean=2, motion=0.7), gain=30, offset=0, read_noise=0.5),
+        "and values are clipped at the lowest one, 0; both",
+    ),
+    "slight gamma": (
+        lambda: camera(scene(mean=20), **CAMERA).astype("float64") ** 0.85,
+        "its slope changes by -",
+    ),
+    "resampled": (lambda: resampled(usual_movie()), "noise of equally bright pixels differs"),
     "buried": (lambda: camera(scene(mean=1), gain=30, offset=-30, read_noise=1), "are clipped"),
 }
 

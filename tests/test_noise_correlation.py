@@ -1,5 +1,7 @@
 """What neighbouring pixels share, and what is left of a pixel's variance without it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,14 @@ def test_independent_noise_keeps_its_variance():
     found = without_shared_change(maps).variance
     assert found.mean() == pytest.approx(25, rel=0.01)
     assert found[:, 0, 0].mean() == pytest.approx(25, rel=0.3)
+
+
+def test_at_the_edges_only_neighbours_that_exist_count():
+    maps = measure_noise(noise()[:8])
+    products = np.ones_like(maps.products)
+    products[1, :, -1] = products[2, :, :, -1] = 0
+    maps = replace(maps, variance=np.full_like(maps.variance, 100), products=products)
+    np.testing.assert_allclose(without_shared_change(maps).variance, 99)
 
 
 def test_what_a_cell_does_is_no_noise():

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
     Maps = NDArray[np.float32]
 
-__all__ = ["remove_common_change"]
+__all__ = ["MOVEMENTS", "remove_common_change"]
 
 FEWEST_TILES = 32  # for which the noise that a common change takes with it is negligible
-MOTION = slice(0, 2)  # the patterns that are slopes, whose shares are pixels
+MOVEMENTS = 5  # the patterns that motion makes; first the slopes, whose shares are pixels
 DEPENDENT = 1e-5  # of the largest eigenvalue; patterns that are so alike are not told apart
 
 
-def remove_common_change(changes: Maps, image: Maps, tiles: Tiles) -> float:
+def remove_common_change(
+    changes: Maps, image: Maps, tiles: Tiles
+) -> tuple[NDArray[np.float64], float]:
     """Subtract from each change of the image what all pixels have in common, in place.
 
     Parameters
@@ -40,13 +42,14 @@ def remove_common_change(changes: Maps, image: Maps, tiles: Tiles) -> float:
 
     Returns
     -------
-    float
-        Mean square of the movement along an axis, in pixels squared, less what noise feigns.
+    tuple
+        The movement in each change, (..., 5): down and to the right, in pixels, and three terms
+        of second order; and its mean square along an axis, less what noise feigns.
     """
     energy = tiles.sum(changes.reshape(-1, *image.shape) ** 2).mean(axis=0) / tiles.pixels
     alive = energy > 0
     if np.count_nonzero(alive) < FEWEST_TILES:
-        return 0.0
+        return np.zeros((*changes.shape[:-2], MOVEMENTS)), 0.0
     weights = np.divide(energy[alive].mean(), energy, where=alive, out=np.zeros_like(energy))
     weights = tiles.spread(weights).ravel()
     patterns = _patterns(image)
@@ -57,9 +60,10 @@ def remove_common_change(changes: Maps, image: Maps, tiles: Tiles) -> float:
     inverse = np.linalg.pinv(normal, rcond=DEPENDENT, hermitian=True)
     shares = inverse @ (patterns * weights @ flat.T)
     flat -= shares.T.astype(np.float32) @ patterns
-    feigned = energy[alive].mean() * np.diag(inverse)
-    squares = ((shares**2).mean(axis=1) - feigned) / sizes**2
-    return float(squares[MOTION].mean())
+    shares, feigned = shares / sizes[:, None], energy[alive].mean() * np.diag(inverse) / sizes**2
+    square = (shares**2).mean(axis=1) - feigned
+    movements = shares[:MOVEMENTS].T.reshape(*changes.shape[:-2], MOVEMENTS)
+    return movements, float(square[:2].mean())
 
 
 def _patterns(image: Maps) -> Maps:

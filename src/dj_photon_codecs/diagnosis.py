@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dj_photon_codecs.curve_shape import curvature, unevenness
 from dj_photon_codecs.noise_correlation import CORRELATED
-from dj_photon_codecs.transfer_line import binned, motion_variance
+from dj_photon_codecs.pixel_motion import FEWEST
+from dj_photon_codecs.transfer_line import binned, expect_variance, motion_variance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,11 @@ TREND = 0.17  # noise of consecutive frames; fast changes of the light reach .15
 AVERAGED = 0.25  # a running mean of two frames reaches .5, one of more .33
 BENT = 0.1  # relative distance of a point from the line, beyond three standard errors
 CROOKED = 0.5
-MOVING = 1.1  # pixels rms; below, motion leaves the gain right to 3 %
+MOVING = 1.1  # pixels rms; below, motion leaves the gain right to 3 % if details are larger
+FINE = 0.018  # pixels, times the share of variance that only single pixels showed to be motion
+CURVED = 0.05  # change of the slope; a camera is linear to 1 %
+UNEVEN = 0.25  # of variances; detectors reach .21
+UNCHECKED = 0.3  # pixels rms, in movies too short to look at single pixels
 AT_FLOOR = 0.05  # share of samples whose clipping could matter
 BURIED = 0.5  # share of samples whose clipping leaves too little to correct it reliably
 
@@ -36,6 +42,7 @@ ADVICE = (
     "them: with an offset that keeps the noise above the lowest value, not saturated, not "
     "averaged, filtered, registered or normalised"
 )
+CURE = "Calibrate the camera's own values"
 
 
 def accept(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
@@ -108,12 +115,8 @@ def doubts(
     """
     yield from _correlation_doubts(correlation)
     if not line.clipped:
-        yield from _shape_doubts(_bend(line, maps.origin, curve))
-    if maps.motion > MOVING:
-        yield (
-            f"the scene moves by about {maps.motion:.1f} pixels rms, which makes the gain too "
-            "large by several percent. Calibrate a stretch of frames in which it is still"
-        )
+        yield from _shape_doubts(maps, line, bend=_bend(line, maps.origin, curve))
+    yield from _motion_doubts(maps, line)
     yield from _floor_doubts(maps, line)
 
 
@@ -160,7 +163,7 @@ def _correlation_doubts(noise: Correlation) -> Iterator[str]:
             f"the noise of neighbouring pixels correlates by {noise.vertical:.2f} (vertical) and "
             f"{noise.horizontal:.2f} (horizontal), as in movies that were smoothed, resampled or "
             "registered, or that move: the gain describes the noise of these values, but not the "
-            "light of one photon. Calibrate the camera's own values"
+            f"light of one photon. {CURE}"
         )
     elif noise.horizontal > CORRELATED:
         yield (
@@ -176,7 +179,39 @@ def _correlation_doubts(noise: Correlation) -> Iterator[str]:
         )
 
 
-def _shape_doubts(bend: float) -> Iterator[str]:
+def _motion_doubts(maps: NoiseMaps, line: TransferLine) -> Iterator[str]:
+    moves = f"the scene moves by about {maps.motion:.1f} pixels rms"
+    cure = "Calibrate a stretch of frames in which it is still"
+    if (share := _moved_share(maps, line)) * maps.motion > FINE:
+        yield (
+            f"{moves}, and has details as fine as that. What was seen to be motion, {share:.0%} of "
+            "the noise, was left out, but not all is seen: the gain may be off by as much, or, if "
+            f"the details are single pixels, be much too large. {cure}"
+        )
+    elif maps.motion > MOVING:
+        yield f"{moves}, which can make the gain too large by several percent. {cure}"
+    elif maps.motion > UNCHECKED and 2 * maps.runs.max() < FEWEST:
+        yield (
+            f"{moves}, and {maps.frames} frames are too few to tell what that does to the gain. "
+            f"{cure}, or more frames"
+        )
+    elif maps.motion > UNCHECKED and line.clipped:
+        yield (
+            f"{moves}, and values are clipped at the lowest one, {maps.floor:g}; both together "
+            f"make the gain uncertain. {cure}, or record with a higher offset"
+        )
+
+
+def _moved_share(maps: NoiseMaps, line: TransferLine) -> float:
+    """Average what motion was seen to add, relative to noise, where all or the slope feels it."""
+    expected, weights = expect_variance(maps, line, means=maps.mean, runs=maps.runs)
+    mean, weights = maps.mean[line.kept], weights[line.kept]
+    share = (maps.moved / expected)[line.kept]
+    leverage = weights * (mean - np.average(mean, weights=weights)) ** 2
+    return float(max(share.mean(), np.average(share, weights=leverage)))
+
+
+def _shape_doubts(maps: NoiseMaps, line: TransferLine, *, bend: float) -> Iterator[str]:
     what = f"the photon transfer curve is no straight line: a point lies {bend:.0%} off it"
     if bend > CROOKED:
         raise ValueError(f"{what}. These are not the values of a camera. {ADVICE}")
@@ -184,6 +219,16 @@ def _shape_doubts(bend: float) -> Iterator[str]:
         yield (
             f"{what}. The values may be clipped, compressed or processed, or the scene may move. "
             "Look at calibration.plot()"
+        )
+    elif abs(curved := curvature(maps, line)) > CURVED:
+        yield (
+            f"the photon transfer curve bends: its slope changes by {curved:+.0%} where most "
+            f"pixels lie, as in movies that were compressed by a power or denoised. {CURE}"
+        )
+    if (uneven := unevenness(maps, line)) > UNEVEN:
+        yield (
+            f"the noise of equally bright pixels differs by {uneven:.0%}, as in movies that were "
+            f"resampled, compressed or denoised, or whose scene moves. {CURE}"
         )
 
 

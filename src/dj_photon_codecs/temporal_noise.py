@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_photon_codecs.common_change import remove_common_change
+from dj_photon_codecs.common_change import MOVEMENTS, remove_common_change
 from dj_photon_codecs.frame_blocks import RUN, read_blocks
+from dj_photon_codecs.pixel_motion import FEWEST, PixelMotion
 from dj_photon_codecs.tiles import Tiles
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["NoiseMaps", "likely_means", "measure_noise"]
 
 NEAR = 2  # pixels to each side
 STEADY = 3.0  # sigma, of the common change of a tile
+STILL = 0.1  # pixels; noise feigns less, and so little does not matter
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class NoiseMaps:
         Variance of its noise, in ADU squared, over the same frames.
     runs : numpy.ndarray
         How many runs those are.
+    moved : numpy.ndarray
+        What was taken from the variance because the pixel followed the movement of the scene.
     products : numpy.ndarray
         (3, 2, height, width). Covariance of the noise with that of the next frame, the pixel below
         and the pixel to the right, in ADU squared.
@@ -62,6 +66,7 @@ class NoiseMaps:
     mean: Maps
     variance: Maps
     runs: Maps
+    moved: Maps
     products: Maps
     at_floor: Maps
     at_ceiling: Maps
@@ -94,27 +99,29 @@ def measure_noise(movie: Any) -> NoiseMaps:
     """
     origin = _origin(movie)
     tiles = Tiles(*movie.shape[1:])
-    sums = _Sums(*movie.shape[1:])
+    sums = _Sums(tiles)
     floor, ceiling = _Extreme(np.min, sums.shape), _Extreme(np.max, sums.shape)
     count, motion = 0, 0.0
     for block in read_blocks(movie):
         _refuse_infinite(block)
         runs = block[: len(block) // RUN * RUN].reshape(-1, RUN, *block.shape[1:])
         means, contrasts = _contrasts(_relative(runs, origin))
-        motion += len(runs) * remove_common_change(contrasts, means.mean(axis=0), tiles)
-        for run, mean, contrast in zip(runs, means, contrasts, strict=True):
-            kept = sums.add(mean, contrast, tiles, fold=count % 2)
+        movements, square = remove_common_change(contrasts, means.mean(axis=0), tiles)
+        motion += len(runs) * square
+        for run, mean, contrast, movement in zip(runs, means, contrasts, movements, strict=True):
+            kept = sums.add(mean, contrast, movement, fold=count % 2)
             floor.add(run, kept, fold=count % 2)
             ceiling.add(run, kept, fold=count % 2)
             count += 1
-    averages = sums.averages()
+    motion = math.sqrt(max(motion / count, 0))
+    averages = sums.averages(moving=motion > STILL)
     samples = RUN * np.maximum(averages["runs"], 1)
     return NoiseMaps(
         **averages,
         at_floor=floor.counts / samples,
         at_ceiling=ceiling.counts / samples,
         frames=count * RUN,
-        motion=math.sqrt(max(motion / count, 0)),
+        motion=motion,
         origin=origin,
         floor=floor.level,
         ceiling=ceiling.level,
@@ -183,15 +190,20 @@ class _Extreme:
 class _Sums:
     """Running sums over runs of frames, for each fold."""
 
-    def __init__(self, height: int, width: int) -> None:
-        self.shape = (height, width)
-        self._runs = np.zeros((2, height, width), np.float32)
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+        self.shape = tiles.spread(tiles.pixels).shape
+        self._runs = np.zeros((2, *self.shape), np.float32)
         self._mean = np.zeros_like(self._runs)
         self._square = np.zeros_like(self._runs)
-        self._products = np.zeros((3, 2, height, width), np.float32)
+        self._products = np.zeros((3, 2, *self.shape), np.float32)
+        self._motion = PixelMotion(tiles)
 
-    def add(self, mean: Maps, contrasts: Maps, tiles: Tiles, *, fold: int) -> Maps:
-        kept = tiles.spread(_steady(contrasts, tiles)).astype(np.float32)
+    def add(
+        self, mean: Maps, contrasts: Maps, movements: NDArray[np.float64], *, fold: int
+    ) -> Maps:
+        steady = _steady(contrasts, self._tiles)
+        kept = self._tiles.spread(steady).astype(np.float32)
         contrasts *= kept
         squares = contrasts**2
         self._runs[fold] += kept
@@ -202,18 +214,25 @@ class _Sums:
         for contrast in contrasts:
             below[:-1] += contrast[:-1] * contrast[1:]
             right[:, :-1] += contrast[:, :-1] * contrast[:, 1:]
+        self._motion.add(contrasts, movements=movements, kept=steady, fold=fold)
         return kept
 
-    def averages(self) -> dict[str, Maps]:
+    def averages(self, *, moving: bool) -> dict[str, Maps]:
         # The line that each run lost took two of its four degrees of freedom.
         runs = np.maximum(self._runs, 1)
-        products = self._products / runs
-        products[1:] /= 2
+        variance, sums = self._square / (2 * runs), np.stack([self._square, *self._products[1:]])
+        left = 2 * runs
+        if moving:
+            enough = left >= FEWEST
+            sums -= enough * self._motion.explained()
+            left -= MOVEMENTS * enough
+        still, below, right = sums / left
         return {
             "mean": self._mean / runs,
-            "variance": self._square / (2 * runs),
+            "variance": still,
             "runs": self._runs,
-            "products": products,
+            "moved": variance - still,
+            "products": np.stack([self._products[0] / runs, below, right]),
         }
 
 

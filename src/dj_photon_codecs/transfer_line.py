@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.instrumental_regression import instrumental_regression
 from dj_photon_codecs.temporal_noise import likely_means
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-__all__ = ["TransferLine", "binned", "draw_line", "motion_variance"]
+__all__ = ["TransferLine", "binned", "draw_line", "expect_variance", "motion_variance"]
 
 BINS = 32
 FEWEST_PIXELS = 128  # of both folds, four for each bin
@@ -112,9 +113,9 @@ def draw_line(maps: NoiseMaps, eligible: Mask, *, tiles: Tiles) -> TransferLine 
             return None
         # A fold's outliers are told by its own means, else what is kept of the other would depend
         # on its noise; weights and motion are told by the other fold's.
-        expected, weights = _expectation(maps, line, maps.mean, maps.runs)
+        expected, weights = expect_variance(maps, line, means=maps.mean, runs=maps.runs)
         score = (maps.variance - expected) * np.sqrt(weights)
-        expected, weights = _expectation(maps, line, likely, maps.runs[::-1])
+        expected, weights = expect_variance(maps, line, means=likely, runs=maps.runs[::-1])
         kept = eligible & _believable(score, tiles, eligible)
         kept &= motion_variance(line) < share * expected
         line = _drawn(
@@ -161,6 +162,34 @@ def motion_variance(line: TransferLine) -> Floats:
     return added
 
 
+def expect_variance(
+    maps: NoiseMaps, line: TransferLine, *, means: NDArray[Any], runs: NDArray[Any]
+) -> tuple[Floats, Floats]:
+    """Predict each pixel's variance, and the weight that its measurement has.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        What was measured.
+    line : TransferLine
+        To predict with.
+    means : numpy.ndarray
+        (2, height, width). Of each pixel, in ADU above the origin.
+    runs : numpy.ndarray
+        (2, height, width). How many runs tell these means.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        The variance, and the inverse of the variance of its measurement.
+    """
+    expected = line.intercept + line.gain * means + motion_variance(line)
+    one_photon = line.gain**2 / (4 * np.maximum(runs, 1))  # less is not known to be zero
+    expected = np.maximum(expected, np.maximum(one_photon, 1e-9 * maps.variance.mean()))
+    weights = maps.runs / (expected**2 + EXCESS * line.gain**2 * expected)
+    return expected, weights
+
+
 def _texture(mean: Floats) -> Floats:
     """Multiply the two folds' differences between a pixel and its neighbours, and add them up."""
     smooth = _smoothed(_smoothed(mean, 1), 2)
@@ -200,17 +229,6 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][np.searchsorted(below, below[-1] / 2)]) if len(order) else 0.0
 
 
-def _expectation(
-    maps: NoiseMaps, line: TransferLine, means: NDArray[Any], runs: NDArray[Any]
-) -> tuple[Floats, Floats]:
-    """Predict each pixel's variance from means over some runs, and its measurement's weight."""
-    expected = line.intercept + line.gain * means + motion_variance(line)
-    one_photon = line.gain**2 / (4 * np.maximum(runs, 1))  # less is not known to be zero
-    expected = np.maximum(expected, np.maximum(one_photon, 1e-9 * maps.variance.mean()))
-    weights = maps.runs / (expected**2 + EXCESS * line.gain**2 * expected)
-    return expected, weights
-
-
 def _believable(score: Floats, tiles: Tiles, eligible: Mask) -> Mask:
     """Keep what the other fold shows to be on the line, alone and with its neighbours."""
     common = tiles.sum(np.clip(score, -OUTLIER, OUTLIER) * eligible)
@@ -244,7 +262,7 @@ def _drawn(
     scale = float(np.abs(line.texture).mean())
     moving = [np.broadcast_to(line.texture / scale, own.shape)] if free and scale > 0 else []
     variance = maps.variance if moving else maps.variance - max(line.motion, 0.0) * line.texture
-    solution = _instrumental_regression(
+    solution = instrumental_regression(
         variance, [ones, own, *moving], [ones, other, *moving], weights=weights, tiles=tiles
     )
     if solution is None:
@@ -256,35 +274,3 @@ def _drawn(
     intercept, gain = (to_origin @ found[:2]).tolist()
     covariance = to_origin @ covariance[:2, :2] @ to_origin.T
     return replace(line, gain=gain, intercept=intercept, covariance=covariance)
-
-
-def _instrumental_regression(
-    response: NDArray[Any],
-    regressors: list[NDArray[Any]],
-    instruments: list[NDArray[Any]],
-    *,
-    weights: Floats,
-    tiles: Tiles,
-) -> tuple[Floats, Floats] | None:
-    """Return coefficients and their sandwich covariance, or None if they are not determined."""
-    normal = np.array([[(weights * z * x).sum() for x in regressors] for z in instruments])
-    try:
-        inverse = np.linalg.inv(normal)
-    except np.linalg.LinAlgError:  # all pixels that are left are equally bright
-        return None
-    found = inverse @ np.array([(weights * z * response).sum() for z in instruments])
-    residual = response - sum(f * x for f, x in zip(found, regressors, strict=True))
-    scores = np.stack([weights * residual * z for z in instruments])
-    return found, inverse @ _score_covariance(scores, tiles) @ inverse.T
-
-
-def _score_covariance(scores: Floats, tiles: Tiles) -> Floats:
-    """Add up squares of scores, of pixels or of tiles, whichever is more.
-
-    Neighbours' noise may be correlated, and then tiles are independent while pixels are not; but
-    a few tiles tell little.
-    """
-    by_pixel = scores.reshape(len(scores), -1)
-    by_tile = tiles.sum(scores.sum(axis=1)).reshape(len(scores), -1).astype(np.float64)
-    alone, together = by_pixel @ by_pixel.T, by_tile @ by_tile.T
-    return alone if alone[1, 1] > together[1, 1] else together
