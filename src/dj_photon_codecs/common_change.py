@@ -51,19 +51,26 @@ def remove_common_change(
     if np.count_nonzero(alive) < FEWEST_TILES:
         return np.zeros((*changes.shape[:-2], MOVEMENTS)), 0.0
     weights = np.divide(energy[alive].mean(), energy, where=alive, out=np.zeros_like(energy))
-    weights = tiles.spread(weights).ravel()
+    weights = tiles.spread(weights)
     patterns = _patterns(image)
     sizes = np.sqrt((patterns**2).mean(axis=(1, 2))) + np.float32(1e-30)
-    patterns = (patterns / sizes[:, None, None]).reshape(-1, image.size) * (weights > 0)
-    flat = changes.reshape(-1, image.size)
-    normal = ((patterns * weights) @ patterns.T).astype(np.float64)
+    patterns = patterns / sizes[:, None, None] * (weights > 0)
+    flat = changes.reshape(-1, *image.shape)
+    normal = _products(patterns * weights, patterns)
     inverse = np.linalg.pinv(normal, rcond=DEPENDENT, hermitian=True)
-    shares = inverse @ (patterns * weights @ flat.T)
-    flat -= shares.T.astype(np.float32) @ patterns
+    shares = inverse @ _products(patterns * weights, flat)
+    flat -= np.einsum("kn,kyx->nyx", shares.astype(np.float32), patterns)
     shares, feigned = shares / sizes[:, None], energy[alive].mean() * np.diag(inverse) / sizes**2
     square = (shares**2).mean(axis=1) - feigned
     movements = shares[:MOVEMENTS].T.reshape(*changes.shape[:-2], MOVEMENTS)
     return movements, float(square[:2].mean())
+
+
+def _products(some: Maps, others: Maps) -> NDArray[np.float64]:
+    """Sum the products of images with images over all pixels."""
+    # Not the product of matrices: its threads wait for each other where processors are busy.
+    rows = np.einsum("kyx,nyx->kny", some, others)
+    return np.asarray(rows.sum(axis=-1, dtype=np.float64))
 
 
 def _patterns(image: Maps) -> Maps:

@@ -45,8 +45,7 @@ class PixelMotion:
     def add(self, changes: Maps, *, movements: NDArray[np.float64], kept: Any, fold: int) -> None:
         """Add changes, (n, height, width), during n movements; they are 0 in tiles not kept."""
         self._normal[fold] += kept[..., None, None] * (movements.T @ movements)
-        flat = changes.reshape(len(changes), -1)
-        self._sums[fold] += (movements.T.astype(np.float32) @ flat).reshape(self._sums[fold].shape)
+        self._sums[fold] += np.einsum("nm,nyx->myx", movements.astype(np.float32), changes)
 
     def explained(self) -> Maps:
         """Return what the regression takes from sums of products.
