@@ -20,7 +20,7 @@ from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import GROUPED
 from dj_photon_codecs.documents import Documents
-from dj_photon_codecs.grouped_chunk import GroupedChunk
+from dj_photon_codecs.grouped.chunk import GroupedChunk
 from dj_photon_codecs.movies import CameraMovie
 from dj_photon_codecs.storage import ChunkError, MovieStore
 from dj_photon_codecs.transform import anscombe, generalized_anscombe

@@ -11,7 +11,7 @@ from dj_photon_codecs.compression import (
     _sample,
     choose_compression,
 )
-from dj_photon_codecs.layout import GroupedLayout
+from dj_photon_codecs.grouped.layout import GroupedLayout
 
 HEADER = 16  # bytes of a Blosc chunk
 PLAIN = Blosc("zstd", 5, Blosc.BITSHUFFLE)

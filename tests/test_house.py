@@ -14,21 +14,26 @@ from tests.movies_at_hand import local_files, photon_counts, store_movie
 
 PACKAGE = Path(dj_photon_codecs.__file__).parent
 NAME = PACKAGE.name
-MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    # a package that says what it is for, and no more, is no module
+    if path != PACKAGE / "__init__.py" and len(ast.parse(path.read_text()).body) > 1
+}
 
 # People, with DataJoint; bytes, with numcodecs and zarr; all other modules are numbers.
 TOP = {"codecs"}
 MIDDLE = {
     "array",
     "compression",
-    "dense",
+    "dense.layout",
     "documents",
     "filter",
     "forking",
     "frame_array",
     "frames",
-    "grouped_chunk",
-    "layout",
+    "grouped.chunk",
+    "grouped.layout",
     "reporting",
     "storage",
     "writing",
@@ -66,7 +71,11 @@ def imports(name, *, running=False):
 
 
 def neighbours(name, **how):
-    return {each.split(".")[1] for each in imports(name, **how) if each.startswith(f"{NAME}.")}
+    return {
+        each.removeprefix(f"{NAME}.")
+        for each in imports(name, **how)
+        if each.startswith(f"{NAME}.")
+    }
 
 
 def libraries(name, **how):

@@ -29,7 +29,7 @@ from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import Compression
 from dj_photon_codecs.documents import Documents
 from dj_photon_codecs.filter import AnscombeFilter
-from dj_photon_codecs.layout import GroupedLayout
+from dj_photon_codecs.grouped.layout import GroupedLayout
 from dj_photon_codecs.movies import CameraMovie
 from dj_photon_codecs.storage import ChunkError, MovieStore
 from dj_photon_codecs.transform import anscombe, generalized_anscombe

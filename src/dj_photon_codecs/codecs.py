@@ -17,7 +17,7 @@ from datajoint.settings import config as global_config
 from dj_photon_codecs.array import PhotonArray, open_movie
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import Compression
-from dj_photon_codecs.dense import DenseLayout
+from dj_photon_codecs.dense.layout import DenseLayout
 from dj_photon_codecs.documents import Documents
 from dj_photon_codecs.filter import AnscombeFilter
 from dj_photon_codecs.movies import CameraMovie, check_frames, survey

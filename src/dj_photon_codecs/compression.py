@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numcodecs import Blosc
 
-from dj_photon_codecs.layout import COMPRESSOR, GroupedLayout, groupable
+from dj_photon_codecs.grouped.layout import COMPRESSOR, GroupedLayout, groupable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

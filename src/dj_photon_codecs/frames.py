@@ -13,7 +13,7 @@ import zarr
 from zarr.storage import StorePath
 
 from dj_photon_codecs.documents import split_transform
-from dj_photon_codecs.layout import GroupedLayout
+from dj_photon_codecs.grouped.layout import GroupedLayout
 from dj_photon_codecs.processors import usable_processors
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dj_photon_codecs import Calibration, CameraMovie
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.compression import CANDIDATES, Compression
-from dj_photon_codecs.dense import DenseLayout
+from dj_photon_codecs.dense.layout import DenseLayout
 from dj_photon_codecs.movies import survey
 from dj_photon_codecs.writing import write_movie
 

@@ -1,0 +1,115 @@
+"""Correlation of the noise between neighbouring pixels and frames, which a camera has not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.transfer_line import TransferLine
+
+__all__ = ["CORRELATED", "Correlation", "correlate_noise", "without_shared_change"]
+
+CORRELATED = 0.05  # between neighbours; the estimate for independent pixels is below .02
+ALONG_LINES = 0.03  # by so much more do neighbours in a line correlate where detectors are slow
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Correlation of the noise of a pixel with the next frame's and its neighbours'.
+
+    Parameters
+    ----------
+    time, vertical, horizontal : float
+        -1 to 1; about 0 for a camera that reads every pixel and frame by itself.
+    """
+
+    time: float
+    vertical: float
+    horizontal: float
+
+
+def correlate_noise(maps: NoiseMaps, line: TransferLine) -> Correlation:
+    """Correlate the noise of each pixel with its neighbours in time and space.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Variances and covariances of every pixel.
+    line : TransferLine
+        Pixels count where it was drawn through them and their four neighbours.
+
+    Returns
+    -------
+    Correlation
+        With the next frame, the pixel below and the pixel to the right.
+    """
+    variance = maps.variance.mean(axis=0, dtype=np.float64)
+    expected = line.intercept + line.gain * maps.mean.mean(axis=0, dtype=np.float64)
+    weights = _eroded(line.kept[0] & line.kept[1]) / np.maximum(expected, 1e-3 * variance.mean())
+    total = float((weights * variance).sum())
+    if total == 0:
+        return Correlation(0.0, 0.0, 0.0)
+    # Of noise with correlation r between frames, both contrasts lose variance, by 1/2 and 3/2 r.
+    time, below, right = (
+        float((weights * product.mean(axis=0)).sum()) / total for product in maps.products
+    )
+    return Correlation(time / (1 + time), below, right)
+
+
+def without_shared_change(maps: NoiseMaps) -> NoiseMaps:
+    """Take from the variance of each pixel what it has in common with its neighbours.
+
+    The noise of neighbours is independent; what transients and motion leave of themselves in a
+    pixel is nearly the same in the next.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Variances and covariances of every pixel.
+
+    Returns
+    -------
+    NoiseMaps
+        The same, with another variance. Of a detector whose noise correlates along its lines,
+        only neighbours across them count; of a smoothed movie, none.
+    """
+    below, right = maps.products[1:]
+    vertical, horizontal = (_typical(product, maps.variance) for product in (below, right))
+    if vertical > CORRELATED:
+        return maps
+    pairs = [(below, 1)] if horizontal - vertical > ALONG_LINES else [(below, 1), (right, 2)]
+    shared = sum(_both_sides(product, axis) for product, axis in pairs)
+    count = sum(_both_sides(_has_next(product, axis), axis) for product, axis in pairs)
+    return replace(maps, variance=maps.variance - shared / count)
+
+
+def _typical(product: NDArray[np.float32], variance: NDArray[np.float32]) -> float:
+    """Average correlations of pixels, so limited that a few wild ones do not count."""
+    correlation = np.zeros_like(product)
+    np.divide(product, variance, where=variance > 0, out=correlation)
+    return float(np.clip(correlation, -1, 1).sum()) / max(int(np.count_nonzero(variance)), 1)
+
+
+def _both_sides(product: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Add up the products with the next pixel and with the one before; the last has no next."""
+    both: NDArray[np.float32] = product + np.roll(product, 1, axis)
+    return both
+
+
+def _has_next(product: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    exists = np.ones_like(product)
+    np.moveaxis(exists, axis, 0)[-1] = 0
+    return exists
+
+
+def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    padded = np.pad(mask, 1, mode="edge")
+    sides = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    eroded: NDArray[np.bool_] = mask & sides
+    return eroded

@@ -1,0 +1,131 @@
+"""The photon transfer curve: which pixels of a movie tell how the noise grows with the light.
+
+The variance of photon-limited values grows by the gain with each unit of their mean, but for
+pixels that saturate, and for dark ones whose noise is cut off at the lowest value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dj_photon_codecs.calibration.clipping import fit_clipped_curve
+from dj_photon_codecs.calibration.noise_correlation import CORRELATED, correlate_noise
+from dj_photon_codecs.calibration.tiles import Tiles
+from dj_photon_codecs.calibration.transfer_line import TransferLine, draw_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+
+    Mask = NDArray[np.bool_]
+
+__all__ = ["fit_transfer_line"]
+
+CLIPPED = 0.002  # share of samples at the end of the scale that lowers a variance by .5 %
+LITTLE = 0.02  # share of samples that lowers it by some percent
+ALIKE = 32  # pixels to either side, in the order of brightness
+CHANCE = 3.0  # sigma, of the share of a value in a tile
+TOUCHING = 0.001  # share of pixels at the floor that is worth a second fit
+SURE = 0.01  # relative standard error of a gain that needs no model of clipping
+PRECISE = 0.1  # relative standard error of a gain that can judge another
+ZERO_KNOWN = 0.5  # photons, standard error of the zero level
+AGREE = 2.5  # sigma
+
+
+def fit_transfer_line(maps: NoiseMaps) -> TransferLine | None:
+    """Draw the line through the pixels that nothing but photons and read noise disturbs.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+
+    Returns
+    -------
+    TransferLine or None
+        None where no line can be drawn. Saturated pixels are left out. Pixels that touch the
+        lowest value of the movie may be honest zeros (photon counts) or clipped (camera values
+        whose noise reaches below zero): they count if a line without them agrees, or else one
+        that allows for the clipping.
+    """
+    if not maps.variance.any():
+        return None
+    tiles = Tiles(*maps.mean.shape[1:])
+    bright = (maps.runs > 0).all(axis=0) & _rarely(maps.at_ceiling, maps, CLIPPED)
+    whole = draw_line(maps, bright, tiles=tiles)
+    touching = np.count_nonzero(bright & ~_rarely(maps.at_floor, maps, CLIPPED))
+    if whole is None or whole.gain <= 0 or touching <= TOUCHING * np.count_nonzero(bright):
+        return whole
+    judge = next((line for line in _judges(maps, tiles, bright, whole) if line is not None), None)
+    if judge is None:
+        return replace(whole, vouched=False)
+    return replace(whole, vouched=judge.vouched) if _agree(judge, whole) else judge
+
+
+def _judges(
+    maps: NoiseMaps, tiles: Tiles, bright: Mask, whole: TransferLine
+) -> Iterator[TransferLine | None]:
+    """Draw lines that the lowest value does not disturb: the most trusted first, None if too poor.
+
+    Through the pixels that it does not touch; with a model of clipping, which holds for a camera
+    that reads every pixel by itself; through the pixels that it touches little.
+    """
+    untouched = bright & _rarely(maps.at_floor, maps, CLIPPED)
+    yield _if_within(SURE, draw_line(maps, untouched, tiles=tiles))
+    if correlate_noise(maps, whole).horizontal < CORRELATED:
+        yield _if_within(PRECISE, fit_clipped_curve(maps, whole))
+    little = bright & _rarely(maps.at_floor, maps, LITTLE)
+    yield _if_within(PRECISE, draw_line(maps, little, tiles=tiles))
+
+
+def _rarely(shares: NDArray[np.float32], maps: NoiseMaps, at_most: float) -> Mask:
+    """Find pixels that show a value rarely: themselves in the other fold, and those like them.
+
+    Like them are their neighbours; or pixels as bright as they are, unless the neighbours show
+    the value more often than their brightness explains, as where the light changes.
+    """
+    tiles, share = Tiles(*shares.shape[1:]), shares.mean(axis=0, dtype=np.float64)
+    expected = np.stack([_among_alike(share, mean) for mean in maps.mean[::-1]])
+    around = tiles.sum(share) / tiles.pixels
+    excess = around - tiles.sum(expected.mean(axis=0)) / tiles.pixels
+    chance = CHANCE * np.sqrt(around / (tiles.pixels * maps.frames))
+    steady = tiles.spread(excess <= at_most + chance)
+    alone = shares[::-1] <= max(at_most, 1.5 * 2 / maps.frames)  # one sample is no share yet
+    rarely: Mask = alone & (tiles.spread(around <= at_most) | steady & (expected <= at_most))
+    return rarely
+
+
+def _among_alike(share: NDArray[np.float64], mean: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Average a share over each pixel and those next to it in the order of brightness."""
+    order = np.argsort(mean, axis=None)
+    total = np.concatenate([[0.0], np.cumsum(share.ravel()[order])])
+    place = np.arange(order.size)
+    first, last = np.maximum(place - ALIKE, 0), np.minimum(place + ALIKE + 1, order.size)
+    average = np.empty(share.shape)
+    average.flat[order] = (total[last] - total[first]) / (last - first)
+    return average
+
+
+def _if_within(share: float, line: TransferLine | None) -> TransferLine | None:
+    if line is None or not 0 < line.gain_stderr < share * line.gain:
+        return None
+    return line if line.zero()[1] < ZERO_KNOWN * line.gain else None
+
+
+def _agree(one: TransferLine, other: TransferLine) -> bool:
+    """Compare a line with one through some more pixels; their errors are largely shared."""
+    (zero, zero_error), (other_zero, other_error) = one.zero(), other.zero()
+    gain_limit = AGREE * _error_of_difference(one.gain_stderr, other.gain_stderr)
+    zero_limit = AGREE * _error_of_difference(zero_error, other_error)
+    return abs(one.gain - other.gain) <= gain_limit and abs(zero - other_zero) <= zero_limit
+
+
+def _error_of_difference(error: float, smaller: float) -> float:
+    return math.sqrt(max(error**2 - smaller**2, (0.1 * error) ** 2))

@@ -1,0 +1,1 @@
+"""The layout `photon.dense`: each code in as many bits as it is surprising, for archives."""

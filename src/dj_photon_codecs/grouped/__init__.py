@@ -1,0 +1,1 @@
+"""The layout `photon.grouped`: pixels of like noise together, so that a compressor gains by it."""

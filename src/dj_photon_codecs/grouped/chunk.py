@@ -1,0 +1,181 @@
+"""A chunk in the layout `photon.grouped`, as bytes: what they say, and what they decode to."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numcodecs import Blosc
+from numcodecs.compat import ensure_contiguous_ndarray
+
+from dj_photon_codecs.grouped.packing import MAX_BYTES, PackedChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["CONSTANT", "DTYPES", "GROUPED", "HEADER", "PLAIN", "GroupedChunk", "joined"]
+
+PLAIN, GROUPED, CONSTANT = range(3)
+HEADER = np.dtype(
+    [("layout", "u1"), ("dtype", "S7"), ("frames", "<u8"), ("pixels", "<u8"), ("last", "V8")]
+)
+DTYPES = {
+    dtype.str.encode(): dtype
+    for code in "?bhilqBHILQefd"
+    for dtype in (np.dtype(code), np.dtype(code).newbyteorder())
+}
+BLOSC = Blosc()  # its chunks say how they were compressed
+BLOSC_HEADER = 16  # bytes
+
+
+class GroupedChunk:
+    """An encoded chunk; a frame of it is decoded alone if the codes are grouped.
+
+    It is read by any number of threads at a time.
+
+    Parameters
+    ----------
+    buf : buffer
+        What `GroupedLayout.encode` returned.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Frames, and pixels of a frame.
+    dtype : numpy.dtype
+        Of the codes.
+
+    Raises
+    ------
+    ValueError
+        If `buf` is not what `encode` returned.
+
+    Examples
+    --------
+    >>> from dj_photon_codecs.grouped.layout import GroupedLayout
+    >>> counts = np.random.default_rng(0).poisson(3, (100, 64, 64)).astype("u2")
+    >>> chunk = GroupedLayout().open(GroupedLayout().encode(counts))
+    >>> bool((chunk.frames(7, 8).reshape(64, 64) == counts[7]).all())
+    True
+    """
+
+    def __init__(self, buf: Any) -> None:
+        header, body = _split(buf)
+        self.dtype, self.shape = _described(header)
+        self._last = np.frombuffer(header["last"].tobytes(), self.dtype, count=1)
+        self._plain = body if header["layout"] == PLAIN else None
+        self._packed = None
+        if body.size and self._plain is None:
+            self._packed = _grouped(body, self.shape, itemsize=self.dtype.itemsize)
+
+    def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the codes of some frames.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first frame, and the one after the last, of those there are.
+        out : numpy.ndarray, shape (frames, pixels), optional
+            Where to put the codes.
+
+        Returns
+        -------
+        numpy.ndarray, shape (frames, pixels)
+            Codes.
+
+        Raises
+        ------
+        ValueError
+            If the chunk is damaged.
+        """
+        shape = stop - start, self.shape[1]
+        codes = np.empty(shape, self.dtype) if out is None else out
+        if self._plain is None:
+            known = self._read_packed(start, stop, codes=codes)
+            codes[known:] = self._last
+        elif shape == self.shape:
+            _decompress(self._plain, codes)
+        else:
+            codes[...] = self._codes[start:stop]
+        return codes
+
+    def _read_packed(self, start: int, stop: int, *, codes: NDArray[Any]) -> int:
+        """Decode those frames that are not constant, and return how many they are."""
+        packed = self._packed
+        known = 0 if packed is None else max(0, min(stop, packed.shape[0]) - start)
+        if packed is not None and known:
+            packed.read(start, start + known, out=codes[:known].view(packed.dtype))
+        return known
+
+    @cached_property
+    def _codes(self) -> NDArray[Any]:
+        """All codes of a chunk in plain order, which is compressed as a whole."""
+        return self.frames(0, self.shape[0])
+
+
+def _decompress(body: NDArray[np.uint8], codes: NDArray[Any]) -> None:
+    # Blosc believes its header: a size that is too large would be read beyond the buffer.
+    sizes = body[4:16].view("<u4").tolist() if body.size >= BLOSC_HEADER else []
+    if sizes[0::2] != [codes.nbytes, body.size]:
+        raise ValueError(f"damaged chunk: {body.size} bytes for {codes.nbytes} bytes of codes")
+    try:
+        BLOSC.decode(body, out=codes)
+    except RuntimeError as error:
+        raise ValueError(f"damaged chunk: {error}") from error
+
+
+def _grouped(body: NDArray[np.uint8], shape: tuple[int, int], *, itemsize: int) -> PackedChunk:
+    packed = PackedChunk(body)
+    frames, pixels = packed.shape
+    if frames > shape[0] or pixels != shape[1] or packed.dtype.itemsize != itemsize:
+        raise ValueError(
+            f"damaged chunk: {frames} x {pixels} codes of {packed.dtype}, for {shape} of "
+            f"{itemsize} bytes"
+        )
+    return packed
+
+
+def joined(
+    layout: int, chunk: NDArray[Any], *, body: Sequence[NDArray[np.uint8]] = ()
+) -> NDArray[np.uint8]:
+    """Return the bytes of a chunk.
+
+    Parameters
+    ----------
+    layout : int
+        `PLAIN`, `GROUPED` or `CONSTANT`.
+    chunk : numpy.ndarray
+        Codes, of a dtype in `DTYPES`.
+    body : sequence of ndarrays of uint8
+        What follows the header; nothing if all codes are the last one.
+    """
+    header = np.zeros(1, HEADER)
+    header["layout"], header["dtype"] = layout, chunk.dtype.str
+    header["frames"], header["pixels"] = len(chunk), chunk.size // max(len(chunk), 1)
+    if chunk.size:
+        header["last"] = chunk.reshape(-1)[-1:].tobytes()
+    return np.concatenate([header.view(np.uint8), *body])
+
+
+def _split(buf: Any) -> tuple[Any, NDArray[np.uint8]]:
+    stored = ensure_contiguous_ndarray(buf).view(np.uint8)
+    if stored.size < HEADER.itemsize:
+        raise ValueError(f"damaged chunk: {stored.size} bytes are too few for its header")
+    header = stored[: HEADER.itemsize].view(HEADER)[0]
+    if header["layout"] not in (PLAIN, GROUPED, CONSTANT):
+        raise ValueError(
+            f"a chunk of layout {header['layout']}, which this version of dj-photon-codecs does "
+            "not know: upgrade it, or restore the chunk if it is damaged"
+        )
+    return header, stored[HEADER.itemsize :]
+
+
+def _described(header: Any) -> tuple[np.dtype[Any], tuple[int, int]]:
+    dtype = DTYPES.get(header["dtype"])
+    shape = int(header["frames"]), int(header["pixels"])
+    if dtype is None or shape[0] * shape[1] * dtype.itemsize >= MAX_BYTES:
+        raise ValueError(f"damaged chunk: {shape} codes of dtype {header['dtype']!r}")
+    return dtype, shape

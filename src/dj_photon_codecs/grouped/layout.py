@@ -1,0 +1,220 @@
+"""The order in which codes are stored: pixels of like brightness together, where that is smaller.
+
+`GroupedLayout` is a filter that stands before a compressor such as `COMPRESSOR`: it puts the codes
+of a chunk into an order, and packs them, so that the compressor's tables fit their statistics.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numcodecs import Blosc
+from numcodecs.abc import Codec
+from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
+from numpy.typing import NDArray
+
+from dj_photon_codecs.grouped.chunk import (
+    CONSTANT,
+    DTYPES,
+    GROUPED,
+    HEADER,
+    PLAIN,
+    GroupedChunk,
+    joined,
+)
+from dj_photon_codecs.grouped.grouping import group_pixels
+from dj_photon_codecs.grouped.packing import MAX_BYTES, pack
+from dj_photon_codecs.grouped.renumbering import renumber, values_in_use
+
+__all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
+
+# In blocks longer than Blosc's own zstd looks for longer matches only: in noise the short ones
+# are accidents, and cost more than they save.
+COMPRESSOR = Blosc(cname="zstd", clevel=1, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 20)
+# In blocks twice as long as Blosc's own zstd is faster, and smaller, on codes of movies.
+PLAIN_COMPRESSOR = Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE, blocksize=1 << 19)
+
+FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than they save
+STRETCH = 1 << 14  # bytes, of which some are compressed to see which layout is smaller
+SHORTEST_STRETCH = 1 << 10  # of chunks so small that there would not be enough of them
+SAMPLED, PLAIN_SAMPLED = 3, 13  # one in so many; odd, so that they are not of the same rows
+FEWEST_STRETCHES = 16  # of a sample; in fewer, a movie's frames could differ too much
+MARGIN = 0.93  # where the samples differ by less, both layouts are compressed in full
+
+
+class GroupedLayout(Codec):  # type: ignore[misc]
+    """Numcodecs filter between codes in the order of frames and codes grouped by their noise.
+
+    A chunk that would be smaller in plain order is left in it, compressed by Blosc (Zstd, level
+    5, bit shuffle). The choice is made for each chunk, from a sample of it unless it is close.
+    The stored bytes say all that decoding needs; there are no parameters.
+
+    Examples
+    --------
+    >>> layout = GroupedLayout()
+    >>> counts = np.random.default_rng(0).poisson(3, (100, 64, 64)).astype("u2")
+    >>> stored = layout.encode(counts)
+    >>> bool((layout.decode(stored) == counts.ravel()).all())
+    True
+    >>> len(COMPRESSOR.encode(stored)) < 0.92 * len(PLAIN_COMPRESSOR.encode(counts))
+    True
+    >>> layout.get_config()
+    {'id': 'photon.grouped'}
+    """
+
+    codec_id: ClassVar[str] = "photon.grouped"
+
+    def encode(self, buf: Any) -> NDArray[np.uint8]:
+        """Return the codes of a chunk, in the layout that compresses best.
+
+        Parameters
+        ----------
+        buf : array_like, shape (frames, ...)
+            Codes: numbers of at most 8 bytes. Integers are grouped if there are at least
+            `FEWEST_FRAMES` frames of them. Frames at the end that all hold one and the same
+            value, such as Zarr pads the last chunk with, take no space.
+
+        Returns
+        -------
+        ndarray of uint8
+            Bytes, flat, for a compressor such as `COMPRESSOR`.
+
+        Raises
+        ------
+        ValueError
+            If the codes are not numbers of at most 8 bytes, or are 2 GiB or more.
+        """
+        chunk = _checked(buf)
+        frames = _until_constant(chunk)
+        if not len(frames):
+            return joined(CONSTANT, chunk)
+        if not groupable(frames):
+            return joined(PLAIN, chunk, body=[_compressed(chunk)])
+        return _smaller(joined(GROUPED, chunk, body=_packed(frames)), chunk)
+
+    def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
+        """Return the codes of a chunk.
+
+        Parameters
+        ----------
+        buf : buffer
+            What `encode` returned.
+        out : writeable buffer, optional
+            Where to put the codes: of their size.
+
+        Returns
+        -------
+        numpy.ndarray
+            Codes in the order of frames, flat; they lie in `out` if that was given.
+
+        Raises
+        ------
+        ValueError
+            If `buf` is not what `encode` returned, or `out` is of another size.
+        """
+        chunk = GroupedChunk(buf)
+        return chunk.frames(0, chunk.shape[0], out=_room(chunk, out)).reshape(-1)
+
+    def open(self, buf: Any) -> GroupedChunk:
+        """Return a chunk of which single frames are to be decoded.
+
+        Parameters
+        ----------
+        buf : buffer
+            What `encode` returned; the chunk refers to it.
+
+        Raises
+        ------
+        ValueError
+            If `buf` is not what `encode` returned.
+        """
+        return GroupedChunk(buf)
+
+
+def _checked(buf: Any) -> NDArray[Any]:
+    chunk = np.ascontiguousarray(ensure_ndarray(buf))
+    if chunk.dtype.str.encode() not in DTYPES:
+        raise ValueError(f"codes are of dtype {chunk.dtype}; they must be numbers of 1 to 8 bytes")
+    if chunk.nbytes >= MAX_BYTES:
+        raise ValueError(
+            f"a chunk of {chunk.nbytes} bytes is too large, the limit is {MAX_BYTES - 1}: "
+            "put fewer frames in a chunk"
+        )
+    return chunk if chunk.ndim else chunk.reshape(1)
+
+
+def _until_constant(chunk: NDArray[Any]) -> NDArray[Any]:
+    """Leave out the frames at the end that are of one value, bit for bit the same in all."""
+    bits = chunk.view(f"u{chunk.itemsize}")
+    frames = len(chunk) if chunk.size else 0
+    while frames and (bits[frames - 1] == bits.flat[-1]).all():
+        frames -= 1
+    return chunk[:frames]
+
+
+def groupable(frames: NDArray[Any]) -> bool:
+    """Return whether codes, shape (frames, ...), are such that their pixels can be grouped."""
+    integers = frames.dtype.kind in "iu" and frames.dtype.isnative
+    return integers and len(frames) >= FEWEST_FRAMES and frames.ndim > 1
+
+
+def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
+    pixels = frames.reshape(len(frames), -1)
+    codes = pixels.view(f"u{frames.itemsize}")
+    # read as unsigned numbers, negative codes would be far from the others
+    values = None if pixels.min() < 0 else values_in_use(codes)
+    if values is None:
+        return pack(codes, group_pixels(pixels))
+    numbers = renumber(codes, values)
+    return pack(numbers, group_pixels(numbers), values=values)
+
+
+def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a chunk in the layout in which it compresses better, given the grouped one."""
+    ratio = _sampled_ratio(grouped[HEADER.itemsize :], chunk)
+    if ratio < MARGIN:
+        return grouped
+    plain = _compressed(chunk)
+    if ratio < 1 / MARGIN and len(COMPRESSOR.encode(grouped)) < plain.size:
+        return grouped
+    return joined(PLAIN, chunk, body=[plain])
+
+
+def _sampled_ratio(packed: NDArray[np.uint8], chunk: NDArray[Any]) -> float:
+    """Estimate how the grouped codes compare with the plain ones; 1 if there are too few."""
+    sampled = min(packed.size / SAMPLED, chunk.nbytes / PLAIN_SAMPLED)
+    length = min(STRETCH, int(sampled / FEWEST_STRETCHES))
+    if length < SHORTEST_STRETCH:
+        return 1.0
+    sizes = (
+        _sampled_size(packed, COMPRESSOR, every=SAMPLED, length=length),
+        _sampled_size(chunk, PLAIN_COMPRESSOR, every=PLAIN_SAMPLED, length=length),
+    )
+    return sizes[0] / sizes[1]
+
+
+def _sampled_size(
+    values: NDArray[Any], compressor: Blosc, *, every: int, length: int = STRETCH
+) -> float:
+    """The compressed size of an array, from one in so many of its stretches of so many bytes."""
+    length //= values.itemsize
+    flat = values.reshape(-1)
+    whole = flat[: flat.size // length * length].reshape(-1, length)
+    sample = np.ascontiguousarray(whole[every // 2 :: every])
+    return len(compressor.encode(sample)) * flat.size / sample.size
+
+
+def _compressed(chunk: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.frombuffer(PLAIN_COMPRESSOR.encode(chunk), np.uint8)
+
+
+def _room(chunk: GroupedChunk, out: Any) -> NDArray[Any] | None:
+    """View `out` as the codes of a chunk."""
+    if out is None:
+        return None
+    room: NDArray[Any] = ensure_contiguous_ndarray(out).view(np.uint8)
+    size = chunk.shape[0] * chunk.shape[1] * chunk.dtype.itemsize
+    if room.size != size:
+        raise ValueError(f"out holds {room.size} bytes; the chunk has {size}")
+    return room.view(chunk.dtype).reshape(chunk.shape)

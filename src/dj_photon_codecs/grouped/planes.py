@@ -1,0 +1,175 @@
+"""Bits of the codes of like pixels, packed so that a byte holds 4 to 7 bits of information.
+
+A plane is 1, 2, 4 or 8 bits of the codes of some pixels, of 8, 4, 2 or 1 consecutive frames in a
+byte: so whole rows of pixels are packed and unpacked by a shift. 128 kB of like pixels lie
+together, as much as zstd codes with one table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.grouped.grouping import Kind
+
+__all__ = ["Plane", "planes_of", "planes_size"]
+
+STRETCH = 1 << 17  # bytes
+BYTE = 8  # bits
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Some bits of the codes of some pixels.
+
+    Attributes
+    ----------
+    bits, shift : int
+        How many bits there are, and how many of a code are below them.
+    stored : ndarray of uint8, shape (rows * pixels,)
+        One byte of each pixel a row; of `STRETCH` bytes of pixels all rows, then of the next.
+    rows : int
+        How many there are.
+    """
+
+    bits: int
+    shift: int
+    stored: NDArray[np.uint8]
+    rows: int
+
+    @property
+    def frames(self) -> int:
+        """The number of frames in a row."""
+        return 8 // self.bits
+
+    @property
+    def mask(self) -> int:
+        """The largest number of these bits."""
+        return (1 << self.bits) - 1
+
+    def pack(self, codes: NDArray[Any], *, start: int) -> None:
+        """Store these bits of consecutive frames, of which the first begins a row.
+
+        Parameters
+        ----------
+        codes : ndarray of unsigned integers, shape (frames, pixels)
+            Codes less their bases.
+        start : int
+            The number of the first frame.
+        """
+        rows = np.zeros((-(-len(codes) // self.frames), codes.shape[1]), np.uint8)
+        for place in range(min(self.frames, len(codes))):
+            bits = (codes[place :: self.frames] >> self.shift).astype(np.uint8)
+            bits &= self.mask
+            bits *= 1 << place * self.bits  # numpy shifts bytes to the left many times slower
+            rows[: len(bits)] |= bits
+        first = start // self.frames
+        whole, rest = self._stretches(first, first + len(rows))
+        split = whole[0].size
+        whole[...] = rows[:, :split].reshape(whole.shape)
+        rest[...] = rows[:, split:]
+
+    def unpack(self, start: int, stop: int, *, target: NDArray[Any], first: bool) -> None:
+        """Add these bits of some frames to their codes.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first frame, and the one after the last.
+        target : ndarray of unsigned integers, shape (frames, pixels)
+            Codes to add to, which do not have these bits.
+        first : bool
+            Whether the codes are not yet set, and are to be, rather than added to.
+        """
+        frame = start
+        while frame < stop:
+            rows, places = self._together(frame, stop)
+            codes = target[frame - start :][: rows * places].reshape(rows, places, -1)
+            self._spread(frame, codes, first=first)
+            frame += rows * places
+
+    def _together(self, frame: int, stop: int) -> tuple[int, int]:
+        """How many rows are unpacked at once from a frame on, and how many frames of each."""
+        place, left = frame % self.frames, stop - frame
+        if place == 0 and left >= self.frames:
+            return left // self.frames, self.frames
+        return 1, min(left, self.frames - place)
+
+    def _spread(self, frame: int, codes: NDArray[Any], *, first: bool) -> None:
+        """Add these bits to codes, shape (rows, frames of a row, pixels), from a frame on."""
+        row, place = divmod(frame, self.frames)
+        down = np.arange(place, place + codes.shape[1], dtype=np.uint8) * np.uint8(self.bits)
+        rows, down = self._read(row, row + len(codes))[:, np.newaxis], down[:, np.newaxis]
+        bits = np.right_shift(rows, down, out=codes if first and codes.itemsize == 1 else None)
+        bits &= self.mask
+        if self.shift:
+            # numpy shifts to the left many times slower than it multiplies
+            factor = codes.dtype.type(1 << self.shift)
+            bits = np.multiply(bits, factor, out=bits if codes.itemsize == 1 else None)
+        if not first:
+            codes |= bits
+        elif bits is not codes:
+            codes[...] = bits
+
+    def _read(self, first: int, last: int) -> NDArray[np.uint8]:
+        whole, rest = self._stretches(first, last)
+        split = whole[0].size
+        rows = np.empty((last - first, split + rest.shape[1]), np.uint8)
+        rows[:, :split].reshape(whole.shape)[...] = whole
+        rows[:, split:] = rest
+        return rows
+
+    def _stretches(self, first: int, last: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Some rows of all whole stretches of pixels, and of the pixels left."""
+        length = max(8, STRETCH // self.rows)
+        whole, rest = divmod(self.stored.size // self.rows, length)
+        split = whole * length * self.rows
+        stretches = self.stored[:split].reshape(whole, self.rows, length)
+        return (
+            stretches[:, first:last].swapaxes(0, 1),
+            self.stored[split:].reshape(self.rows, rest)[first:last],
+        )
+
+
+def planes_of(kind: Kind, frames: int, *, stored: NDArray[np.uint8]) -> list[Plane]:
+    """Return the planes of a kind of classes.
+
+    Parameters
+    ----------
+    kind : Kind
+        Its classes.
+    frames : int
+        How many there are.
+    stored : ndarray of uint8
+        At least as many bytes as they take.
+    """
+    planes, begin = [], 0
+    for bits, shift in _widths(kind):
+        rows = -(-frames * bits // 8)
+        end = begin + rows * (kind.stop - kind.start)
+        planes.append(Plane(bits, shift, stored[begin:end], rows))
+        begin = end
+    return planes
+
+
+def planes_size(kind: Kind, frames: int) -> int:
+    """Return how many bytes the planes of a kind of classes take."""
+    return sum(-(-frames * bits // 8) for bits, _ in _widths(kind)) * (kind.stop - kind.start)
+
+
+def _widths(kind: Kind) -> Iterator[tuple[int, int]]:
+    """The bits and shift of each plane: that of `bits`, then those of the low ones."""
+    if kind.bits:
+        yield kind.bits, kind.low
+    left = kind.low
+    for bits in (8, 4, 2, 1):
+        while left >= bits:
+            left -= bits
+            yield bits, left

@@ -1,0 +1,265 @@
+"""The layout is exact for every array, smaller for photons, and never larger than the plain one."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from numcodecs import Blosc, get_codec
+from numcodecs.registry import register_codec
+
+from dj_photon_codecs.grouped.chunk import CONSTANT, GROUPED, PLAIN
+from dj_photon_codecs.grouped.layout import (
+    COMPRESSOR,
+    FEWEST_FRAMES,
+    PLAIN_COMPRESSOR,
+    PLAIN_SAMPLED,
+    STRETCH,
+    GroupedLayout,
+    _sampled_size,
+    groupable,
+)
+
+INTEGERS = ["|u1", "<u2", "<u4", "<u8", "|i1", "<i2", "<i4", "<i8"]
+LAYOUT = GroupedLayout()
+
+
+def movie(rate: float = 2.0, shape: tuple[int, ...] = (100, 48, 40)) -> np.ndarray:
+    """Counts whose rate differs from pixel to pixel, over a factor of ten."""
+    rng = np.random.default_rng(0)
+    rates = np.geomspace(0.3, 3, shape[-1]) * np.geomspace(0.6, 1.7, shape[-2])[:, None] * rate
+    return rng.poisson(rates, shape).astype("<u2")
+
+
+KINDS = [
+    pytest.param(movie(), id="grouped"),
+    pytest.param(movie().astype("f4"), id="plain"),
+    pytest.param(np.zeros((100, 4, 4), "u2"), id="constant"),
+]
+
+
+def stored_bits(codes: np.ndarray) -> float:
+    return 8 * len(COMPRESSOR.encode(LAYOUT.encode(codes))) / codes.size
+
+
+def poisson_entropy(rates: np.ndarray) -> float:
+    """Mean entropy in bits, from the probabilities of all counts."""
+    counts = np.arange(600)
+    log_factorial = np.append(0, np.cumsum(np.log(counts[1:])))
+    log_p = counts * np.log(rates)[:, None] - rates[:, None] - log_factorial
+    return float(-(np.exp(log_p) * log_p).sum(axis=1).mean() / np.log(2))
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, "<f2", "<f4", "<f8", "|b1", ">u2", ">f8"])
+def test_every_dtype_comes_back(dtype):
+    codes = movie().astype(dtype)
+    decoded = LAYOUT.decode(LAYOUT.encode(codes))
+    assert decoded.tobytes() == codes.tobytes()
+    assert decoded.dtype == codes.dtype
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (100, 8, 8),
+        (1, 5, 5),
+        (7, 30, 30),
+        (FEWEST_FRAMES, 30, 30),
+        (50, 3, 20, 20),
+        (300, 1, 1),
+        (99, 40),
+        (500,),
+        (0, 4, 4),
+        (4, 0, 4),
+    ],
+    ids=str,
+)
+def test_every_shape_comes_back(shape):
+    codes = np.random.default_rng(0).poisson(3, shape).astype("u2")
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_extreme_values_come_back(dtype):
+    codes = movie(0.2).astype(dtype)
+    codes[5, 5, 5], codes[6, 6, 6] = np.iinfo(dtype).min, np.iinfo(dtype).max
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
+@pytest.mark.parametrize(
+    "turn", [np.asfortranarray, lambda x: x[::2, ::-1], lambda x: x.swapaxes(0, 2)]
+)
+def test_every_memory_order_comes_back(turn):
+    codes = turn(movie())
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
+@pytest.mark.parametrize("codes", KINDS)
+def test_decode_fills_out(codes):
+    stored = LAYOUT.encode(codes).tobytes()
+    out = np.empty_like(codes)
+    decoded = LAYOUT.decode(stored, out=out)
+    assert np.shares_memory(decoded, out)
+    assert (out == codes).all()
+    with pytest.raises(ValueError, match=r"out holds 6 bytes; the chunk has \d+"):
+        LAYOUT.decode(stored, out=np.empty(3, "u2"))
+
+
+@pytest.mark.parametrize(
+    ("rate", "bound"),
+    [(0.1, 1.30), (0.3, 1.25), (1, 1.18), (3, 1.12), (10, 1.12), (50, 1.12), (200, 1.15)],
+)
+def test_size_is_near_the_limit(rate, bound):
+    rates = np.random.default_rng(1).gamma(4, rate / 4, 30_000).clip(rate / 20)
+    codes = np.random.default_rng(2).poisson(rates, (100, 30_000)).astype("u2")
+    bits = stored_bits(codes.reshape(100, 150, 200))
+    limit = poisson_entropy(rates[::30])
+    # the rates of these pixels are as random as their photons, so they too have to be stored
+    assert bits < bound * limit + 0.02
+
+
+@pytest.mark.parametrize(("step", "entropy"), [(0.5, 3.05), (1.0, 2.10)])
+def test_codes_of_a_step_are_near_their_entropy(step, entropy):
+    rates = np.random.default_rng(1).uniform(5, 50, 30_000)
+    counts = np.random.default_rng(2).poisson(rates, (100, 30_000))
+    codes = np.rint(2 * np.sqrt(counts + 0.375) / step).astype("u1")
+    # these pixels are nothing like their neighbours, with which they share a class
+    assert stored_bits(codes.reshape(100, 150, 200)) < 1.12 * entropy + 0.02
+
+
+def test_holes_among_the_codes_take_no_space():
+    rates = np.random.default_rng(1).uniform(0.2, 0.6, 30_000)
+    counts = np.random.default_rng(2).poisson(rates, (100, 150 * 200)).reshape(100, 150, 200)
+    codes = np.rint(2 * np.sqrt(counts + 0.375) / 0.5).astype("u1")
+    assert sorted(set(codes.ravel().tolist()))[:4] == [2, 5, 6, 7]
+    assert stored_bits(codes) == pytest.approx(stored_bits(counts.astype("u1")), rel=0.01)
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
+def test_counts_that_were_multiplied_take_no_more_space():
+    codes = movie(shape=(100, 100, 100))
+    assert stored_bits(codes * np.uint16(500)) == pytest.approx(stored_bits(codes), rel=0.01)
+    assert (LAYOUT.decode(LAYOUT.encode(codes * np.uint16(500))) == 500 * codes.ravel()).all()
+
+
+def test_negative_codes_take_no_more_space():
+    codes = np.random.default_rng(0).normal(40, 4, (100, 100, 100)).astype("i2")
+    assert LAYOUT.encode(codes - 40)[0] == GROUPED
+    assert stored_bits(codes - 40) == pytest.approx(stored_bits(codes), rel=0.01)
+
+
+def test_classes_of_noise_win():
+    assert LAYOUT.encode(movie())[0] == GROUPED
+    assert stored_bits(movie()) < 8 * len(PLAIN_COMPRESSOR.encode(movie())) / movie().size
+
+
+def smooth(shape: tuple[int, ...]) -> np.ndarray:
+    """A movie that is correlated in time and space, without noise."""
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.integers(0, 2, shape), axis=0)
+    return (walk + np.arange(shape[-1]) * 7).astype("u2")
+
+
+@pytest.mark.parametrize("shape", [(60, 40, 40), (50, 256, 256)], ids=["all", "sample"])
+@pytest.mark.parametrize("kind", ["still", "smooth", "uniform", "float", "photons"])
+def test_nothing_is_larger_than_in_plain_order(kind, shape):
+    rng = np.random.default_rng(0)
+    codes = {
+        "still": lambda: np.broadcast_to(rng.integers(0, 4000, shape[1:], "u2"), shape),
+        "smooth": lambda: smooth(shape),
+        "uniform": lambda: rng.integers(0, 2**16, shape, "u2"),
+        "float": lambda: rng.normal(0, 1, shape).astype("f4"),
+        "photons": lambda: movie(2.0, shape),
+    }[kind]()
+    stored = LAYOUT.encode(codes)
+    assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
+    assert len(COMPRESSOR.encode(stored)) < len(PLAIN_COMPRESSOR.encode(codes.copy())) + 100
+    if kind in ("uniform", "float"):
+        assert stored[0] == PLAIN
+
+
+def test_the_sample_of_a_movie_that_flashes_is_of_all_its_frames():
+    rates = np.where(np.arange(100) % 32 == 16, 50.0, 0.05)[:, None, None]
+    codes = np.random.default_rng(2).poisson(rates, (100, 256, 256)).astype("u2")
+    estimate = _sampled_size(codes, PLAIN_COMPRESSOR, every=PLAIN_SAMPLED)
+    assert estimate == pytest.approx(len(PLAIN_COMPRESSOR.encode(codes)), rel=0.15)
+
+
+def test_a_sample_is_of_whole_stretches():
+    # what repeats within a stretch, and only there, is found if its codes stay together
+    once = np.random.default_rng(0).integers(0, 256, (200, 1, STRETCH // 8), "u1")
+    codes = once.repeat(8, axis=1)
+    estimate = _sampled_size(codes, PLAIN_COMPRESSOR, every=PLAIN_SAMPLED)
+    assert estimate == pytest.approx(codes.nbytes / 8, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(20, 12, 12), (100, 64, 64), (100, 200, 200)], ids=str)
+def test_a_plain_chunk_is_smaller_than_blosc_by_itself_makes_it(shape):
+    codes = np.random.default_rng(0).normal(0, 300, shape).astype("i2")
+    blosc = Blosc("zstd", 5, Blosc.BITSHUFFLE)
+    assert len(COMPRESSOR.encode(LAYOUT.encode(codes))) < len(blosc.encode(codes)) + 64
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [
+        ((8, 2, 2), "u2", True),
+        ((8, 2, 2), "<i8", True),
+        ((7, 2, 2), "u2", False),
+        ((8,), "u2", False),
+        ((8, 2, 2), "f4", False),
+        ((8, 2, 2), ">u2", False),
+    ],
+)
+def test_what_can_be_grouped(shape, dtype, expected):
+    assert groupable(np.zeros(shape, dtype)) is expected
+
+
+def test_frames_that_fill_the_last_chunk_take_no_space():
+    codes = movie()
+    codes[60:] = 0
+    alone, filled = (len(COMPRESSOR.encode(LAYOUT.encode(part))) for part in (codes[:60], codes))
+    assert filled == pytest.approx(alone, abs=8)
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
+def test_a_constant_chunk_is_a_header():
+    codes = np.full((100, 64, 64), -7, "i4")
+    stored = LAYOUT.encode(codes)
+    assert (stored[0], stored.size) == (CONSTANT, 32)
+    assert (LAYOUT.decode(stored) == -7).all()
+
+
+def test_negative_zero_is_not_zero():
+    codes = np.zeros((10, 4, 4), "f8")
+    codes[3:] = -0.0
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["c16", "U3", "M8[s]", "O"])
+def test_what_is_not_numbers_is_refused(dtype):
+    with pytest.raises(ValueError, match="they must be numbers of 1 to 8 bytes"):
+        LAYOUT.encode(np.zeros((3, 2, 2), dtype))
+
+
+def test_chunks_beyond_the_reach_of_blosc_are_refused(monkeypatch):
+    monkeypatch.setattr("dj_photon_codecs.grouped.layout.MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"of 1000 bytes is too large.* put fewer frames"):
+        LAYOUT.encode(np.zeros((10, 10, 10), "u1"))
+
+
+def test_configuration():
+    register_codec(GroupedLayout)
+    config = json.loads(json.dumps(LAYOUT.get_config()))
+    assert config == {"id": "photon.grouped"}
+    assert get_codec(config) == LAYOUT
+    assert pickle.loads(pickle.dumps(LAYOUT)) == LAYOUT
+    assert repr(LAYOUT) == "GroupedLayout()"
+
+
+def test_encoding_is_deterministic():
+    assert LAYOUT.encode(movie()).tobytes() == LAYOUT.encode(movie()).tobytes()
+
+
+def test_the_compressor_leaves_the_order_alone():
+    assert COMPRESSOR.shuffle == Blosc.NOSHUFFLE
