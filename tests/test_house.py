@@ -25,6 +25,7 @@ MODULES = {
 TOP = {"codecs"}
 MIDDLE = {
     "array",
+    "chunks",
     "compression",
     "dense.layout",
     "documents",

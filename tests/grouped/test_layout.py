@@ -243,7 +243,7 @@ def test_what_is_not_numbers_is_refused(dtype):
 
 
 def test_chunks_beyond_the_reach_of_blosc_are_refused(monkeypatch):
-    monkeypatch.setattr("dj_photon_codecs.grouped.layout.MAX_BYTES", 1000)
+    monkeypatch.setattr("dj_photon_codecs.chunks.MAX_BYTES", 1000)
     with pytest.raises(ValueError, match=r"of 1000 bytes is too large.* put fewer frames"):
         LAYOUT.encode(np.zeros((10, 10, 10), "u1"))
 

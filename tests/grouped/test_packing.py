@@ -96,16 +96,21 @@ def test_codes_may_be_numbers_of_values():
 
 def with_header(name: str, value: int) -> np.ndarray:
     bad = packed(chunk())
-    bad[: HEADER.itemsize].view(HEADER)[name] = value
+    bad[: HEADER.itemsize].view(HEADER)[name] = value % 2**32 if name == "itemsize" else value
     return bad
 
 
-@pytest.mark.parametrize("name", HEADER.names or ())
-@pytest.mark.parametrize("value", [0, 7, 2**31, 2**63])
+DAMAGED = [(name, value) for name in HEADER.names or () for value in (0, 7, 2**31, 2**63)]
+HARMLESS = [each for each in DAMAGED if (with_header(*each) == packed(chunk())).all()]
+
+
+def test_headers_that_say_the_same_are_no_damage():
+    assert HARMLESS == [("values", 0)]
+
+
+@pytest.mark.parametrize(("name", "value"), sorted(set(DAMAGED) - set(HARMLESS)))
 def test_damaged_headers_are_refused(name, value):
-    bad = with_header(name, value % 2**32 if name == "itemsize" else value)
-    if bad.tobytes() == packed(chunk()).tobytes():
-        pytest.skip("this is what it was")
+    bad = with_header(name, value)
     with pytest.raises(ValueError, match="damaged chunk: "):
         unpack(bad)
 

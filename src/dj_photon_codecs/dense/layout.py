@@ -6,10 +6,18 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
-from numcodecs import Blosc
 from numcodecs.abc import Codec
-from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
+from numcodecs.compat import ensure_contiguous_ndarray
 
+from dj_photon_codecs.chunks import (
+    DTYPES,
+    MAX_BYTES,
+    check_chunk,
+    count_varying,
+    decompress,
+    decompressed_size,
+    room_for,
+)
 from dj_photon_codecs.compression import Compression, choose_compression
 from dj_photon_codecs.dense.numbering import Numbering, number_codes
 from dj_photon_codecs.dense.packing import pack_dense, unpack_dense
@@ -21,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DenseLayout"]
 
-MAX_BYTES = 1 << 31  # of the codes of a chunk, as in Blosc
-BLOSC_HEADER = 16  # bytes
 PLAIN, GROUPED, DENSE = range(3)
 HEADER = np.dtype(
     [
@@ -37,11 +43,6 @@ HEADER = np.dtype(
         ("unit", "<u8"),
     ]
 )
-DTYPES = {
-    dtype.str.encode(): dtype
-    for code in "?bhilqBHILQefd"
-    for dtype in (np.dtype(code), np.dtype(code).newbyteorder())
-}
 SQUARES = 1 << 16
 
 
@@ -87,7 +88,7 @@ class DenseLayout(Codec):  # type: ignore[misc]
         ValueError
             If the codes are not numbers of at most 8 bytes, or are 2 GiB or more.
         """
-        chunk = _checked(buf)
+        chunk = check_chunk(buf)
         dense = _dense(chunk)
         other = _other(chunk)
         smaller = other if dense is None or len(other) < len(dense) else dense
@@ -115,15 +116,14 @@ class DenseLayout(Codec):  # type: ignore[misc]
         """
         stored = ensure_contiguous_ndarray(buf).view(np.uint8)
         chunk = _described(stored)
-        codes = _room(chunk, out)
+        codes = room_for(math.prod(chunk.shape), chunk.dtype, out)
         body = stored[HEADER.itemsize :]
         if chunk.layout == DENSE:
             _read_dense(chunk, body, codes=codes)
         elif chunk.layout == GROUPED:
             _read_grouped(chunk, body, codes=codes)
         else:
-            _check_blosc(body, least=codes.nbytes, most=codes.nbytes)
-            _blosc(body, out=codes)
+            decompress(body, out=codes)
         return codes
 
 
@@ -139,22 +139,10 @@ class _Chunk(NamedTuple):
     unit: int
 
 
-def _checked(buf: Any) -> NDArray[Any]:
-    chunk = np.ascontiguousarray(ensure_ndarray(buf))
-    if chunk.dtype.str.encode() not in DTYPES:
-        raise ValueError(f"codes are of dtype {chunk.dtype}; they must be numbers of 1 to 8 bytes")
-    if chunk.nbytes >= MAX_BYTES:
-        raise ValueError(
-            f"a chunk of {chunk.nbytes} bytes is too large, the limit is {MAX_BYTES - 1}: "
-            "put fewer frames in a chunk"
-        )
-    return chunk
-
-
 def _dense(chunk: NDArray[Any]) -> bytes | None:
     """Store codes densely, unless they are no integers, or vary too much."""
     frames = chunk.reshape(_shape(chunk))
-    known = frames[: _varying(frames)]
+    known = frames[: count_varying(frames)]
     if not known.size:
         return _header(DENSE, chunk, known=0)
     if chunk.dtype.kind not in "iu" or not chunk.dtype.isnative:
@@ -174,15 +162,6 @@ def _other(chunk: NDArray[Any]) -> bytes:
         choice = choose_compression(chunk)
     layout = PLAIN if choice.layout is None else GROUPED
     return _header(layout, chunk, known=len(chunk) if chunk.ndim else 1) + choice.encode(chunk)
-
-
-def _varying(frames: NDArray[Any]) -> int:
-    """Count the frames before those that are of one value, bit for bit the same in all."""
-    bits = frames.view(f"u{frames.itemsize}")
-    known = len(frames) if frames.size else 0
-    while known and (bits[known - 1] == bits.flat[-1]).all():
-        known -= 1
-    return known
 
 
 def _shape(chunk: NDArray[Any]) -> tuple[int, int, int]:
@@ -237,19 +216,6 @@ def _described(stored: NDArray[np.uint8]) -> _Chunk:
     )
 
 
-def _room(chunk: _Chunk, out: Any) -> NDArray[Any]:
-    """Return where to put the codes of a chunk, flat."""
-    size = int(np.prod(chunk.shape, dtype=np.int64))
-    if out is None:
-        return np.empty(size, chunk.dtype)
-    room: NDArray[Any] = ensure_contiguous_ndarray(out).view(np.uint8)
-    if room.size != size * chunk.dtype.itemsize:
-        raise ValueError(
-            f"out holds {room.size} bytes; the chunk has {size * chunk.dtype.itemsize}"
-        )
-    return room.view(chunk.dtype)
-
-
 def _read_dense(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]) -> None:
     frames = codes.reshape(chunk.shape)
     frames[chunk.known :] = chunk.last
@@ -265,7 +231,10 @@ def _read_dense(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]) 
 
 
 def _read_grouped(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]) -> None:
-    grouped = GroupedLayout().open(_decompressed(body, most=2 * codes.nbytes + SQUARES))
+    size = decompressed_size(body, least=0, most=2 * codes.nbytes + SQUARES)
+    decompressed = np.empty(size, np.uint8)
+    decompress(body, out=decompressed)
+    grouped = GroupedLayout().open(decompressed)
     shape = chunk.shape[0], chunk.shape[1] * chunk.shape[2]
     if grouped.shape != shape or grouped.dtype != chunk.dtype:
         raise ValueError(
@@ -273,25 +242,3 @@ def _read_grouped(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]
             f"{chunk.dtype}"
         )
     grouped.frames(0, shape[0], out=codes.reshape(shape))
-
-
-def _decompressed(body: NDArray[np.uint8], *, most: int) -> NDArray[np.uint8]:
-    size = _check_blosc(body, least=0, most=most)
-    room = np.empty(size, np.uint8)
-    _blosc(body, out=room)
-    return room
-
-
-def _check_blosc(body: NDArray[np.uint8], *, least: int, most: int) -> int:
-    # Blosc believes its header: a size that is too large would be read beyond the buffer.
-    sizes = body[4:16].view("<u4").tolist() if body.size >= BLOSC_HEADER else [0, 0, -1]
-    if not least <= sizes[0] <= most or sizes[2] != body.size:
-        raise ValueError(f"damaged chunk: {body.size} bytes for {least} to {most} bytes of codes")
-    return int(sizes[0])
-
-
-def _blosc(body: NDArray[np.uint8], *, out: NDArray[Any]) -> None:
-    try:
-        Blosc().decode(body, out=out)
-    except RuntimeError as error:
-        raise ValueError(f"damaged chunk: {error}") from error

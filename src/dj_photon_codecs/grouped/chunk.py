@@ -6,29 +6,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numcodecs import Blosc
 from numcodecs.compat import ensure_contiguous_ndarray
 
-from dj_photon_codecs.grouped.packing import MAX_BYTES, PackedChunk
+from dj_photon_codecs.chunks import DTYPES, MAX_BYTES, decompress
+from dj_photon_codecs.grouped.packing import PackedChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["CONSTANT", "DTYPES", "GROUPED", "HEADER", "PLAIN", "GroupedChunk", "joined"]
+__all__ = ["CONSTANT", "GROUPED", "HEADER", "PLAIN", "GroupedChunk", "joined"]
 
 PLAIN, GROUPED, CONSTANT = range(3)
 HEADER = np.dtype(
     [("layout", "u1"), ("dtype", "S7"), ("frames", "<u8"), ("pixels", "<u8"), ("last", "V8")]
 )
-DTYPES = {
-    dtype.str.encode(): dtype
-    for code in "?bhilqBHILQefd"
-    for dtype in (np.dtype(code), np.dtype(code).newbyteorder())
-}
-BLOSC = Blosc()  # its chunks say how they were compressed
-BLOSC_HEADER = 16  # bytes
 
 
 class GroupedChunk:
@@ -97,7 +90,7 @@ class GroupedChunk:
             known = self._read_packed(start, stop, codes=codes)
             codes[known:] = self._last
         elif shape == self.shape:
-            _decompress(self._plain, codes)
+            decompress(self._plain, out=codes)
         else:
             codes[...] = self._codes[start:stop]
         return codes
@@ -114,17 +107,6 @@ class GroupedChunk:
     def _codes(self) -> NDArray[Any]:
         """All codes of a chunk in plain order, which is compressed as a whole."""
         return self.frames(0, self.shape[0])
-
-
-def _decompress(body: NDArray[np.uint8], codes: NDArray[Any]) -> None:
-    # Blosc believes its header: a size that is too large would be read beyond the buffer.
-    sizes = body[4:16].view("<u4").tolist() if body.size >= BLOSC_HEADER else []
-    if sizes[0::2] != [codes.nbytes, body.size]:
-        raise ValueError(f"damaged chunk: {body.size} bytes for {codes.nbytes} bytes of codes")
-    try:
-        BLOSC.decode(body, out=codes)
-    except RuntimeError as error:
-        raise ValueError(f"damaged chunk: {error}") from error
 
 
 def _grouped(body: NDArray[np.uint8], shape: tuple[int, int], *, itemsize: int) -> PackedChunk:

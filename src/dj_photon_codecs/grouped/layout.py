@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numcodecs import Blosc
 from numcodecs.abc import Codec
-from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
 from numpy.typing import NDArray
 
+from dj_photon_codecs.chunks import check_chunk, count_varying, room_for
 from dj_photon_codecs.grouped.chunk import (
     CONSTANT,
-    DTYPES,
     GROUPED,
     HEADER,
     PLAIN,
@@ -24,7 +23,7 @@ from dj_photon_codecs.grouped.chunk import (
     joined,
 )
 from dj_photon_codecs.grouped.grouping import group_pixels
-from dj_photon_codecs.grouped.packing import MAX_BYTES, pack
+from dj_photon_codecs.grouped.packing import pack
 from dj_photon_codecs.grouped.renumbering import renumber, values_in_use
 
 __all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
@@ -85,8 +84,8 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         ValueError
             If the codes are not numbers of at most 8 bytes, or are 2 GiB or more.
         """
-        chunk = _checked(buf)
-        frames = _until_constant(chunk)
+        chunk = np.atleast_1d(check_chunk(buf))
+        frames = chunk[: count_varying(chunk)]
         if not len(frames):
             return joined(CONSTANT, chunk)
         if not groupable(frames):
@@ -114,7 +113,8 @@ class GroupedLayout(Codec):  # type: ignore[misc]
             If `buf` is not what `encode` returned, or `out` is of another size.
         """
         chunk = GroupedChunk(buf)
-        return chunk.frames(0, chunk.shape[0], out=_room(chunk, out)).reshape(-1)
+        codes = room_for(chunk.shape[0] * chunk.shape[1], chunk.dtype, out)
+        return chunk.frames(0, chunk.shape[0], out=codes.reshape(chunk.shape)).reshape(-1)
 
     def open(self, buf: Any) -> GroupedChunk:
         """Return a chunk of which single frames are to be decoded.
@@ -130,27 +130,6 @@ class GroupedLayout(Codec):  # type: ignore[misc]
             If `buf` is not what `encode` returned.
         """
         return GroupedChunk(buf)
-
-
-def _checked(buf: Any) -> NDArray[Any]:
-    chunk = np.ascontiguousarray(ensure_ndarray(buf))
-    if chunk.dtype.str.encode() not in DTYPES:
-        raise ValueError(f"codes are of dtype {chunk.dtype}; they must be numbers of 1 to 8 bytes")
-    if chunk.nbytes >= MAX_BYTES:
-        raise ValueError(
-            f"a chunk of {chunk.nbytes} bytes is too large, the limit is {MAX_BYTES - 1}: "
-            "put fewer frames in a chunk"
-        )
-    return chunk if chunk.ndim else chunk.reshape(1)
-
-
-def _until_constant(chunk: NDArray[Any]) -> NDArray[Any]:
-    """Leave out the frames at the end that are of one value, bit for bit the same in all."""
-    bits = chunk.view(f"u{chunk.itemsize}")
-    frames = len(chunk) if chunk.size else 0
-    while frames and (bits[frames - 1] == bits.flat[-1]).all():
-        frames -= 1
-    return chunk[:frames]
 
 
 def groupable(frames: NDArray[Any]) -> bool:
@@ -207,14 +186,3 @@ def _sampled_size(
 
 def _compressed(chunk: NDArray[Any]) -> NDArray[np.uint8]:
     return np.frombuffer(PLAIN_COMPRESSOR.encode(chunk), np.uint8)
-
-
-def _room(chunk: GroupedChunk, out: Any) -> NDArray[Any] | None:
-    """View `out` as the codes of a chunk."""
-    if out is None:
-        return None
-    room: NDArray[Any] = ensure_contiguous_ndarray(out).view(np.uint8)
-    size = chunk.shape[0] * chunk.shape[1] * chunk.dtype.itemsize
-    if room.size != size:
-        raise ValueError(f"out holds {room.size} bytes; the chunk has {size}")
-    return room.view(chunk.dtype).reshape(chunk.shape)
