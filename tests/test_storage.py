@@ -27,6 +27,7 @@ from dj_photon_codecs import writing
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import Compression
+from dj_photon_codecs.dense.layout import DenseLayout
 from dj_photon_codecs.documents import Documents
 from dj_photon_codecs.filter import AnscombeFilter
 from dj_photon_codecs.grouped.layout import GroupedLayout
@@ -929,6 +930,68 @@ def test_a_copy_that_fails_leaves_nothing(stored, folder):
             stored.movie.movie_store,
             WatchedFiles(failing_at(4, DiskFullError("full"))),
             str(folder / "a" / "copy.zarr"),
+        )
+
+    assert tree(folder) == before
+
+
+ARCHIVE = Compression(None, DenseLayout())
+KINDS = {
+    "counts": photon_counts((230, 8, 9)),
+    "camera": CameraMovie(camera_values(), CAMERA),
+    "steps": CameraMovie(camera_values(), CAMERA, step=0.5),
+    "fractions": CameraMovie(camera_values(dtype="f4"), CAMERA),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_copy_may_be_compressed_otherwise_and_back(kind, place, folder):
+    movie = store_movie(kind, local_files(), folder / "movie.zarr")
+    source = movie.movie_store
+
+    dense = copy_movie(source, place.fs, place.path, compression=ARCHIVE)
+
+    assert [each["id"] for each in dense["zarray"]["filters"]] == [
+        "photon.anscombe",
+        "photon.dense",
+    ]
+    assert dense["zarray"]["compressor"] is None
+    archived = open_movie(place.fs, place.path, dense)
+    assert archived.verify() == []
+    for view in ("raw", "photons"):
+        np.testing.assert_array_equal(
+            getattr(archived, view)[:], getattr(movie, view)[:], strict=True
+        )
+    np.testing.assert_array_equal(archived[:], movie[:], strict=True)
+    kept = {name: each for name, each in movie.attrs.items() if name != "crc32c"}
+    assert {name: each for name, each in archived.attrs.items() if name != "crc32c"} == kept
+
+    back = copy_movie(archived.movie_store, local_files(), str(folder / "back.zarr"))
+
+    assert "photon.dense" not in [each["id"] for each in back["zarray"]["filters"]]
+    restored = open_movie(local_files(), str(folder / "back.zarr"), back)
+    np.testing.assert_array_equal(restored[:], movie[:], strict=True)
+    assert restored.verify() == []
+
+
+def test_what_is_compressed_as_is_wanted_is_copied_as_it_is(folder):
+    movie = store_movie(photon_counts(), local_files(), folder / "movie.zarr", compression=ARCHIVE)
+
+    copy_movie(movie.movie_store, local_files(), str(folder / "copy.zarr"), compression=ARCHIVE)
+
+    assert tree(folder / "copy.zarr") == tree(folder / "movie.zarr")
+
+
+def test_a_damaged_movie_is_not_compressed_otherwise(stored, folder):
+    (stored.folder / "1.0.0").write_bytes(b"")
+    before = tree(folder)
+
+    with pytest.raises(ChunkError, match=r"chunk 1\.0\.0 of .* is damaged"):
+        copy_movie(
+            stored.movie.movie_store,
+            local_files(),
+            str(folder / "a" / "copy.zarr"),
+            compression=ARCHIVE,
         )
 
     assert tree(folder) == before

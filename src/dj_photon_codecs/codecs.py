@@ -97,7 +97,7 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         Parameters
         ----------
         value : numpy.ndarray, CameraMovie or PhotonArray
-            The movie. One that was fetched is copied, undecoded.
+            The movie. One that was fetched is copied: its codes, compressed as this type does.
         key : dict, optional
             The primary key, as far as it is known; a part of the path.
         context : dict, optional
@@ -178,7 +178,7 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
 
     def _write(self, value: Any, fs: Any, path: str) -> Documents:
         if isinstance(value, PhotonArray):
-            return copy_movie(value.movie_store, fs, path)
+            return copy_movie(value.movie_store, fs, path, compression=self._compression())
         movie, counts = self._as_movie(value)
         return write_movie(
             movie,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numcodecs.abc import Codec
     from numpy.typing import NDArray
 
-__all__ = ["Compression", "choose_compression"]
+__all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
 # Samples, each larger than the one before, as far as it takes: codes, columns of a patch, and how
 # large a way may be on them, relative to the layout of the house, to be tried on the next.

@@ -17,8 +17,6 @@ import numpy as np
 from dj_photon_codecs.filter import AnscombeFilter, LinearFilter
 
 if TYPE_CHECKING:
-    from numcodecs.abc import Codec
-
     from dj_photon_codecs.compression import Compression
     from dj_photon_codecs.movies import CameraMovie
     from dj_photon_codecs.quantization import DecodeTable
@@ -29,6 +27,8 @@ __all__ = [
     "check_documents",
     "chunk_checksums",
     "describe",
+    "describe_recompressed",
+    "is_compressed_by",
     "linear_view",
     "split_transform",
 ]
@@ -90,6 +90,7 @@ def describe(
         variance=given.variance,
         step=movie.step,
     )
+    filters, compressor = _described(compression)
     shape = [int(length) for length in movie.values.shape]
     zarray = {
         "zarr_format": 2,
@@ -98,8 +99,8 @@ def describe(
         "dtype": "<f8",
         "order": "C",
         "fill_value": "NaN",
-        "filters": [_config(transform), *filter(None, [_config(compression.layout)])],
-        "compressor": _config(compression.compressor),
+        "filters": [dict(transform.get_config()), *filters],
+        "compressor": compressor,
         "dimension_separator": ".",
     }
     zattrs = {
@@ -117,6 +118,36 @@ def describe(
     if table is not None:
         zattrs["decode_table"] = table.to_dict()
     return Documents(zarray=zarray, zattrs=zattrs)
+
+
+def describe_recompressed(
+    documents: Documents, compression: Compression, *, checksums: list[str]
+) -> Documents:
+    """Describe the codes of a movie, all else unchanged, after they went through something else.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of a stored movie.
+    compression : Compression
+        What its codes now went through.
+    checksums : list of str
+        As in `describe`.
+    """
+    filters, compressor = _described(compression)
+    transform, _ = _split_filters(documents["zarray"])
+    zarray = documents["zarray"] | {
+        "filters": [*transform, *filters] or None,
+        "compressor": compressor,
+    }
+    zattrs = documents["zattrs"] | {"crc32c": "".join(checksums)}
+    return Documents(zarray=zarray, zattrs=zattrs)
+
+
+def is_compressed_by(documents: Documents, compression: Compression) -> bool:
+    """Return whether the codes of a movie went through this, and nothing else."""
+    _, filters = _split_filters(documents["zarray"])
+    return (filters, documents["zarray"]["compressor"]) == _described(compression)
 
 
 def check_documents(documents: Documents) -> None:
@@ -205,12 +236,12 @@ def split_transform(
     Documents
         The codes described as an array of their own over the same chunks.
     """
-    filters = documents["zarray"]["filters"] or []
-    kind = TRANSFORMS.get(filters[0]["id"]) if filters else None
-    if kind is None:
-        return None, documents
-    transform = kind(**{name: each for name, each in filters[0].items() if name != "id"})
-    return transform, _with_array(documents, dtype=transform.codes, filters=filters[1:])
+    transforms, filters = _split_filters(documents["zarray"])
+    for config in transforms:
+        parameters = {name: each for name, each in config.items() if name != "id"}
+        transform = TRANSFORMS[config["id"]](**parameters)
+        return transform, _with_array(documents, dtype=transform.codes, filters=filters)
+    return None, documents
 
 
 def linear_view(documents: Documents, unit: Unit) -> Documents | None:
@@ -254,8 +285,13 @@ def _writers() -> tuple[tuple[str, str], ...]:
     return tuple((name, version(name)) for name in WRITERS)
 
 
-def _config(codec: Codec | None) -> Document | None:
-    return None if codec is None else dict(codec.get_config())
+def _described(compression: Compression) -> tuple[list[Document], Document | None]:
+    """The filter and the compressor that codes went through, as ``.zarray`` names them."""
+    layout, compressor = (
+        None if codec is None else dict(codec.get_config())
+        for codec in (compression.layout, compression.compressor)
+    )
+    return ([] if layout is None else [layout]), compressor
 
 
 def _dimensions(number: int) -> list[str]:
@@ -266,6 +302,13 @@ def _dimensions(number: int) -> list[str]:
 def _codec_names(zarray: Document) -> list[Any]:
     codecs = [*(zarray.get("filters") or ()), zarray.get("compressor") or {}]
     return [codec.get("id") for codec in codecs]
+
+
+def _split_filters(zarray: Document) -> tuple[list[Document], list[Document]]:
+    """The transform, if there is one, and what comes after it."""
+    filters = zarray["filters"] or []
+    first = 1 if filters and filters[0]["id"] in TRANSFORMS else 0
+    return filters[:first], filters[first:]
 
 
 def _with_array(documents: Documents, *, dtype: str, filters: list[Document]) -> Documents:

@@ -19,9 +19,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numcodecs.blosc
 import numpy as np
 
-from dj_photon_codecs.compression import choose_compression
-from dj_photon_codecs.documents import NAMES, Documents, chunk_checksums, describe
+from dj_photon_codecs.compression import CANDIDATES, choose_compression
+from dj_photon_codecs.documents import (
+    NAMES,
+    Documents,
+    chunk_checksums,
+    describe,
+    describe_recompressed,
+    is_compressed_by,
+    split_transform,
+)
 from dj_photon_codecs.forking import keep_across_forks
+from dj_photon_codecs.frames import zarr_array
 from dj_photon_codecs.movies import code_dtype, codes, decode_table
 from dj_photon_codecs.processors import usable_processors
 from dj_photon_codecs.storage import crc32c
@@ -29,6 +38,7 @@ from dj_photon_codecs.storage import crc32c
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import zarr
     from fsspec import AbstractFileSystem
     from numpy.typing import NDArray
 
@@ -93,8 +103,7 @@ def write_movie(
         compression = _smallest(movie, frames, dtype=dtype)
     encoded = _Encoded(movie, dtype, frames, compression, decode_table(movie, found))
     chunk_bytes = frames * math.prod(movie.values.shape[1:]) * dtype.itemsize
-    workers = max(1, min(WORKERS, BUDGET // (3 * chunk_bytes)))
-    return _write(encoded, fs, path, workers=workers)
+    return _write(encoded, fs, path, workers=_workers(chunk_bytes))
 
 
 def _smallest(movie: CameraMovie, frames: int, *, dtype: np.dtype[Any]) -> Compression:
@@ -108,8 +117,14 @@ def _smallest(movie: CameraMovie, frames: int, *, dtype: np.dtype[Any]) -> Compr
     return choose_compression(values, codes=sample_codes)
 
 
-def copy_movie(source: MovieStore, fs: AbstractFileSystem, path: str) -> Documents:
-    """Copy a stored movie, its codes undecoded and its documents unchanged.
+def copy_movie(
+    source: MovieStore,
+    fs: AbstractFileSystem,
+    path: str,
+    *,
+    compression: Compression | None = None,
+) -> Documents:
+    """Copy a stored movie: the same codes and calibration, compressed as is wanted.
 
     Parameters
     ----------
@@ -117,18 +132,43 @@ def copy_movie(source: MovieStore, fs: AbstractFileSystem, path: str) -> Documen
         The movie to copy; each chunk is checked on the way.
     fs, path
         Where to write it, as in `write_movie`.
+    compression : Compression, optional
+        What the codes shall go through, as in `write_movie`. Chunks that went through this, or by
+        default through any that might be chosen, are copied as they are, undecoded; and so is a
+        movie that was stored as plain values by another program.
 
     Returns
     -------
     Documents
-        Those of the source.
+        Those of the copy.
 
     Raises
     ------
     ChunkError
         If a chunk of the source is missing or damaged. Nothing is left at `path` then.
     """
-    return _write(_Copied(source), fs, path, workers=WORKERS)
+    wanted = CANDIDATES if compression is None else (compression,)
+    transform, described = split_transform(source.documents)
+    if transform is None or any(is_compressed_by(source.documents, each) for each in wanted):
+        return _write(_Copied(source), fs, path, workers=WORKERS)
+    array = zarr_array(source.with_documents(described))
+    if compression is None:
+        compression = choose_compression(_block(array, (0,) * array.ndim))
+    chunk_bytes = math.prod(array.chunks) * array.dtype.itemsize
+    recompressed = _Recompressed(source, array, compression)
+    return _write(recompressed, fs, path, workers=_workers(chunk_bytes))
+
+
+def _workers(chunk_bytes: int) -> int:
+    return max(1, min(WORKERS, BUDGET // (3 * chunk_bytes)))
+
+
+def _block(array: zarr.Array[Any], index: tuple[int, ...]) -> NDArray[Any]:
+    """A whole chunk of codes, filled up with zeros where the array ends before it."""
+    codes = np.zeros(array.chunks, array.dtype)
+    known: NDArray[Any] = np.asarray(array.blocks[index])
+    codes[tuple(map(slice, known.shape))] = known
+    return codes
 
 
 class _Chunks(Protocol):
@@ -184,6 +224,21 @@ class _Copied:
 
     def documents(self, _checksums: list[str]) -> Documents:
         return self.source.documents
+
+
+@dataclass(frozen=True)
+class _Recompressed(_Copied):
+    """The codes of a stored movie, as their chunks will be."""
+
+    array: zarr.Array[Any]
+    compression: Compression
+
+    def chunk(self, index: int) -> bytes:
+        place = np.unravel_index(index, self.array.cdata_shape)
+        return self.compression.encode(_block(self.array, tuple(map(int, place))))
+
+    def documents(self, checksums: list[str]) -> Documents:
+        return describe_recompressed(self.source.documents, self.compression, checksums=checksums)
 
 
 def _write(chunks: _Chunks, fs: AbstractFileSystem, path: str, *, workers: int) -> Documents:

@@ -21,7 +21,7 @@ from dj_photon_codecs.dense.layout import (
     _header,
 )
 from dj_photon_codecs.grouped.layout import COMPRESSOR, PLAIN_COMPRESSOR, GroupedLayout
-from tests.tables import photons, row_of, transformed
+from tests.tables import declare_recording, photons, row_of, transformed
 
 INTEGERS = ["|u1", "<u2", "<u4", "<u8", "|i1", "<i2", "<i4", "<i8"]
 LAYOUT = DenseLayout()
@@ -358,6 +358,30 @@ def test_a_movie_in_the_densest_profile_comes_back(schema, store):
     zarray = row_of(Archive, "movie")[".zarray"]
     assert zarray["filters"][1:] == [{"id": "photon.dense"}]
     assert zarray["compressor"] is None
+
+
+def test_fetched_movies_move_to_the_archive_and_back(schema):
+    recording = declare_recording(schema)
+
+    @schema
+    class Archive(dj.Manual):
+        definition = """
+        archive_id : int32
+        ---
+        movie : <photon_dense@imaging>
+        """
+
+    counts = photons(230, shape=(24, 20))
+    recording.insert1({"recording_id": 1, "movie": counts})
+    Archive.insert1({"archive_id": 1, "movie": recording.fetch1("movie")})
+    recording.insert1({"recording_id": 2, "movie": Archive.fetch1("movie")})
+
+    filters = row_of(Archive, "movie")[".zarray"]["filters"]
+    assert filters[1:] == [{"id": "photon.dense"}]
+    np.testing.assert_array_equal(Archive.fetch1("movie").raw[:], counts, strict=True)
+    back = recording & {"recording_id": 2}
+    assert {"id": "photon.dense"} not in row_of(back, "movie")[".zarray"]["filters"]
+    np.testing.assert_array_equal(back.fetch1("movie").raw[:], counts, strict=True)
 
 
 def test_the_codec_is_at_the_top_of_the_package():
