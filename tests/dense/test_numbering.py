@@ -26,12 +26,33 @@ def test_codes_come_back_at_either_end_of_a_dtype(dtype, end):
     np.testing.assert_array_equal(restored(codes), codes, strict=True)
 
 
-@pytest.mark.parametrize("unit", [1, 16, 77])
+@pytest.mark.parametrize("unit", [1, 2, 16, 77])
 def test_what_all_have_in_common_is_left_out(unit):
     codes = np.random.default_rng(0).poisson(5, (20, 30, 30)).astype("i4") * unit - 1000
     numbers, numbering = number_codes(codes, most=100)  # type: ignore[misc]
     assert (numbers.dtype, numbering.lowest, numbering.unit) == (np.uint8, -1000, unit)
     np.testing.assert_array_equal(restored(codes), codes, strict=True)
+
+
+def test_what_only_the_first_frame_has_in_common_is_not():
+    codes = np.array([[[0, 48, 96]], [[16, 40, 8]]], "u2")
+    numbers, numbering = number_codes(codes, most=100)  # type: ignore[misc]
+    assert (numbers.max(), numbering.unit) == (12, 8)
+    np.testing.assert_array_equal(restored(codes), codes, strict=True)
+
+
+def test_codes_of_one_value_come_back():
+    codes = np.full((3, 4, 5), -7, "i2")
+    numbers, numbering = number_codes(codes, most=100)  # type: ignore[misc]
+    assert (numbers.max(), numbering.lowest, numbering.unit) == (0, -7, 1)
+    np.testing.assert_array_equal(restored(codes), codes, strict=True)
+
+
+def test_holes_between_few_codes_are_left():
+    codes = np.random.default_rng(0).integers(0, 40_000, (2, 5, 5)).astype("u2")
+    numbers, numbering = number_codes(codes, most=1 << 24)  # type: ignore[misc]
+    assert numbering.values.size == 0
+    assert numbers.max() == (codes.max() - codes.min()) // numbering.unit
 
 
 def test_holes_are_left_out():
