@@ -311,6 +311,13 @@ def test_a_dark_movie_with_a_few_photons_comes_back():
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
 
 
+@pytest.mark.parametrize("value", [0, 9, 255])
+def test_last_frames_of_one_value_come_back(value):
+    codes = movie(3, (20, 24, 24))
+    codes[0, 0, 0], codes[15:] = 5, value
+    assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
+
+
 def test_a_chunk_of_a_later_version_is_refused():
     stored = LAYOUT.encode(movie()).copy()
     stored[0] = 77
