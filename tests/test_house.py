@@ -47,7 +47,7 @@ LIBRARIES = [
     {"numpy", "numcodecs", "zarr", "fsspec", "google_crc32c", "datajoint"},
 ]
 # Extras, and what is slow to import, are imported where they are used: never with the module.
-WHEN_ASKED_FOR = {"matplotlib", "mpl_toolkits", "anscombe_transform", "pcodec"}
+WHEN_ASKED_FOR = {"matplotlib", "mpl_toolkits", "anscombe_transform"}
 
 LONGEST = 300  # lines of code
 modules = pytest.mark.parametrize("name", MODULES)

@@ -194,7 +194,7 @@ class PhotonDenseCodec(PhotonCodec):
     """The same for archives: ``movie : <photon_dense@store>``, as small as the noise allows.
 
     A movie of counts is within 1 to 3 % of Shannon's limit, some 5 % smaller than as
-    ``<photon@store>``, real ones up to 20 %. Encoding and decoding take more than ten times as
+    ``<photon@store>``, real ones up to 20 %. Encoding and decoding take about ten times as
     long, and to read a frame, its whole chunk is decoded.
     """
 

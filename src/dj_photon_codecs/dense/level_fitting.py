@@ -25,7 +25,6 @@ __all__ = ["Outline", "fit_levels", "outline_levels"]
 
 Outline = tuple["NDArray[Any]", "NDArray[np.uint8]"]  # levels without their tables, and low bits
 
-SYMBOLS = ESCAPE + 1
 FINEST_STEP = 0.1  # sigma, of a level
 LEVEL_COST = 28  # sigma**3; a level's bits, over those a sample costs for a step of one sigma
 MOST_LEVELS = 1 << 14

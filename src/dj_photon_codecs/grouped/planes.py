@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Plane", "planes_of", "planes_size"]
 
 STRETCH = 1 << 17  # bytes
-BYTE = 8  # bits
 
 
 @dataclass(frozen=True)
