@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numcodecs import Blosc
 
+from dj_photon_codecs.grouped.entropy import noise_entropy
 from dj_photon_codecs.grouped.layout import COMPRESSOR, GroupedLayout, groupable
 
 if TYPE_CHECKING:
@@ -18,13 +19,37 @@ if TYPE_CHECKING:
 
 __all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
-# Samples, each larger than the one before, as far as it takes: codes, columns of a patch, and how
-# large a way may be on them, relative to the layout of the house, to be tried on the next.
-ROUNDS = ((1 << 15, 16, 1.06), (1 << 18, 64, 1.0), (1 << 22, 1 << 16, 1.0))
-CLOSE = 1.06  # for codes that cannot be grouped, on all samples
 HANDICAP = 1.3  # on small samples, whose classes hold few pixels, the layout is as much too large
 ROWS = 4  # of a patch
 GOLDEN = 0.618  # of the width of a frame, from a patch to the next
+
+
+class Round(NamedTuple):
+    """A sample, on which ways are compared.
+
+    Attributes
+    ----------
+    size : int
+        Codes.
+    columns : int
+        Of a patch.
+    groupable, others : float
+        How large a way may be on it, relative to the layout of the house or, for codes that cannot
+        be grouped, to plain order, to be tried on the next sample.
+    """
+
+    size: int
+    columns: int
+    groupable: float
+    others: float
+
+
+# Repeats, which ways differ in, are the rarer the smaller a sample.
+ROUNDS = (
+    Round(1 << 15, 16, 1.12, 1.15),
+    Round(1 << 17, 64, 0.98, 1.05),
+    Round(1 << 22, 1 << 16, 1.0, 1.0),
+)
 
 
 @dataclass(frozen=True)
@@ -73,9 +98,9 @@ def choose_compression(
     """Return the way in which samples of a movie are the smallest.
 
     Samples are patches of pixels, spread over the frame, in all frames. A small one rules out what
-    is clearly larger, and what is left is compared on larger ones. Whether pixels are grouped
-    is left to the layout, which decides it for each chunk, unless the movie is so small that all
-    of it is compressed.
+    is clearly larger than the entropy of its noise, and what is left is compressed on larger ones.
+    Whether pixels are grouped is left to the layout, which decides it for each chunk, unless the
+    movie is so small that all of it is compressed.
 
     Parameters
     ----------
@@ -91,22 +116,29 @@ def choose_compression(
         One of `CANDIDATES`; the same for the same values.
     """
     left: tuple[Compression, ...] = OTHERS
-    for number, columns, tolerance in ROUNDS:
-        sample = codes(_sample(values, number, columns=columns))
+    for each in ROUNDS:
+        sample = codes(_sample(values, each.size, columns=each.columns))
         if _repeats(sample):
-            sample = codes(_sample(values, values.size, columns=columns))
+            sample = codes(_sample(values, values.size, columns=each.columns))
         if sample.size == values.size:
-            return min((PLAIN, *left, GROUPED), key=lambda each: len(each.encode(sample)))
+            return min((PLAIN, *left, GROUPED), key=lambda way: len(way.encode(sample)))
         home = GROUPED if groupable(sample) else PLAIN
-        candidates = (home, *left)
-        known, *sizes = [len(each.encode(sample)) for each in candidates]
-        limit = known * (tolerance if home is GROUPED else CLOSE)
-        left = tuple(each for each, size in zip(left, sizes, strict=True) if size < limit)
+        roughly = home is GROUPED and each is ROUNDS[0]
+        known = _least_size(sample) if roughly else len(home.encode(sample))
+        ways = (home, *left)
+        sizes = [known, *(len(way.encode(sample)) for way in left)]
+        limit = known * (each.groupable if home is GROUPED else each.others)
+        left = tuple(way for way, size in zip(left, sizes[1:], strict=True) if size < limit)
         if not left:
             return home
-        if HANDICAP * min(sizes) < known:
+        if not roughly and HANDICAP * min(sizes) < known:
             break
-    return candidates[int(np.argmin([known, *sizes]))]
+    return ways[int(np.argmin(sizes))]
+
+
+def _least_size(sample: NDArray[Any]) -> float:
+    """How many bytes grouped codes take at least, if their noise is independent."""
+    return noise_entropy(sample) * sample.size / 8
 
 
 def _repeats(sample: NDArray[Any]) -> bool:

@@ -13,10 +13,9 @@ from dj_photon_codecs.grouped.layout import (
     COMPRESSOR,
     FEWEST_FRAMES,
     PLAIN_COMPRESSOR,
-    PLAIN_SAMPLED,
     STRETCH,
     GroupedLayout,
-    _sampled_size,
+    _expected_size,
     groupable,
 )
 
@@ -181,7 +180,7 @@ def test_nothing_is_larger_than_in_plain_order(kind, shape):
 def test_the_sample_of_a_movie_that_flashes_is_of_all_its_frames():
     rates = np.where(np.arange(100) % 32 == 16, 50.0, 0.05)[:, None, None]
     codes = np.random.default_rng(2).poisson(rates, (100, 256, 256)).astype("u2")
-    estimate = _sampled_size(codes, PLAIN_COMPRESSOR, every=PLAIN_SAMPLED)
+    estimate = _expected_size(codes, PLAIN_COMPRESSOR)
     assert estimate == pytest.approx(len(PLAIN_COMPRESSOR.encode(codes)), rel=0.15)
 
 
@@ -189,7 +188,7 @@ def test_a_sample_is_of_whole_stretches():
     # what repeats within a stretch, and only there, is found if its codes stay together
     once = np.random.default_rng(0).integers(0, 256, (200, 1, STRETCH // 8), "u1")
     codes = once.repeat(8, axis=1)
-    estimate = _sampled_size(codes, PLAIN_COMPRESSOR, every=PLAIN_SAMPLED)
+    estimate = _expected_size(codes, PLAIN_COMPRESSOR)
     assert estimate == pytest.approx(codes.nbytes / 8, rel=0.05)
 
 
