@@ -40,8 +40,9 @@ def test_a_code_that_occurs_once_has_a_number():
         steps(50),
         np.full((64, 5), 7, "u2"),
         np.tile(np.array([0, WIDEST], "u4"), (64, 1)),
+        np.random.default_rng(0).exponential(700, (20, 10_000)).astype("u2"),
     ],
-    ids=["counts", "bright counts", "bright steps", "constant", "too wide"],
+    ids=["counts", "bright counts", "bright steps", "constant", "too wide", "missing by chance"],
 )
 def test_codes_without_holes_are_left_alone(codes):
     assert values_in_use(codes) is None

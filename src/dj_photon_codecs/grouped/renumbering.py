@@ -18,10 +18,11 @@ __all__ = ["renumber", "values_in_use"]
 WIDEST = 1 << 16  # codes from the lowest to the highest, in movies that are renumbered
 SAMPLED = 32  # one in so many frames
 COMMON = 0.01, 0.9  # of all codes, those that are not the lowest or the highest
+FILLED = 0.9  # of the common codes; where more are in use, the others are missing by chance
 
 
 def values_in_use(frames: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the codes that occur, in order, if there are holes among the common ones.
+    """Return the codes that occur, in order, if there are many holes among the common ones.
 
     Parameters
     ----------
@@ -64,9 +65,9 @@ def renumber(frames: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _has_holes(sample: NDArray[Any]) -> bool:
-    """Whether any code among the common ones is not in use."""
+    """Whether many codes among the common ones are not in use."""
     if int(np.ptp(sample)) >= WIDEST:
         return False
     counts = np.bincount((sample - sample.min()).ravel())
     first, last = np.searchsorted(np.cumsum(counts), np.multiply(COMMON, sample.size))
-    return not counts[first : last + 1].all()
+    return bool((counts[first : last + 1] > 0).mean() < FILLED)
