@@ -19,7 +19,17 @@ from dj_photon_codecs.movies import (
     codes,
     survey,
 )
-from tests.movies_at_hand import BIG_ENDIAN, DTYPES, FLOATS, SlicedFile, photon_counts
+from dj_photon_codecs.quantization import quantize
+from dj_photon_codecs.transform import generalized_anscombe
+from tests.movies_at_hand import (
+    BIG_ENDIAN,
+    CAMERA,
+    DTYPES,
+    FLOATS,
+    SlicedFile,
+    camera_values,
+    photon_counts,
+)
 
 SHAPE = (12, 5, 6)
 MEMORY_MAP_MODES = ["r", "r+", "c"]
@@ -360,6 +370,20 @@ def test_movies_are_read_a_slab_at_a_time(monkeypatch):
     survey(source, counts=True)
 
     assert source.slices == [slice(0, 5), slice(5, 10), slice(10, 12)]
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "camera"])
+def test_codes_in_steps_are_those_of_the_transform(dtype):
+    values = camera_values(SHAPE) if dtype == "camera" else photon_counts(SHAPE, dtype=dtype)
+    movie = CameraMovie(values, CAMERA, step=0.5)
+    found = code_dtype(movie, survey(values, counts=False))
+
+    coded = codes(movie, 10, frames=5, dtype=found)
+
+    y = generalized_anscombe(values[10:], CAMERA.gain, CAMERA.offset, CAMERA.variance)
+    np.testing.assert_array_equal(coded[:2], quantize(y, 0.5, dtype=found), strict=True)
+    assert coded.shape == (5, *SHAPE[1:])
+    assert not coded[2:].any()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dj_photon_codecs import quantization
 from dj_photon_codecs.calibration import Calibration
-from dj_photon_codecs.quantization import DecodeTable, check_step, quantize, stepped_dtype
+from dj_photon_codecs.quantization import (
+    LOOKED_UP,
+    DecodeTable,
+    check_step,
+    quantize,
+    stepped_codes,
+    stepped_dtype,
+)
 from dj_photon_codecs.transform import generalized_anscombe
 
 CAMERAS = {
@@ -106,6 +114,106 @@ def test_codes_of_64_bits_end_where_float64_says(dtype, first):
 def test_what_is_not_finite_has_no_code(y):
     with pytest.raises(ValueError, match="finite values"):
         quantize([1.0, y, 2.0], 0.5, dtype="i8")
+
+
+# ---------------------------------------------------------------------------- codes of values
+
+
+def assert_coded_one_by_one(values, camera, step):
+    """Check codes, however they were found, against those of all values, one after the other."""
+    expected = code_of(values, camera, step)
+    dtype = stepped_dtype(values.min(), values.max(), camera, step=step)
+    coded = stepped_codes(values, camera, step=step, dtype=dtype)
+    np.testing.assert_array_equal(coded, expected.astype(dtype), strict=True)
+    assert np.array_equal(coded, expected)
+
+
+@cameras
+@steps
+@pytest.mark.parametrize("dtype", ["u2", "i2", ">u2", ">i2"])
+def test_every_number_of_16_bits_has_its_code(camera, step, dtype):
+    limits = np.iinfo(dtype)
+    twice = np.tile(np.arange(limits.min, limits.max + 1), 2)
+    values = np.random.default_rng(0).permutation(twice).astype(dtype)
+    assert_coded_one_by_one(values.reshape(4, -1, 64), camera, step)
+
+
+@unhurried
+@given(
+    st.sampled_from(list(CAMERAS.values())),
+    numbers,
+    st.sampled_from(["u1", "i1", "u2", ">i2", "u4", "<i4", "u8", ">u8", "i8"]),
+    st.floats(0, 1),
+    st.integers(1, 300),
+    st.integers(1, 300),
+)
+def test_integers_have_the_same_codes_wherever_their_range_lies(
+    camera, step, dtype, place, width, size
+):
+    lowest, highest = max(np.iinfo(dtype).min, -(2**40)), np.iinfo(dtype).max  # all have codes
+    first = min(lowest + int(place * (highest - lowest)), highest)
+    possible = [min(first + number, highest) for number in range(width)]
+    values = np.random.default_rng(size).choice(np.array(possible, dtype), size)
+    assert_coded_one_by_one(values, camera, step)
+
+
+@pytest.mark.parametrize("dtype", ["?", "f2", ">f4", "f8"])
+def test_values_that_are_no_integers_are_coded_too(dtype):
+    values = np.random.default_rng(0).normal(3, 2, (5, 40, 50)).astype(dtype)
+    assert_coded_one_by_one(values, Calibration(), 0.5)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (1, 1), (LOOKED_UP + 1, 3)], ids=str)
+def test_values_of_any_number_are_coded(shape):
+    values = np.random.default_rng(0).poisson(3, shape) * np.ones(shape, "u1")
+    coded = stepped_codes(values, Calibration(), step=0.5, dtype="u1")
+    np.testing.assert_array_equal(coded, code_of(values, Calibration(), 0.5))
+    assert coded.shape == shape
+    assert coded.dtype == "u1"
+
+
+@pytest.mark.parametrize(
+    "layout", [np.asfortranarray, lambda values: values[::-1, ::2], np.transpose]
+)
+def test_values_in_any_order_of_memory_are_coded(layout):
+    values = layout(np.random.default_rng(0).integers(-50, 50, (30, 40, 50), "i2"))
+    assert_coded_one_by_one(values, CAMERAS["camera"], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("size", "coded"), [(100_000, 101), (102, 101), (101, 101), (100, 100)], ids=str
+)
+def test_no_number_is_transformed_more_often_than_needs_be(size, coded, monkeypatch):
+    sizes = []
+
+    def transform_and_count(x, *camera):
+        sizes.append(np.size(x))
+        return generalized_anscombe(x, *camera)
+
+    monkeypatch.setattr(quantization, "generalized_anscombe", transform_and_count)
+    values = np.resize(np.array([-30, 70], "i2"), size)
+    stepped_codes(values, Calibration(), step=0.5, dtype="i2")
+    assert sizes == [coded]
+
+
+def test_codes_of_values_never_wrap():
+    values = np.tile(np.arange(4100, dtype="u2"), 2)
+    with pytest.raises(ValueError, match="codes from 2 to 256 do not fit into uint8"):
+        stepped_codes(values, Calibration(), step=0.5, dtype="u1")
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8"])
+@pytest.mark.parametrize("changed", [9, 21])
+def test_integers_that_change_meanwhile_are_refused(dtype, changed, monkeypatch):
+    values = np.tile(np.arange(10, 21), 2).astype(dtype)
+
+    def write_meanwhile(x, *camera):
+        values[5] = changed
+        return generalized_anscombe(x, *camera)
+
+    monkeypatch.setattr(quantization, "generalized_anscombe", write_meanwhile)
+    with pytest.raises(ValueError, match=r"movie has changed while .* when nothing writes to it"):
+        stepped_codes(values, Calibration(), step=0.5, dtype="u1")
 
 
 # ---------------------------------------------------------------------------- dtypes

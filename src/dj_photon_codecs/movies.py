@@ -15,8 +15,7 @@ import numpy as np
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.decoding import fit_table
 from dj_photon_codecs.peaks import clipping, photon_peaks
-from dj_photon_codecs.quantization import DecodeTable, check_step, quantize, stepped_dtype
-from dj_photon_codecs.transform import generalized_anscombe
+from dj_photon_codecs.quantization import DecodeTable, check_step, stepped_codes, stepped_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -340,11 +339,9 @@ def _is_whole(slab: NDArray[Any], lowest: float, highest: float) -> bool:
 
 def _slab_codes(movie: CameraMovie, slab: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if movie.step is not None:
-        given = movie.calibration
-        y = generalized_anscombe(slab, given.gain, given.offset, given.variance)
-        return quantize(y, movie.step, dtype=dtype)
+        return stepped_codes(slab, movie.calibration, step=movie.step, dtype=dtype)
     with np.errstate(invalid="ignore"):  # numpy's own words for what is refused right here
-        stored = slab.astype(dtype)
+        stored = slab.astype(dtype, copy=False)
     if not np.array_equal(stored, slab):
         raise ValueError(
             f"movie does not fit into {dtype} any more: it has changed since its insert began. "

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DecodeTable", "check_step", "quantize", "stepped_dtype"]
+__all__ = ["DecodeTable", "check_step", "quantize", "stepped_codes", "stepped_dtype"]
 
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 ROOT = math.sqrt(3 / 8)  # the transform is 2 * ROOT where it turns linear
 BLOCK = 1 << 18  # codes decoded at a time
+LOOKED_UP = 1 << 15  # values looked up at a time, so that their indices stay in the cache
 
 DAMAGED = "it is damaged. Restore the movie's row from a backup of the database"
 
@@ -97,6 +98,46 @@ def quantize(y: ArrayLike, step: float, *, dtype: DTypeLike) -> NDArray[Any]:
             f"{np.dtype(dtype)}; take the dtype from stepped_dtype, and finite values"
         )
     return codes.astype(dtype)
+
+
+def stepped_codes(
+    values: NDArray[Any], calibration: Calibration, *, step: float, dtype: DTypeLike
+) -> NDArray[Any]:
+    """Return the codes of camera values: those that `quantize` gives to their transforms.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        ADU, of any real dtype and shape. Integers are faster than floats where their range holds
+        fewer numbers than there are values: each number is coded once, for all that are equal.
+    calibration : Calibration
+        Gain, offset and variance of the transform.
+    step : float
+        In units of the noise's standard deviation.
+    dtype : dtype_like
+        What `stepped_dtype` returned.
+
+    Returns
+    -------
+    numpy.ndarray
+        Codes, of `dtype`, in the shape of `values`.
+
+    Raises
+    ------
+    ValueError
+        If a code does not fit, a value is not finite, or something writes to integers meanwhile.
+
+    Examples
+    --------
+    >>> from dj_photon_codecs import Calibration
+    >>> values = np.array([[100, 130, 160], [130, 100, 160]], "uint16")
+    >>> stepped_codes(values, Calibration(gain=30, offset=100), step=0.5, dtype="u1")
+    array([[2, 5, 6],
+           [5, 2, 6]], dtype=uint8)
+    """
+    possible = _possible(values)
+    codes = quantize(_transform(possible, calibration), step, dtype=dtype)
+    return codes if possible is values else _look_up(codes, values, first=possible[0])
 
 
 def stepped_dtype(
@@ -248,7 +289,33 @@ class DecodeTable:
         return np.asarray((middles - self.offset) / self.gain)
 
 
-def _transform(x: Floats, parameters: Calibration | DecodeTable) -> Floats:
+def _possible(values: NDArray[Any]) -> NDArray[Any]:
+    """Return all numbers from the lowest integer to the highest, or `values` if that is fewer."""
+    if values.dtype.kind not in "iu" or not values.size:
+        return values
+    lowest, highest = values.min(), values.max()
+    number = int(highest) - int(lowest) + 1
+    if number >= values.size:
+        return values
+    unsigned = f"u{values.itemsize}"  # sums and differences of signed numbers wrap into it
+    return (np.arange(number, dtype=unsigned) + lowest.view(unsigned)).view(lowest.dtype)
+
+
+def _look_up(table: NDArray[Any], values: NDArray[Any], *, first: Any) -> NDArray[Any]:
+    """Return the entry of each value in a table that begins with that of the value `first`."""
+    flat, found = values.reshape(-1), np.empty(values.shape, table.dtype)
+    for start in range(0, flat.size, LOOKED_UP):
+        block = slice(start, start + LOOKED_UP)
+        places = (flat[block] - first).view(f"u{flat.itemsize}")
+        if places.max() >= table.size:
+            raise ValueError(
+                "movie has changed while it was coded. Insert it when nothing writes to it"
+            )
+        np.take(table, places.astype(np.intp), out=found.reshape(-1)[block], mode="clip")
+    return found
+
+
+def _transform(x: NDArray[Any], parameters: Calibration | DecodeTable) -> Floats:
     y = generalized_anscombe(x, parameters.gain, parameters.offset, parameters.variance)
     return np.asarray(y, np.float64)
 
