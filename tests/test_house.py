@@ -25,6 +25,7 @@ MODULES = {
 TOP = {"codecs"}
 MIDDLE = {
     "array",
+    "blosc_blocks",
     "chunks",
     "compression",
     "dense.layout",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
 HANDICAP = 1.3  # on small samples, whose classes hold few pixels, the layout is as much too large
+OVERHEAD = 1.06  # of grouped codes, over the entropy of independent noise
 ROWS = 4  # of a patch
 GOLDEN = 0.618  # of the width of a frame, from a patch to the next
 
@@ -46,7 +47,7 @@ class Round(NamedTuple):
 
 # Repeats, which ways differ in, are the rarer the smaller a sample.
 ROUNDS = (
-    Round(1 << 15, 16, 1.12, 1.15),
+    Round(1 << 15, 16, 1.06, 1.15),
     Round(1 << 17, 64, 0.98, 1.05),
     Round(1 << 22, 1 << 16, 1.0, 1.0),
 )
@@ -123,22 +124,25 @@ def choose_compression(
         if sample.size == values.size:
             return min((PLAIN, *left, GROUPED), key=lambda way: len(way.encode(sample)))
         home = GROUPED if groupable(sample) else PLAIN
-        roughly = home is GROUPED and each is ROUNDS[0]
-        known = _least_size(sample) if roughly else len(home.encode(sample))
+        first = each is ROUNDS[0]
+        known = _expected_size(sample, home, roughly=first)
         ways = (home, *left)
         sizes = [known, *(len(way.encode(sample)) for way in left)]
         limit = known * (each.groupable if home is GROUPED else each.others)
         left = tuple(way for way, size in zip(left, sizes[1:], strict=True) if size < limit)
         if not left:
             return home
-        if not roughly and HANDICAP * min(sizes) < known:
+        if not first and HANDICAP * min(sizes) < known:
             break
     return ways[int(np.argmin(sizes))]
 
 
-def _least_size(sample: NDArray[Any]) -> float:
-    """How many bytes grouped codes take at least, if their noise is independent."""
-    return noise_entropy(sample) * sample.size / 8
+def _expected_size(sample: NDArray[Any], home: Compression, *, roughly: bool) -> float:
+    """How many bytes the layout of the house takes for such codes, if there are many of them."""
+    if home is PLAIN:
+        return len(home.encode(sample))
+    of_noise = OVERHEAD * noise_entropy(sample) * sample.size / 8
+    return of_noise if roughly else min(of_noise, len(home.encode(sample)))
 
 
 def _repeats(sample: NDArray[Any]) -> bool:

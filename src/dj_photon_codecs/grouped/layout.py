@@ -6,6 +6,7 @@ of a chunk into an order, and packs them, so that the compressor's tables fit th
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,10 +39,11 @@ FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than th
 STRETCH = 1 << 12  # bytes, of which some are compressed to see which layout is smaller
 SAMPLE = 1 << 19  # about so many codes, or bytes of grouped ones, are compressed for that
 PLAIN_SHARE = 3  # at most, one in so many stretches of codes in plain order
-FEWEST = PLAIN_SHARE * 16 * STRETCH  # bytes; samples of fewer could miss what frames differ in
-# Grouped codes over plain ones, on samples. What is between is compressed in full: samples of
-# grouped codes hold fewer like pixels, and are 2 % too small to 11 % too large.
+FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
+# Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
+# 2 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
 CLEAR = 0.96, 1.12
+SURE = 0.96  # of a sample of plain codes, which is up to 4 % too large
 
 
 class GroupedLayout(Codec):  # type: ignore[misc]
@@ -153,27 +155,23 @@ def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
 
 def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a chunk in the layout in which it compresses better, given the grouped one."""
-    ratio = _sampled_ratio(grouped[HEADER.itemsize :], chunk)
+    expected = _expected_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
+    ratio = _expected_size(grouped[HEADER.itemsize :], COMPRESSOR) / expected
     if ratio < CLEAR[0]:
         return grouped
-    plain = _compressed(chunk)
-    if ratio < CLEAR[1] and len(COMPRESSOR.encode(grouped)) < plain.size:
+    size = math.inf if ratio > CLEAR[1] else len(COMPRESSOR.encode(grouped))
+    if size < SURE * expected:
         return grouped
-    return joined(PLAIN, chunk, body=[plain])
-
-
-def _sampled_ratio(packed: NDArray[np.uint8], chunk: NDArray[Any]) -> float:
-    """Estimate how the grouped codes compare with the plain ones; 1 if there are too few."""
-    if chunk.nbytes < FEWEST:
-        return 1.0
-    plain = _expected_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
-    return _expected_size(packed, COMPRESSOR) / plain
+    plain = _compressed(chunk)
+    return grouped if size < plain.size else joined(PLAIN, chunk, body=[plain])
 
 
 def _expected_size(values: NDArray[Any], compressor: Blosc, *, share: int = 1) -> float:
     """The compressed size of an array, from some stretches that are spread over it."""
-    length = STRETCH // values.itemsize
     flat = values.reshape(-1)
+    if flat.nbytes < FEWEST_STRETCHES * share * STRETCH:
+        return len(compressor.encode(flat))
+    length = STRETCH // values.itemsize
     every = max(share, flat.size // SAMPLE) | 1  # odd, or all were of the same rows
     whole = flat[: flat.size // length * length].reshape(-1, length)
     sample = np.ascontiguousarray(whole[every // 2 :: every])

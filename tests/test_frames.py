@@ -1,0 +1,113 @@
+"""A chunk that is read alone is decompressed and decoded on all processors, others on one each."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numcodecs import Blosc
+
+from dj_photon_codecs import blosc_blocks, frames
+from dj_photon_codecs.compression import GROUPED
+from dj_photon_codecs.grouped.chunk import GroupedChunk
+from dj_photon_codecs.transform import anscombe
+from tests.movies_at_hand import PLAIN, local_files, photon_counts, store_movie
+
+SELECTIONS = [np.s_[:100], np.s_[100:200], np.s_[103:187], np.s_[200:], np.s_[:]]
+RATES = np.geomspace(0.2, 200, 48 * 48).reshape(48, 48)
+
+
+@pytest.fixture(autouse=True)
+def small_parts_are_shared(monkeypatch):
+    monkeypatch.setattr(frames, "SHARED", 1)
+    for module in (frames, blosc_blocks):
+        monkeypatch.setattr(module, "usable_processors", lambda: 2)
+    monkeypatch.setattr(blosc_blocks, "SMALLEST", 1)
+    monkeypatch.setattr(blosc_blocks, "SHORTEST", 1)
+
+
+@pytest.fixture
+def counts():
+    return np.random.default_rng(0).poisson(RATES, (250, 48, 48)).astype("u2")
+
+
+@pytest.fixture
+def movie(counts, tmp_path):
+    return store_movie(counts, local_files(), tmp_path / "movie.zarr", compression=GROUPED)
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """The number of blocks of each chunk that is decompressed on all processors."""
+    seen = []
+    decompress_all = blosc_blocks._decompress_all
+
+    def noting(blocks):
+        seen.append(len(blocks))
+        decompress_all(blocks)
+
+    monkeypatch.setattr(blosc_blocks, "_decompress_all", noting)
+    return seen
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The frames, within a chunk, that are decoded at a time."""
+    taken = []
+    read = GroupedChunk.frames
+
+    def noting(self, start, stop, **options):
+        taken.append((start, stop))
+        return read(self, start, stop, **options)
+
+    monkeypatch.setattr(GroupedChunk, "frames", noting)
+    return taken
+
+
+@pytest.mark.parametrize("compression", [PLAIN, GROUPED], ids=["plain", "grouped"])
+@pytest.mark.parametrize("selection", SELECTIONS, ids=str)
+def test_frames_are_those_that_were_inserted(selection, compression, counts, tmp_path):
+    movie = store_movie(counts, local_files(), tmp_path / "movie.zarr", compression=compression)
+    np.testing.assert_array_equal(movie[selection], anscombe(counts[selection]), strict=True)
+    np.testing.assert_array_equal(movie.raw[selection], counts[selection], strict=True)
+    assert not [each for each in threading.enumerate() if each.name.startswith("photon")]
+
+
+@pytest.mark.parametrize("selection", [5, np.s_[:100], np.s_[103:110]], ids=str)
+def test_a_chunk_that_is_read_alone_is_decompressed_on_all_processors(selection, movie, alone):
+    movie[selection]
+    assert len(alone) == 1
+
+
+def test_chunks_that_are_read_together_are_decompressed_on_one_processor_each(movie, alone):
+    movie[50:150]
+    assert alone == []
+
+
+def test_a_chunk_that_is_read_alone_is_decoded_in_parts_of_whole_rows(movie, decoded):
+    movie.raw[100:200]
+    assert sorted(decoded) == [(0, 32), (32, 64), (64, 96), (96, 100)]
+
+
+def test_few_codes_are_decoded_in_one_part(movie, decoded, monkeypatch):
+    monkeypatch.setattr(frames, "SHARED", 1 << 22)
+    movie.raw[100:200]
+    assert decoded == [(0, 100)]
+
+
+def test_a_chunk_in_plain_order_is_decoded_once(tmp_path, decoded):
+    frame = np.random.default_rng(0).integers(0, 1 << 16, (48, 48), dtype="u2")
+    still = np.broadcast_to(frame, (100, 48, 48)) + (np.arange(100) == 50)[:, None, None]
+    movie = store_movie(
+        still.astype("u2"), local_files(), tmp_path / "movie.zarr", compression=GROUPED
+    )
+    np.testing.assert_array_equal(movie.raw[:], still)
+    assert decoded == [(0, 100)]
+
+
+def test_a_chunk_of_another_compressor_is_decompressed_by_it(tmp_path, alone):
+    counts = photon_counts((100, 6, 7))
+    compression = replace(GROUPED, compressor=Blosc("lz4", 1, Blosc.NOSHUFFLE))
+    movie = store_movie(counts, local_files(), tmp_path / "movie.zarr", compression=compression)
+    np.testing.assert_array_equal(movie[7], anscombe(counts[7]), strict=True)
+    assert alone == []
