@@ -12,7 +12,7 @@ from dj_photon_codecs.grouped.entropy import noise_entropy
 from dj_photon_codecs.grouped.layout import COMPRESSOR, GroupedLayout, groupable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numcodecs.abc import Codec
     from numpy.typing import NDArray
@@ -124,25 +124,23 @@ def choose_compression(
         if sample.size == values.size:
             return min((PLAIN, *left, GROUPED), key=lambda way: len(way.encode(sample)))
         home = GROUPED if groupable(sample) else PLAIN
-        first = each is ROUNDS[0]
-        known = _expected_size(sample, home, roughly=first)
-        ways = (home, *left)
-        sizes = [known, *(len(way.encode(sample)) for way in left)]
-        limit = known * (each.groupable if home is GROUPED else each.others)
-        left = tuple(way for way, size in zip(left, sizes[1:], strict=True) if size < limit)
-        if not left:
-            return home
-        if not first and HANDICAP * min(sizes) < known:
+        sizes = [len(way.encode(sample)) for way in left]
+        for known in _expected_sizes(sample, home, roughly=each is ROUNDS[0]):
+            limit = known * (each.groupable if home is GROUPED else each.others)
+            if min(sizes) >= limit:
+                return home
+        left = tuple(way for way, size in zip(left, sizes, strict=True) if size < limit)
+        if each is not ROUNDS[0] and HANDICAP * min(sizes) < known:
             break
-    return ways[int(np.argmin(sizes))]
+    return min(left, key=lambda way: len(way.encode(sample)))
 
 
-def _expected_size(sample: NDArray[Any], home: Compression, *, roughly: bool) -> float:
-    """How many bytes the layout of the house takes for such codes, if there are many of them."""
-    if home is PLAIN:
-        return len(home.encode(sample))
-    of_noise = OVERHEAD * noise_entropy(sample) * sample.size / 8
-    return of_noise if roughly else min(of_noise, len(home.encode(sample)))
+def _expected_sizes(sample: NDArray[Any], home: Compression, *, roughly: bool) -> Iterator[float]:
+    """How many bytes the layout of the house takes at most for such codes, if there are many."""
+    if home is GROUPED:
+        yield OVERHEAD * noise_entropy(sample) * sample.size / 8
+    if home is PLAIN or not roughly:
+        yield len(home.encode(sample))
 
 
 def _repeats(sample: NDArray[Any]) -> bool:
