@@ -12,6 +12,7 @@ import numpy as np
 import zarr
 from zarr.storage import StorePath
 
+from dj_photon_codecs.blosc_blocks import decompress_alone
 from dj_photon_codecs.documents import split_transform
 from dj_photon_codecs.grouped.layout import GroupedLayout
 from dj_photon_codecs.processors import usable_processors
@@ -29,6 +30,8 @@ SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed toget
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 ROW = 8  # frames, of which layouts decode a multiple best
 READS = 8  # chunks that are read from the store at once
+SHARED = 1 << 22  # bytes of codes of a chunk that are decoded by a thread of their own, at least
+SPANS = 2  # such parts for each processor, should one of them be slower
 
 
 class FrameReader:
@@ -57,6 +60,7 @@ class FrameReader:
         frame = math.prod(self._codes.chunks[1:]) * self._codes.dtype.itemsize
         self._small = frame <= SMALL
         self._tile = max(ROW, TILE // frame // ROW * ROW)
+        self._span = max(ROW, SHARED // frame)
 
     def select(self, selection: Any) -> Any:
         """Return the values of a basic selection, through the codes of just that."""
@@ -83,8 +87,8 @@ class FrameReader:
         length = self._codes.chunks[0]
         values = np.empty((stop - start, *self._codes.shape[1:]), self._dtype)
         chunks = range(start // length, -(-stop // length))
-        if len(chunks) == 1 and len(values) < length:
-            self._decode(self._chunk(chunks[0]), start % length, out=values)
+        if len(chunks) == 1:
+            self._decode_alone(chunks[0], start % length, out=values)
             return values
         decoding = Semaphore(usable_processors())
 
@@ -92,13 +96,32 @@ class FrameReader:
             first, last = max(start, chunk * length), min(stop, (chunk + 1) * length)
             stored = self._store.read_chunk(chunk)
             with decoding:
-                opened = self._decompressed(stored)
+                if self._compressor is not None:
+                    stored = self._compressor.decode(stored)
+                opened = self._opened(stored)
                 self._decode(opened, first % length, out=values[first - start : last - start])
 
         with ThreadPoolExecutor(min(READS, len(chunks)), thread_name_prefix="photon") as pool:
             for _ in pool.map(read, chunks):
                 pass
         return values
+
+    def _decode_alone(self, chunk: int, first: int, *, out: NDArray[Any]) -> None:
+        """Decode frames of a chunk, from the first one on, while no other chunk is decoded."""
+        whole = len(out) == self._codes.chunks[0]  # and so it need not be kept for what is left
+        opened = self._open_alone(chunk) if whole else self._chunk(chunk)
+        parts = SPANS * usable_processors() if self._grouped is None or opened.divisible else 1
+        span = max(self._span, -(-len(out) // (parts * ROW)) * ROW)
+        if span >= len(out):
+            self._decode(opened, first, out=out)
+            return
+
+        def decode(start: int) -> None:
+            self._decode(opened, first + start, out=out[start : start + span])
+
+        with ThreadPoolExecutor(usable_processors(), thread_name_prefix="photon") as pool:
+            for _ in pool.map(decode, range(0, len(out), span)):
+                pass
 
     def _decode(self, opened: Any, first: int, *, out: NDArray[Any]) -> None:
         """Decode frames of a chunk, from the first one on, into an array."""
@@ -137,13 +160,17 @@ class FrameReader:
     def _chunk(self, chunk: int) -> Any:
         recent = self._recent
         if recent is None or recent[0] != chunk:
-            self._recent = recent = chunk, self._decompressed(self._store.read_chunk(chunk))
+            self._recent = recent = chunk, self._open_alone(chunk)
         return recent[1]
 
-    def _decompressed(self, stored: Any) -> Any:
-        """Return a chunk of which frames can be decoded, or, without a layout, its codes."""
+    def _open_alone(self, chunk: int) -> Any:
+        stored = self._store.read_chunk(chunk)
         if self._compressor is not None:
-            stored = self._compressor.decode(stored)
+            stored = decompress_alone(stored, compressor=self._compressor)
+        return self._opened(stored)
+
+    def _opened(self, stored: Any) -> Any:
+        """Return a chunk of which frames can be decoded, or, without a layout, its codes."""
         if self._grouped is not None:
             return self._grouped.open(stored)
         for each in reversed(self._filters):

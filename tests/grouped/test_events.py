@@ -56,12 +56,16 @@ def test_gaps_run_on_from_frame_to_frame():
         events(gap=-1)._replace(gaps=np.array([59])),
         events()._replace(gaps=np.array([2**64 - 1], "u8")),
         events()._replace(gaps=np.array([2**32 - 1], "u4")),
+        # three, of which the last is in the frame again if sums overflow
+        Events(
+            np.bincount([2, 2, 2], minlength=20), np.array([60, 2**63, 2**63], "u8"), np.ones(3)
+        ),
         # of two events of a frame, only the second is beyond it
         Events(np.bincount([2, 2], minlength=20), np.array([63, 26], "u1"), np.ones(2, "u1")),
         # and the first comes before it
         Events(np.bincount([2, 2], minlength=20), np.array([59, 5], "u1"), np.ones(2, "u1")),
     ],
-    ids=["late", "early", "far", "far in 4 bytes", "second late", "first early"],
+    ids=["late", "early", "far", "far in 4 bytes", "around", "second late", "first early"],
 )
 def test_events_outside_of_their_frame_are_refused(each):
     with pytest.raises(ValueError, match=r"damaged chunk: an event at -?\d+ of 30 codes"):

@@ -64,6 +64,11 @@ class GroupedChunk:
         if body.size and self._plain is None:
             self._packed = _grouped(body, self.shape, itemsize=self.dtype.itemsize)
 
+    @property
+    def divisible(self) -> bool:
+        """Whether some frames are decoded in less time than all of them."""
+        return self._plain is None
+
     def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the codes of some frames.
 

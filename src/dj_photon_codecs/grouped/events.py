@@ -102,13 +102,27 @@ class EventReader:
 
 def _places(events: Events, kind: Kind, *, pixels: int) -> NDArray[np.int64]:
     """The places of events among the codes of all kinds of all frames."""
-    size = kind.stop - kind.start
-    # more than the codes of any chunk are as good as too many, and their sum cannot overflow
-    at = np.cumsum(np.minimum(events.gaps.astype(np.uint64), 1 << 31), dtype=np.int64)
+    at = _sums(events.gaps)
     at += np.arange(at.size)
-    frame = np.repeat(np.arange(len(events.counts)), events.counts)
-    at -= frame * size
-    if at.min() < 0 or at.max() >= size:
-        raise ValueError(f"damaged chunk: an event at {at.max()} of {size} codes of a frame")
-    at += frame * pixels + kind.start
+    _check_frames(at, events.counts, size=kind.stop - kind.start)
+    others = pixels - (kind.stop - kind.start)  # codes of a frame
+    at += np.repeat(np.arange(len(events.counts)) * others + kind.start, events.counts)
     return at
+
+
+def _sums(gaps: NDArray[Any]) -> NDArray[np.int64]:
+    if gaps.itemsize > 4:  # of smaller ones, as many as there can be, no sum overflows
+        # more than the codes of any chunk are as good as too many
+        gaps = np.minimum(gaps.astype(np.uint64), 1 << 31)
+    return np.cumsum(gaps, dtype=np.int64)
+
+
+def _check_frames(at: NDArray[np.int64], counts: NDArray[Any], *, size: int) -> None:
+    """Refuse events, in rising order, that are not in the frames, of so many codes, they are in."""
+    filled = np.flatnonzero(counts)
+    ends = np.cumsum(counts)[filled]
+    first = at[ends - counts[filled]] - filled * size
+    last = at[ends - 1] - filled * size
+    if first.min() < 0 or last.max() >= size:
+        wrong = first.min() if first.min() < 0 else last.max()
+        raise ValueError(f"damaged chunk: an event at {wrong} of {size} codes of a frame")

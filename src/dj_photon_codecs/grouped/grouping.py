@@ -109,10 +109,13 @@ class Grouping:
 
     def base(self, codes: np.dtype[Any]) -> NDArray[Any]:
         """Return the base of each pixel, by class, modulo the range of an unsigned dtype."""
-        classes = self.classes[self.order]
-        unit, base = (self.table[name].astype(codes)[classes] for name in ("unit", "base"))
-        offsets = np.take(self.offsets.reshape(-1, self.size), self.order, axis=0)
-        return ((offsets.astype(codes) << unit[:, None]) + base[:, None]).reshape(-1)
+        pixels = np.bincount(self.classes, minlength=len(self.table)) * self.size
+        unit, base = (self.table[name].astype(codes) for name in ("unit", "base"))
+        offsets = np.take(self.offsets.reshape(-1, self.size), self.order, axis=0).reshape(-1)
+        bases = offsets.astype(codes)
+        bases *= np.repeat(codes.type(1) << unit, pixels)
+        bases += np.repeat(base, pixels)
+        return bases
 
 
 def group_pixels(frames: NDArray[Any]) -> Grouping:
