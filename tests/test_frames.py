@@ -10,6 +10,7 @@ from numcodecs import Blosc
 from dj_photon_codecs import blosc_blocks, frames
 from dj_photon_codecs.compression import GROUPED
 from dj_photon_codecs.grouped.chunk import GroupedChunk
+from dj_photon_codecs.storage import MovieStore
 from dj_photon_codecs.transform import anscombe
 from tests.movies_at_hand import PLAIN, local_files, photon_counts, store_movie
 
@@ -111,3 +112,43 @@ def test_a_chunk_of_another_compressor_is_decompressed_by_it(tmp_path, alone):
     movie = store_movie(counts, local_files(), tmp_path / "movie.zarr", compression=compression)
     np.testing.assert_array_equal(movie[7], anscombe(counts[7]), strict=True)
     assert alone == []
+
+
+PATCHES = [
+    np.s_[:, 10:14, 3:5],
+    np.s_[120:180, 7, 40:],
+    np.s_[99:101, :5, ::7],
+    np.s_[240:, ..., 5],
+    np.s_[3, 4, 5],
+    np.s_[::40, 1, 1],
+    np.s_[5:5, 1:3],
+]
+
+
+@pytest.mark.parametrize("compression", [PLAIN, GROUPED], ids=["plain", "grouped"])
+@pytest.mark.parametrize("selection", PATCHES, ids=str)
+def test_patches_are_those_that_were_inserted(selection, compression, counts, tmp_path):
+    movie = store_movie(counts, local_files(), tmp_path / "movie.zarr", compression=compression)
+    np.testing.assert_array_equal(movie[selection], anscombe(counts[selection]), strict=True)
+    np.testing.assert_array_equal(movie.raw[selection], counts[selection], strict=True)
+    expected = counts[selection].astype("f4")
+    np.testing.assert_array_equal(movie.photons[selection], expected, strict=True)
+
+
+def test_a_patch_is_picked_from_the_codes(movie, decoded):
+    movie[:, 10:14, 3:5]
+    assert decoded == []
+
+
+def test_a_chunk_is_read_once_for_many_patches(movie, monkeypatch):
+    keys = []
+    read = MovieStore.read_chunk
+
+    def noting(self, number):
+        keys.append(number)
+        return read(self, number)
+
+    monkeypatch.setattr(MovieStore, "read_chunk", noting)
+    for row in range(8):
+        movie[100:200, row, 5]
+    assert keys == [1]

@@ -15,13 +15,17 @@ from zarr.storage import StorePath
 from dj_photon_codecs.blosc_blocks import decompress_alone
 from dj_photon_codecs.documents import split_transform
 from dj_photon_codecs.grouped.layout import GroupedLayout
+from dj_photon_codecs.patches import find_patch
 from dj_photon_codecs.processors import usable_processors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numcodecs.abc import Codec
     from numpy.typing import NDArray
 
     from dj_photon_codecs.documents import Document
+    from dj_photon_codecs.patches import Patch
     from dj_photon_codecs.storage import MovieStore
 
 __all__ = ["FrameReader", "zarr_array"]
@@ -64,7 +68,10 @@ class FrameReader:
 
     def select(self, selection: Any) -> Any:
         """Return the values of a basic selection, through the codes of just that."""
-        return self._transformed(np.asarray(self._codes[selection]))[()]
+        patch = None if self._grouped is None else find_patch(selection, self._codes.shape)
+        if patch is None:
+            return self._transformed(np.asarray(self._codes[selection]))[()]
+        return self._transformed(self._patch_codes(patch)).reshape(patch.shape)[()]
 
     def frame(self, index: int) -> Any:
         """Return one frame, shape (height, width, ...)."""
@@ -84,12 +91,40 @@ class FrameReader:
 
         Chunks are read from the store several at a time, and decoded on all processors.
         """
-        length = self._codes.chunks[0]
         values = np.empty((stop - start, *self._codes.shape[1:]), self._dtype)
-        chunks = range(start // length, -(-stop // length))
+
+        def decode(opened: Any, first: int, place: slice) -> None:
+            self._decode(opened, first, out=values[place])
+
+        chunks = self._chunks(start, stop)
         if len(chunks) == 1:
-            self._decode_alone(chunks[0], start % length, out=values)
-            return values
+            self._decode_alone(chunks[0], start % self._codes.chunks[0], out=values)
+        else:
+            self._each_chunk(start, stop, decode)
+        return values
+
+    def _patch_codes(self, patch: Patch) -> NDArray[Any]:
+        frames, pixels, _ = patch
+        codes = np.empty((len(frames), pixels.size), self._codes.dtype)
+
+        def pick(opened: Any, first: int, place: slice) -> None:
+            some = codes[place]
+            some[...] = opened.pixels(pixels, range(first, first + len(some)))
+
+        chunks = self._chunks(frames.start, frames.stop)
+        if len(chunks) == 1:
+            pick(self._chunk(chunks[0]), frames.start % self._codes.chunks[0], slice(None))
+        else:
+            self._each_chunk(frames.start, frames.stop, pick)
+        return codes
+
+    def _chunks(self, start: int, stop: int) -> range:
+        length = self._codes.chunks[0]
+        return range(start // length, -(-stop // length))
+
+    def _each_chunk(self, start: int, stop: int, use: Callable[[Any, int, slice], None]) -> None:
+        """Open all chunks of some frames, and use each: from which frame on, as which of them."""
+        length = self._codes.chunks[0]
         decoding = Semaphore(usable_processors())
 
         def read(chunk: int) -> None:
@@ -98,13 +133,12 @@ class FrameReader:
             with decoding:
                 if self._compressor is not None:
                     stored = self._compressor.decode(stored)
-                opened = self._opened(stored)
-                self._decode(opened, first % length, out=values[first - start : last - start])
+                use(self._opened(stored), first % length, slice(first - start, last - start))
 
+        chunks = self._chunks(start, stop)
         with ThreadPoolExecutor(min(READS, len(chunks)), thread_name_prefix="photon") as pool:
             for _ in pool.map(read, chunks):
                 pass
-        return values
 
     def _decode_alone(self, chunk: int, first: int, *, out: NDArray[Any]) -> None:
         """Decode frames of a chunk, from the first one on, while no other chunk is decoded."""

@@ -5,8 +5,9 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from dj_photon_codecs.grouped.chunk import HEADER
+from dj_photon_codecs.grouped.chunk import HEADER, SPARSE
 from dj_photon_codecs.grouped.layout import GroupedLayout
+from dj_photon_codecs.grouped.packing import PackedChunk
 from tests.grouped.test_layout import KINDS, movie
 
 LAYOUT = GroupedLayout()
@@ -21,6 +22,34 @@ def test_frames_are_those_of_the_chunk(codes, start, stop):
     assert (chunk.shape, chunk.dtype) == ((100, codes[0].size), codes.dtype)
     for _ in range(2):
         assert chunk.frames(start, stop).tobytes() == codes[start:stop].tobytes()
+
+
+@pytest.mark.parametrize("codes", KINDS)
+@pytest.mark.parametrize("frames", [range(1), range(41, 60), range(90, 100), range(98, 100)])
+@pytest.mark.parametrize("number", [1, 50, 1900])
+def test_pixels_are_those_of_the_chunk(codes, frames, number):
+    codes = np.resize(codes, (100, 48, 40))
+    codes[98:] = 7
+    chunk = LAYOUT.open(LAYOUT.encode(codes).tobytes())
+    pixels = np.random.default_rng(0).permutation(48 * 40)[:number]
+    expected = codes.reshape(100, -1)[frames.start : frames.stop, pixels]
+    np.testing.assert_array_equal(chunk.pixels(pixels, frames), expected, strict=True)
+
+
+def test_few_pixels_are_picked_and_many_are_unpacked_with_all(monkeypatch):
+    chunk = LAYOUT.open(LAYOUT.encode(movie()))
+    unpacked = []
+    read = PackedChunk.read
+
+    def noting(self, start, stop, **options):
+        unpacked.append((start, stop))
+        return read(self, start, stop, **options)
+
+    monkeypatch.setattr(PackedChunk, "read", noting)
+    chunk.pixels(np.arange(1920 // SPARSE), range(100))
+    assert not unpacked
+    chunk.pixels(np.arange(1920 // SPARSE + 1), range(100))
+    assert unpacked
 
 
 def test_frames_one_by_one_are_the_chunk():

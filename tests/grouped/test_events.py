@@ -41,6 +41,17 @@ def test_events_are_in_their_frame(frames, found):
     assert np.count_nonzero(added(events(), Kind(0, 0, 0, 30), frames)) == found
 
 
+def test_events_are_added_to_the_pixels_that_have_them():
+    reader = EventReader([events()], [Kind(0, 0, 10, 40)], pixels=50, dtype=np.dtype("u1"))
+    whole = np.zeros((9, 50), "u1")
+    reader.add(range(9), target=whole)
+    (column,) = np.flatnonzero(whole.any(axis=0))
+    for pixels in ([column], [0, column, 49], [column - 1, column + 1]):
+        target = np.zeros((4, len(pixels)), "u1")
+        reader.add_to_pixels(np.array(pixels), range(1, 5), target=target)
+        assert (target == whole[1:5, np.array(pixels)]).all()
+
+
 def test_gaps_run_on_from_frame_to_frame():
     counts = np.bincount([0, 0, 2], minlength=SHAPE[0])
     each = Events(counts, np.array([0, 0, 58]), np.array([1, 2, 3], "u1"))

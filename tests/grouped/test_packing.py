@@ -81,6 +81,26 @@ def test_what_is_packed_at_a_time_changes_nothing(cached, monkeypatch):
     assert (unpack(expected) == chunk(100)).all()
 
 
+@pytest.mark.parametrize("dtype", ["u2", "i2", "u4", "i8"])
+@pytest.mark.parametrize("frames", [range(1), range(7, 8), range(13, 30), range(30)])
+def test_some_pixels(dtype, frames):
+    counts = chunk(30, dtype)
+    assert (counts[15, ::50] >= 900).all()  # events
+    packed_chunk = PackedChunk(packed(counts))
+    for pixels in (np.arange(0, 1200, 50), np.array([1199, 3, 600]), np.arange(1200)):
+        picked = packed_chunk.read_pixels(pixels, frames).view(dtype)
+        assert (picked == counts[frames.start : frames.stop, pixels]).all()
+
+
+def test_some_pixels_may_be_numbers_of_values():
+    counts = np.minimum(chunk(), 49)
+    values = np.arange(50, dtype="u2") ** 2
+    stored = np.concatenate(pack(counts, group_pixels(counts), values=values))
+    pixels = np.arange(0, 1200, 7)
+    picked = PackedChunk(stored).read_pixels(pixels, range(4, 9))
+    assert (picked == values[counts[4:9, pixels]]).all()
+
+
 def test_codes_go_where_they_are_wanted():
     counts, out = chunk(), np.zeros((30, 1200), "u2")
     assert PackedChunk(packed(counts)).read(0, 30, out=out) is out

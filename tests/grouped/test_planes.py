@@ -68,6 +68,17 @@ def test_all_bits_come_back(dtype, bits, low, frames):
             assert (unpacked(planes, start, stop, like=codes) == codes[start:stop]).all()
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("frames", [range(1), range(5, 7), range(3, 50), range(50)])
+def test_some_pixels_are_picked(bits, frames):
+    pixels = 2 * STRETCH // 7 + 30  # two stretches, and what is left of a third
+    codes = np.random.default_rng(bits).integers(0, 2**bits, (50, pixels), "u1")
+    (plane,) = packed(codes, bits=bits)
+    some = np.unique(np.random.default_rng(0).integers(0, pixels, 200))
+    for each in (some, some[::-1], np.arange(pixels)):
+        assert (plane.pick(each, frames) == codes[frames.start : frames.stop, each]).all()
+
+
 def test_bits_above_are_left_out():
     codes = np.array([[0x37], [0xF1]], "u1")
     assert unpacked(packed(codes, bits=4), 0, 2, like=codes).tolist() == [[7], [1]]

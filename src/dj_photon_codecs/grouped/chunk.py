@@ -24,6 +24,10 @@ HEADER = np.dtype(
 )
 
 
+TILE = 8  # frames that are unpacked at a time where most of their pixels are not wanted
+SPARSE = 32  # one pixel in so many, or fewer, are unpacked faster one by one
+
+
 class GroupedChunk:
     """An encoded chunk; a frame of it is decoded alone if the codes are grouped.
 
@@ -100,10 +104,46 @@ class GroupedChunk:
             codes[...] = self._codes[start:stop]
         return codes
 
+    def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
+        """Return the codes of some pixels; the fewer they are the faster.
+
+        Parameters
+        ----------
+        pixels : ndarray of intp, shape (pixels,)
+            Which pixels of a frame; each once.
+        frames : range
+            Consecutive frames; at least one.
+
+        Returns
+        -------
+        numpy.ndarray, shape (frames, pixels)
+            Codes.
+
+        Raises
+        ------
+        ValueError
+            If the chunk is damaged.
+        """
+        if self._plain is not None:
+            return self._codes[frames.start : frames.stop, pixels]
+        codes = np.empty((len(frames), pixels.size), self.dtype)
+        known = self._known(frames.start, frames.stop)
+        if self._packed is not None and known and SPARSE * pixels.size <= self.shape[1]:
+            codes[:known] = self._packed.read_pixels(pixels, frames[:known]).view(self.dtype)
+            codes[known:] = self._last
+        else:
+            for start in range(0, len(frames), TILE):
+                tile = frames[start : start + TILE]
+                codes[start : start + TILE] = self.frames(tile.start, tile.stop)[:, pixels]
+        return codes
+
+    def _known(self, start: int, stop: int) -> int:
+        """How many frames, from one to another, are not constant."""
+        return 0 if self._packed is None else max(0, min(stop, self._packed.shape[0]) - start)
+
     def _read_packed(self, start: int, stop: int, *, codes: NDArray[Any]) -> int:
         """Decode those frames that are not constant, and return how many they are."""
-        packed = self._packed
-        known = 0 if packed is None else max(0, min(stop, packed.shape[0]) - start)
+        packed, known = self._packed, self._known(start, stop)
         if packed is not None and known:
             packed.read(start, start + known, out=codes[:known].view(packed.dtype))
         return known

@@ -99,6 +99,30 @@ class EventReader:
             some = slice(before[frames.start], before[frames.stop])
             codes[at[some] - frames.start * self._pixels] += excess[some]
 
+    def add_to_pixels(
+        self, pixels: NDArray[np.intp], frames: range, *, target: NDArray[Any]
+    ) -> None:
+        """Add the events of some pixels in consecutive frames to their codes.
+
+        Parameters
+        ----------
+        pixels : ndarray of intp, shape (pixels,)
+            Which, in the order of the classes; each once.
+        frames : range
+            The frames.
+        target : ndarray of unsigned integers, shape (frames, pixels)
+            Their codes.
+        """
+        column = np.full(self._pixels, -1)
+        column[pixels] = np.arange(pixels.size)
+        for at, excess, before in self._kinds:
+            some = slice(before[frames.start], before[frames.stop])
+            counts = np.diff(before[frames.start : frames.stop + 1])
+            row = np.repeat(np.arange(len(frames)), counts)
+            found = column[at[some] - (row + frames.start) * self._pixels]
+            wanted = found >= 0
+            target[row[wanted], found[wanted]] += excess[some][wanted]
+
 
 def _places(events: Events, kind: Kind, *, pixels: int) -> NDArray[np.int64]:
     """The places of events among the codes of all kinds of all frames."""

@@ -142,6 +142,33 @@ class PackedChunk:
             _regroup(by_class, self._inverse, target=target)
         return codes
 
+    def read_pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
+        """Return the codes of some pixels; only their bits are unpacked.
+
+        Parameters
+        ----------
+        pixels : ndarray of intp, shape (pixels,)
+            Which pixels of a frame; each once.
+        frames : range
+            Consecutive frames; at least one.
+
+        Returns
+        -------
+        ndarray of unsigned integers, shape (frames, pixels)
+            Codes.
+        """
+        group, within = np.divmod(pixels, self.shape[1] // self._inverse.size)
+        at = self._inverse[group] * (self.shape[1] // self._inverse.size) + within
+        codes = np.zeros((len(frames), pixels.size), self.dtype)
+        for kind, planes in self._parts:
+            some = np.flatnonzero((kind.start <= at) & (at < kind.stop))
+            for plane in planes:
+                bits = plane.pick(at[some] - kind.start, frames).astype(self.dtype)
+                codes[:, some] |= bits << self.dtype.type(plane.shift)
+        codes += self._base[at]
+        self._events.add_to_pixels(at, frames, target=codes)
+        return codes if self._values is None else np.take(self._values, codes, mode="clip")
+
     def _by_class(
         self, frames: range, bits: list[Iterator[Any]], *, room: NDArray[Any]
     ) -> NDArray[Any]:

@@ -94,6 +94,32 @@ class Plane:
             self._spread(frame, codes, first=first)
             frame += rows * places
 
+    def pick(self, pixels: NDArray[np.intp], frames: range) -> NDArray[np.uint8]:
+        """Return these bits of some pixels in consecutive frames.
+
+        Parameters
+        ----------
+        pixels : ndarray of intp, shape (pixels,)
+            Which of the pixels.
+        frames : range
+            The frames; at least one.
+
+        Returns
+        -------
+        ndarray of uint8, shape (frames, pixels)
+            Numbers of as many bits, without those of the code that are below them.
+        """
+        row, place = np.divmod(np.array(frames), self.frames)
+        whole, rest = self._stretches(int(row[0]), int(row[-1]) + 1)
+        split = whole[0].size
+        in_stretch = pixels < split
+        stretch, column = np.divmod(pixels[in_stretch], whole.shape[2])
+        rows = np.empty((len(whole), pixels.size), np.uint8)
+        rows[:, in_stretch] = whole[:, stretch, column]
+        rows[:, ~in_stretch] = rest[:, pixels[~in_stretch] - split]
+        down = (place * self.bits).astype(np.uint8)[:, np.newaxis]
+        return rows[row - row[0]] >> down & np.uint8(self.mask)
+
     def _together(self, frame: int, stop: int) -> tuple[int, int]:
         """How many rows are unpacked at once from a frame on, and how many frames of each."""
         place, left = frame % self.frames, stop - frame
