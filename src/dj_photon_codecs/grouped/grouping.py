@@ -205,7 +205,8 @@ def _noise_profile(
     mean: NDArray[Any], variance: NDArray[Any], *, floor: float
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Bins of brightness of like population, and the noise in each."""
-    edges = np.quantile(mean, np.linspace(0, 1, BINS + 1))
+    # many times faster than np.quantile, for as many of them
+    edges = np.interp(np.linspace(0, mean.size - 1, BINS + 1), np.arange(mean.size), np.sort(mean))
     edges = np.unique(edges) if edges[0] < edges[-1] else edges[[0, -1]]
     bins = np.searchsorted(edges[1:-1], mean)
     count = np.bincount(bins, minlength=len(edges) - 1)

@@ -38,7 +38,7 @@ PLAIN_COMPRESSOR = Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE, block
 FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than they save
 STRETCH = 1 << 12  # bytes, of which some are compressed to see which layout is smaller
 SAMPLE = 1 << 19  # about so many codes, or bytes of grouped ones, are compressed for that
-PLAIN_SHARE = 3  # at most, one in so many stretches of codes in plain order
+PLAIN_SHARE = 5  # at most, one in so many stretches of codes in plain order
 FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
 # Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
 # 2 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
