@@ -142,7 +142,7 @@ def compare(name: str, movie: NDArray[Any], place: str) -> Iterator[Result]:
         ("raw", lambda: stored.raw[:], lambda: array[:], "1"),
         (
             "20 x 20 pixels of all frames",
-            lambda: stored[patch],
+            lambda: fetch(row)[patch],
             lambda: transform(array[patch]),
             "",
         ),

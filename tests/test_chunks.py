@@ -10,6 +10,7 @@ from dj_photon_codecs.chunks import (
     count_varying,
     decompress,
     decompressed_size,
+    frames_repeat,
     room_for,
 )
 
@@ -50,6 +51,17 @@ def test_frames_of_one_value_vary_before_frames_of_another():
 
 def test_zeros_of_either_sign_are_two_values():
     assert count_varying(np.array([[0.0, 0.0], [-0.0, 0.0], [0.0, 0.0]])) == 2
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f4"])
+def test_frames_repeat_if_any_two_are_the_same(dtype):
+    frames = np.arange(60).reshape(5, 3, 4).astype(dtype)
+    assert not frames_repeat(frames)
+    frames[[1, 3]] = 7  # of one value
+    assert not frames_repeat(frames)
+    frames[4] = frames[0]
+    assert frames_repeat(frames)
+    assert not frames_repeat(frames[:, :0])
 
 
 def test_codes_lie_where_they_are_wanted():

@@ -29,7 +29,7 @@ __all__ = ["decompress_alone"]
 # of a number, neither shuffled nor all of them stored as they are.
 KNOWN = [2, 1, 0b100_1_0000]
 HEADER = 16  # bytes: those three, the size of a number; then of all codes, of a block, of the chunk
-SMALLEST = 1 << 21  # bytes, below which starting a thread takes longer than it saves
+SMALLEST = 1 << 23  # bytes, below which a thread, on a busy machine, starts later than all is done
 SHORTEST = 1 << 18  # bytes of a block, below which finding it takes too much of the time
 ZSTD = b"\x28\xb5\x2f\xfd"  # how a frame of Zstd begins
 
@@ -63,7 +63,7 @@ def decompress_alone(stored: Bytes, *, compressor: Codec) -> Any:
     Examples
     --------
     >>> compressor = Blosc("zstd", clevel=1, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 20)
-    >>> counts = np.random.default_rng(0).poisson(3, 5_000_000).astype("u1")
+    >>> counts = np.random.default_rng(0).poisson(3, 10_000_000).astype("u1")
     >>> stored = np.frombuffer(compressor.encode(counts), np.uint8)
     >>> bool((decompress_alone(stored, compressor=compressor) == counts).all())
     True

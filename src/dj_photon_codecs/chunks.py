@@ -20,6 +20,7 @@ __all__ = [
     "count_varying",
     "decompress",
     "decompressed_size",
+    "frames_repeat",
     "room_for",
 ]
 
@@ -74,6 +75,26 @@ def count_varying(frames: NDArray[Any]) -> int:
     while number and (bits[number - 1] == bits.flat[-1]).all():
         number -= 1
     return number
+
+
+def frames_repeat(frames: NDArray[Any]) -> bool:
+    """Return whether any frames are the same, apart from those that are of one value.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray
+        Codes, shape (frames, ...), or those of some pixels.
+
+    Examples
+    --------
+    >>> frames_repeat(np.array([[1, 2], [0, 0], [0, 0], [2, 1]]))
+    False
+    >>> frames_repeat(np.array([[1, 2], [0, 0], [1, 2]]))
+    True
+    """
+    flat = frames.reshape(len(frames), -1)
+    varying = flat[(flat != flat[:, :1]).any(axis=1)]
+    return len({frame.tobytes() for frame in varying}) < len(varying)
 
 
 def room_for(size: int, dtype: np.dtype[Any], out: Any) -> NDArray[Any]:

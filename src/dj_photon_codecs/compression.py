@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numcodecs import Blosc
 
+from dj_photon_codecs.chunks import frames_repeat
 from dj_photon_codecs.grouped.entropy import noise_entropy
 from dj_photon_codecs.grouped.layout import COMPRESSOR, GroupedLayout, groupable
 
@@ -119,7 +120,7 @@ def choose_compression(
     left: tuple[Compression, ...] = OTHERS
     for each in ROUNDS:
         sample = codes(_sample(values, each.size, columns=each.columns))
-        if _repeats(sample):
+        if frames_repeat(sample):  # at distances that no sample keeps
             sample = codes(_sample(values, values.size, columns=each.columns))
         if sample.size == values.size:
             return min((PLAIN, *left, GROUPED), key=lambda way: len(way.encode(sample)))
@@ -141,12 +142,6 @@ def _expected_sizes(sample: NDArray[Any], home: Compression, *, roughly: bool) -
         yield OVERHEAD * noise_entropy(sample) * sample.size / 8
     if home is PLAIN or not roughly:
         yield len(home.encode(sample))
-
-
-def _repeats(sample: NDArray[Any]) -> bool:
-    """Whether frames repeat, at distances that no sample keeps."""
-    frames = [frame for frame in sample if (frame != frame.flat[0]).any()]
-    return len({frame.tobytes() for frame in frames}) < len(frames)
 
 
 def _sample(values: NDArray[Any], size: int, *, columns: int) -> NDArray[Any]:

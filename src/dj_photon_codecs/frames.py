@@ -34,7 +34,7 @@ SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed toget
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 ROW = 8  # frames, of which layouts decode a multiple best
 READS = 8  # chunks that are read from the store at once
-SHARED = 1 << 22  # bytes of codes of a chunk that are decoded by a thread of their own, at least
+SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
 SPANS = 2  # such parts for each processor, should one of them be slower
 
 

@@ -177,6 +177,15 @@ def test_nothing_is_larger_than_in_plain_order(kind, shape):
         assert stored[0] == PLAIN
 
 
+@pytest.mark.parametrize("side", [48, 128])
+def test_frames_that_repeat_are_seen_though_no_sample_shows_them(side):
+    frame = np.random.default_rng(0).integers(0, 1 << 16, (side, side), "u2")
+    still = np.repeat(frame[np.newaxis], 100, axis=0)
+    still[50] += 1
+    stored = LAYOUT.encode(still)
+    assert len(COMPRESSOR.encode(stored)) < len(PLAIN_COMPRESSOR.encode(still)) + 100
+
+
 def test_the_sample_of_a_movie_that_flashes_is_of_all_its_frames():
     rates = np.where(np.arange(100) % 32 == 16, 50.0, 0.05)[:, None, None]
     codes = np.random.default_rng(2).poisson(rates, (100, 256, 256)).astype("u2")

@@ -14,7 +14,7 @@ from numcodecs import Blosc
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
-from dj_photon_codecs.chunks import check_chunk, count_varying, room_for
+from dj_photon_codecs.chunks import check_chunk, count_varying, frames_repeat, room_for
 from dj_photon_codecs.grouped.chunk import (
     CONSTANT,
     GROUPED,
@@ -39,6 +39,7 @@ FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than th
 STRETCH = 1 << 12  # bytes, of which some are compressed to see which layout is smaller
 SAMPLE = 1 << 19  # about so many codes, or bytes of grouped ones, are compressed for that
 PLAIN_SHARE = 5  # at most, one in so many stretches of codes in plain order
+FEW_PIXELS = 1000  # of a frame, by which frames that repeat are known
 FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
 # Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
 # 2 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
@@ -155,7 +156,7 @@ def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
 
 def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a chunk in the layout in which it compresses better, given the grouped one."""
-    expected = _expected_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
+    expected = _expected_plain_size(chunk)
     ratio = _expected_size(grouped[HEADER.itemsize :], COMPRESSOR) / expected
     if ratio < CLEAR[0]:
         return grouped
@@ -164,6 +165,13 @@ def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any]) -> NDArray[np.uint
         return grouped
     plain = _compressed(chunk)
     return grouped if size < plain.size else joined(PLAIN, chunk, body=[plain])
+
+
+def _expected_plain_size(chunk: NDArray[Any]) -> float:
+    pixels = chunk.reshape(len(chunk), -1)
+    if frames_repeat(pixels[:, :: pixels.shape[1] // FEW_PIXELS | 1]):  # no sample would show it
+        return _compressed(chunk).size
+    return _expected_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
 
 
 def _expected_size(values: NDArray[Any], compressor: Blosc, *, share: int = 1) -> float:
