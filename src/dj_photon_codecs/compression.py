@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,15 +14,16 @@ from dj_photon_codecs.grouped.entropy import noise_entropy
 from dj_photon_codecs.grouped.layout import COMPRESSOR, GroupedLayout, groupable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numcodecs.abc import Codec
     from numpy.typing import NDArray
 
 __all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
-HANDICAP = 1.3  # on small samples, whose classes hold few pixels, the layout is as much too large
 OVERHEAD = 1.06  # of grouped codes, over the entropy of independent noise
+CORRELATED = 0.85  # codes that are as much smaller than independent noise repeat in some way
+PATCHES = 8  # of a sample, or more where a patch would be narrower than it may be
 ROWS = 4  # of a patch
 GOLDEN = 0.618  # of the width of a frame, from a patch to the next
 
@@ -34,22 +36,21 @@ class Round(NamedTuple):
     size : int
         Codes.
     columns : int
-        Of a patch.
-    groupable, others : float
-        How large a way may be on it, relative to the layout of the house or, for codes that cannot
-        be grouped, to plain order, to be tried on the next sample.
+        Of a patch, at least.
+    noise, correlated : float
+        How large a way may be on it, relative to the layout of the house, to be tried on the next
+        sample. What repeats, which ways differ in, does so less in a small sample.
     """
 
     size: int
     columns: int
-    groupable: float
-    others: float
+    noise: float
+    correlated: float
 
 
-# Repeats, which ways differ in, are the rarer the smaller a sample.
 ROUNDS = (
-    Round(1 << 15, 16, 1.06, 1.15),
-    Round(1 << 17, 64, 0.98, 1.05),
+    Round(1 << 15, 16, 1.06, 1.3),
+    Round(1 << 17, 64, 0.98, 1.3),
     Round(1 << 22, 1 << 16, 1.0, 1.0),
 )
 
@@ -91,7 +92,9 @@ OTHERS = (
     Compression(Blosc(cname="zstd", clevel=3, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24)),
     Compression(Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)),
 )
-CANDIDATES = (PLAIN, *OTHERS, GROUPED)
+# At the level of Zarr's own default; with few matches it can be smaller than the level above it.
+ZARR = Compression(Blosc(cname="zstd", clevel=2, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24))
+CANDIDATES = (PLAIN, *OTHERS, ZARR, GROUPED)
 
 
 def choose_compression(
@@ -101,8 +104,8 @@ def choose_compression(
 
     Samples are patches of pixels, spread over the frame, in all frames. A small one rules out what
     is clearly larger than the entropy of its noise, and what is left is compressed on larger ones.
-    Whether pixels are grouped is left to the layout, which decides it for each chunk, unless the
-    movie is so small that all of it is compressed.
+    Whether pixels are grouped is left to the layout, which decides it for each chunk. All of the
+    values are compressed in all ways if they are few, or if frames repeat.
 
     Parameters
     ----------
@@ -123,31 +126,31 @@ def choose_compression(
         if frames_repeat(sample):  # at distances that no sample keeps
             sample = codes(_sample(values, values.size, columns=each.columns))
         if sample.size == values.size:
-            return min((PLAIN, *left, GROUPED), key=lambda way: len(way.encode(sample)))
-        home = GROUPED if groupable(sample) else PLAIN
+            return min((PLAIN, *left, ZARR, GROUPED), key=lambda way: len(way.encode(sample)))
         sizes = [len(way.encode(sample)) for way in left]
-        for known in _expected_sizes(sample, home, roughly=each is ROUNDS[0]):
-            limit = known * (each.groupable if home is GROUPED else each.others)
-            if min(sizes) >= limit:
-                return home
+        of_noise = _size_of_noise(sample)
+        if min(sizes) >= each.noise * of_noise:
+            return GROUPED
+        known = len(GROUPED.encode(sample))
+        limit = known * (each.correlated if known < CORRELATED * of_noise else each.noise)
+        if min(sizes) >= limit:
+            return GROUPED
         left = tuple(way for way, size in zip(left, sizes, strict=True) if size < limit)
-        if each is not ROUNDS[0] and HANDICAP * min(sizes) < known:
-            break
-    return min(left, key=lambda way: len(way.encode(sample)))
+    return min((*left, ZARR), key=lambda way: len(way.encode(sample)))
 
 
-def _expected_sizes(sample: NDArray[Any], home: Compression, *, roughly: bool) -> Iterator[float]:
-    """How many bytes the layout of the house takes at most for such codes, if there are many."""
-    if home is GROUPED:
-        yield OVERHEAD * noise_entropy(sample) * sample.size / 8
-    if home is PLAIN or not roughly:
-        yield len(home.encode(sample))
+def _size_of_noise(sample: NDArray[Any]) -> float:
+    """How many bytes such codes take in groups, if there are many of them and nothing repeats."""
+    if not groupable(sample):
+        return math.inf
+    return OVERHEAD * noise_entropy(sample) * sample.size / 8
 
 
 def _sample(values: NDArray[Any], size: int, *, columns: int) -> NDArray[Any]:
     """Take patches of about so many values in all, or all values if there are not many more."""
     frames = values.reshape(len(values), -1, values.shape[-1])
-    height, width = min(ROWS, frames.shape[1]), min(columns, frames.shape[2])
+    height = min(ROWS, frames.shape[1])
+    width = min(max(columns, size // (PATCHES * len(frames) * height)), frames.shape[2])
     number = -(-size // (len(frames) * height * width))
     if number * len(frames) * height * width * 2 > values.size:
         return frames

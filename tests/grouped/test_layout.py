@@ -13,9 +13,10 @@ from dj_photon_codecs.grouped.layout import (
     COMPRESSOR,
     FEWEST_FRAMES,
     PLAIN_COMPRESSOR,
+    PLAIN_SHARE,
     STRETCH,
     GroupedLayout,
-    _expected_size,
+    _sampled_size,
     groupable,
 )
 
@@ -189,7 +190,7 @@ def test_frames_that_repeat_are_seen_though_no_sample_shows_them(side):
 def test_the_sample_of_a_movie_that_flashes_is_of_all_its_frames():
     rates = np.where(np.arange(100) % 32 == 16, 50.0, 0.05)[:, None, None]
     codes = np.random.default_rng(2).poisson(rates, (100, 256, 256)).astype("u2")
-    estimate = _expected_size(codes, PLAIN_COMPRESSOR)
+    estimate = _sampled_size(codes, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
     assert estimate == pytest.approx(len(PLAIN_COMPRESSOR.encode(codes)), rel=0.15)
 
 
@@ -197,7 +198,7 @@ def test_a_sample_is_of_whole_stretches():
     # what repeats within a stretch, and only there, is found if its codes stay together
     once = np.random.default_rng(0).integers(0, 256, (200, 1, STRETCH // 8), "u1")
     codes = once.repeat(8, axis=1)
-    estimate = _expected_size(codes, PLAIN_COMPRESSOR)
+    estimate = _sampled_size(codes, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
     assert estimate == pytest.approx(codes.nbytes / 8, rel=0.05)
 
 

@@ -10,7 +10,7 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-from numcodecs import Blosc
+from numcodecs import Blosc, get_codec
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
@@ -18,7 +18,6 @@ from dj_photon_codecs.chunks import check_chunk, count_varying, frames_repeat, r
 from dj_photon_codecs.grouped.chunk import (
     CONSTANT,
     GROUPED,
-    HEADER,
     PLAIN,
     GroupedChunk,
     joined,
@@ -39,11 +38,12 @@ FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than th
 STRETCH = 1 << 12  # bytes, of which some are compressed to see which layout is smaller
 SAMPLE = 1 << 19  # about so many codes, or bytes of grouped ones, are compressed for that
 PLAIN_SHARE = 5  # at most, one in so many stretches of codes in plain order
+GOLDEN = (math.sqrt(5) - 1) / 2
 FEW_PIXELS = 1000  # of a frame, by which frames that repeat are known
 FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
 # Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
-# 2 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
-CLEAR = 0.96, 1.12
+# 5 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
+CLEAR = 0.95, 1.12
 SURE = 0.96  # of a sample of plain codes, which is up to 4 % too large
 
 
@@ -157,7 +157,7 @@ def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
 def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a chunk in the layout in which it compresses better, given the grouped one."""
     expected = _expected_plain_size(chunk)
-    ratio = _expected_size(grouped[HEADER.itemsize :], COMPRESSOR) / expected
+    ratio = _expected_grouped_size(grouped) / expected
     if ratio < CLEAR[0]:
         return grouped
     size = math.inf if ratio > CLEAR[1] else len(COMPRESSOR.encode(grouped))
@@ -169,22 +169,39 @@ def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any]) -> NDArray[np.uint
 
 def _expected_plain_size(chunk: NDArray[Any]) -> float:
     pixels = chunk.reshape(len(chunk), -1)
-    if frames_repeat(pixels[:, :: pixels.shape[1] // FEW_PIXELS | 1]):  # no sample would show it
-        return _compressed(chunk).size
-    return _expected_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
+    few = chunk.nbytes < FEWEST_STRETCHES * PLAIN_SHARE * STRETCH
+    if few or frames_repeat(pixels[:, :: pixels.shape[1] // FEW_PIXELS | 1]):
+        return _compressed(chunk).size  # no sample would show it
+    return _sampled_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
 
 
-def _expected_size(values: NDArray[Any], compressor: Blosc, *, share: int = 1) -> float:
+def _expected_grouped_size(grouped: NDArray[np.uint8]) -> float:
+    if grouped.nbytes < FEWEST_STRETCHES * STRETCH:
+        return len(COMPRESSOR.encode(grouped))
+    return _sampled_size(grouped, COMPRESSOR)
+
+
+def _sampled_size(values: NDArray[Any], compressor: Blosc, *, share: int = 1) -> float:
     """The compressed size of an array, from some stretches that are spread over it."""
-    flat = values.reshape(-1)
-    if flat.nbytes < FEWEST_STRETCHES * share * STRETCH:
-        return len(compressor.encode(flat))
     length = STRETCH // values.itemsize
-    every = max(share, flat.size // SAMPLE) | 1  # odd, or all were of the same rows
+    flat = values.reshape(-1)
     whole = flat[: flat.size // length * length].reshape(-1, length)
-    sample = np.ascontiguousarray(whole[every // 2 :: every])
-    return len(compressor.encode(sample)) / sample.nbytes * flat.nbytes
+    share = max(share, flat.size // SAMPLE)
+    if share > 1:  # in steps of no period that rows or frames could have
+        places = np.arange(len(whole) // share) * GOLDEN % 1
+        whole = whole[np.unique((places * len(whole)).astype(int))]
+    return len(compressor.encode(whole)) / whole.nbytes * flat.nbytes
 
 
 def _compressed(chunk: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.frombuffer(PLAIN_COMPRESSOR.encode(chunk), np.uint8)
+    """Compress a chunk in plain order.
+
+    Blosc shuffles no bit of a block that is not of a multiple of 8 codes. The last one may be such:
+    then all but a few codes are shared out among the others.
+    """
+    unit, wanted = 8 * chunk.itemsize, PLAIN_COMPRESSOR.blocksize
+    if chunk.nbytes % unit == 0 or chunk.nbytes < unit:
+        return np.frombuffer(PLAIN_COMPRESSOR.encode(chunk), np.uint8)
+    length = chunk.nbytes // -(-chunk.nbytes // wanted) // unit * unit
+    compressor = get_codec(PLAIN_COMPRESSOR.get_config() | {"blocksize": length})
+    return np.frombuffer(compressor.encode(chunk), np.uint8)
