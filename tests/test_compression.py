@@ -59,6 +59,10 @@ MOVIES = {
     "blurred floats": blurred(3).astype("f4") / 9,
     "signed": np.random.default_rng(0).normal(0, 20, (50, 32, 32)).astype("i2"),
     "planes": structured(3, (100, 3, 32, 32)),
+    "odd": np.random.default_rng(0).normal(8000, 800, (20, 39, 173)).astype("u2"),
+    "odd, few": np.random.default_rng(0).normal(80, 20, (3, 101, 103)).astype("u1"),
+    "odd, four times": structured(30, (100, 21, 29)).repeat(2, axis=1).repeat(2, axis=2),
+    "wide, four times": structured(30, (50, 47, 61)).repeat(2, axis=1).repeat(2, axis=2),
 }
 movies = pytest.mark.parametrize("codes", MOVIES.values(), ids=MOVIES)
 

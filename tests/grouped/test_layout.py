@@ -8,7 +8,7 @@ import pytest
 from numcodecs import Blosc, get_codec
 from numcodecs.registry import register_codec
 
-from dj_photon_codecs.grouped.chunk import CONSTANT, GROUPED, PLAIN
+from dj_photon_codecs.grouped.chunk import CONSTANT, GROUPED, PLAIN, joined
 from dj_photon_codecs.grouped.layout import (
     COMPRESSOR,
     FEWEST_FRAMES,
@@ -16,6 +16,7 @@ from dj_photon_codecs.grouped.layout import (
     PLAIN_SHARE,
     STRETCH,
     GroupedLayout,
+    _compressed,
     _sampled_size,
     groupable,
 )
@@ -176,6 +177,27 @@ def test_nothing_is_larger_than_in_plain_order(kind, shape):
     assert len(COMPRESSOR.encode(stored)) < len(PLAIN_COMPRESSOR.encode(codes.copy())) + 100
     if kind in ("uniform", "float"):
         assert stored[0] == PLAIN
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])
+@pytest.mark.parametrize("shape", [(7, 61, 67), (20, 39, 173), (33, 151, 211), (3, 1, 1)], ids=str)
+def test_bits_of_odd_chunks_are_shuffled(dtype, shape):
+    codes = np.random.default_rng(0).normal(100, 12, shape).astype(dtype)
+    even = np.resize(codes, codes.size // 8 * 8 + 8)
+    stored = _compressed(codes)
+    assert stored.size < 1.02 * len(PLAIN_COMPRESSOR.encode(even)) + 64
+    assert LAYOUT.decode(joined(PLAIN, codes, body=[stored])).tobytes() == codes.tobytes()
+
+
+@pytest.mark.parametrize("width", [64, 100, 128, 125, 250])
+def test_samples_are_in_step_with_no_frame(width):
+    # half of each frame is dark, and STRETCH a multiple of a frame, or nearly one
+    dark = np.arange(32)[:, None] < 16
+    rates = np.where(dark, 0.01, 30) * np.ones(width)
+    codes = np.random.default_rng(0).poisson(rates, (400, 32, width)).astype("u1")
+    for share in (3, 5, 7, 9, 13):
+        estimate = _sampled_size(codes, PLAIN_COMPRESSOR, share=share)
+        assert estimate == pytest.approx(_compressed(codes).size, rel=0.12)
 
 
 @pytest.mark.parametrize("side", [48, 128])
