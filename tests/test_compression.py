@@ -38,6 +38,13 @@ def masked(codes):
     return codes * (np.hypot(y, x) < 0.8).astype(codes.dtype)
 
 
+def upsampled(rate, shape, *, gain=1):
+    """What a photomultiplier makes of counts, each pixel four times."""
+    counts, rng = structured(rate, shape), np.random.default_rng(1)
+    values = np.rint(gain * counts + rng.normal(0, 0.3 * (gain - 1), shape)).clip(0)
+    return values.repeat(2, axis=1).repeat(2, axis=2).astype("u2")
+
+
 MOVIES = {
     "few photons": structured(0.1),
     "some photons": structured(3),
@@ -61,8 +68,10 @@ MOVIES = {
     "planes": structured(3, (100, 3, 32, 32)),
     "odd": np.random.default_rng(0).normal(8000, 800, (20, 39, 173)).astype("u2"),
     "odd, few": np.random.default_rng(0).normal(80, 20, (3, 101, 103)).astype("u1"),
-    "odd, four times": structured(30, (100, 21, 29)).repeat(2, axis=1).repeat(2, axis=2),
-    "wide, four times": structured(30, (50, 47, 61)).repeat(2, axis=1).repeat(2, axis=2),
+    "odd, upsampled": upsampled(3, (100, 21, 58), gain=30),
+    "wide, upsampled": upsampled(3, (50, 47, 61), gain=200),
+    "small, upsampled": upsampled(3, (20, 27, 31), gain=200),
+    "few, upsampled": upsampled(30, (9, 21, 94)),
 }
 movies = pytest.mark.parametrize("codes", MOVIES.values(), ids=MOVIES)
 

@@ -39,7 +39,7 @@ class Round(NamedTuple):
         Of a patch, at least.
     noise, correlated : float
         How large a way may be on it, relative to the layout of the house, to be tried on the next
-        sample. What repeats, which ways differ in, does so less in a small sample.
+        sample. What repeats does so less in a small sample, and otherwise where rows are cut.
     """
 
     size: int
@@ -49,9 +49,9 @@ class Round(NamedTuple):
 
 
 ROUNDS = (
-    Round(1 << 15, 16, 1.06, 1.3),
-    Round(1 << 17, 64, 0.98, 1.3),
-    Round(1 << 22, 1 << 16, 1.0, 1.0),
+    Round(1 << 15, 16, 1.06, 2.0),
+    Round(1 << 17, 64, 0.98, 2.0),
+    Round(1 << 21, 1 << 16, 1.0, 1.0),
 )
 
 

@@ -189,24 +189,14 @@ def test_bits_of_odd_chunks_are_shuffled(dtype, shape):
     assert LAYOUT.decode(joined(PLAIN, codes, body=[stored])).tobytes() == codes.tobytes()
 
 
-@pytest.mark.parametrize("width", [64, 100, 128, 125, 250])
-def test_samples_are_in_step_with_no_frame(width):
-    # half of each frame is dark, and STRETCH a multiple of a frame, or nearly one
-    dark = np.arange(32)[:, None] < 16
-    rates = np.where(dark, 0.01, 30) * np.ones(width)
-    codes = np.random.default_rng(0).poisson(rates, (400, 32, width)).astype("u1")
-    for share in (3, 5, 7, 9, 13):
+@pytest.mark.parametrize("share", [3, 5, 8])
+def test_samples_are_in_step_with_no_frame(share):
+    # one stretch of each frame is bright, in the middle or at the start
+    for bright in (0, share // 2):
+        rates = np.where(np.arange(share * STRETCH) // STRETCH == bright, 30, 0.01)
+        codes = np.random.default_rng(0).poisson(rates, (200, rates.size)).astype("u1")
         estimate = _sampled_size(codes, PLAIN_COMPRESSOR, share=share)
-        assert estimate == pytest.approx(_compressed(codes).size, rel=0.12)
-
-
-@pytest.mark.parametrize("side", [48, 128])
-def test_frames_that_repeat_are_seen_though_no_sample_shows_them(side):
-    frame = np.random.default_rng(0).integers(0, 1 << 16, (side, side), "u2")
-    still = np.repeat(frame[np.newaxis], 100, axis=0)
-    still[50] += 1
-    stored = LAYOUT.encode(still)
-    assert len(COMPRESSOR.encode(stored)) < len(PLAIN_COMPRESSOR.encode(still)) + 100
+        assert estimate == pytest.approx(_compressed(codes).size, rel=0.15)
 
 
 def test_the_sample_of_a_movie_that_flashes_is_of_all_its_frames():
