@@ -196,7 +196,7 @@ def test_samples_are_in_step_with_no_frame(share):
         rates = np.where(np.arange(share * STRETCH) // STRETCH == bright, 30, 0.01)
         codes = np.random.default_rng(0).poisson(rates, (40, rates.size)).astype("u1")
         estimate = _sampled_size(codes, PLAIN_COMPRESSOR, share=share)
-        assert estimate == pytest.approx(_compressed(codes).size, rel=0.15)
+        assert estimate == pytest.approx(_compressed(codes).size, rel=0.35)
 
 
 def test_the_sample_of_a_movie_that_flashes_is_of_all_its_frames():
