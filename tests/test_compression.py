@@ -63,6 +63,7 @@ MOVIES = {
     "one frame": structured(5, (1, 64, 64)),
     "floats": np.random.default_rng(0).normal(0, 1, (20, 16, 16)).astype("f4"),
     "mean of frames": sum(structured(100, seed=0)[n : n + 90] for n in range(3)).astype("f4") / 3,
+    "scaled floats": (structured(30, (50, 64, 64)) / 3).astype("f4"),
     "blurred floats": blurred(3).astype("f4") / 9,
     "signed": np.random.default_rng(0).normal(0, 20, (50, 32, 32)).astype("i2"),
     "planes": structured(3, (100, 3, 32, 32)),

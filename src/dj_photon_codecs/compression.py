@@ -37,21 +37,23 @@ class Round(NamedTuple):
         Codes.
     columns : int
         Of a patch, at least.
-    noise, correlated : float
+    noise, correlated, ungrouped : float
         How large a way may be on it, relative to the layout of the house, to be tried on the next
-        sample. What repeats does so less in a small sample, and otherwise where rows are cut.
+        sample: for codes that can be grouped, and for others. What repeats does so less in a small
+        sample, and otherwise where rows are cut.
     """
 
     size: int
     columns: int
     noise: float
     correlated: float
+    ungrouped: float
 
 
 ROUNDS = (
-    Round(1 << 15, 16, 1.06, 2.0),
-    Round(1 << 17, 64, 0.98, 2.0),
-    Round(1 << 21, 1 << 16, 1.0, 1.0),
+    Round(1 << 15, 16, 1.06, 2.0, 1.2),
+    Round(1 << 17, 64, 0.98, 2.0, 1.1),
+    Round(1 << 21, 1 << 16, 1.0, 1.0, 0.99),
 )
 
 
@@ -120,23 +122,32 @@ def choose_compression(
     Compression
         One of `CANDIDATES`; the same for the same values.
     """
-    left: tuple[Compression, ...] = OTHERS
+    left: tuple[Compression, ...] = (*OTHERS, GROUPED)
     for each in ROUNDS:
         sample = codes(_sample(values, each.size, columns=each.columns))
         if frames_repeat(sample):  # at distances that no sample keeps
             sample = codes(_sample(values, values.size, columns=each.columns))
         if sample.size == values.size:
-            return min((PLAIN, *left, ZARR, GROUPED), key=lambda way: len(way.encode(sample)))
+            return min((PLAIN, GROUPED, ZARR, *left), key=lambda way: len(way.encode(sample)))
+        home = GROUPED if groupable(sample) else PLAIN
+        left = tuple(way for way in left if way is not home)
         sizes = [len(way.encode(sample)) for way in left]
         of_noise = _size_of_noise(sample)
         if min(sizes) >= each.noise * of_noise:
-            return GROUPED
-        known = len(GROUPED.encode(sample))
-        limit = known * (each.correlated if known < CORRELATED * of_noise else each.noise)
+            return home
+        known = len(home.encode(sample))
+        limit = known * _tolerance(each, known / of_noise)
         if min(sizes) >= limit:
-            return GROUPED
+            return home
         left = tuple(way for way, size in zip(left, sizes, strict=True) if size < limit)
     return min((*left, ZARR), key=lambda way: len(way.encode(sample)))
+
+
+def _tolerance(sample: Round, of_noise: float) -> float:
+    """How large a way may be, by how large codes in the layout of the house are beside noise."""
+    if not of_noise:
+        return sample.ungrouped
+    return sample.correlated if of_noise < CORRELATED else sample.noise
 
 
 def _size_of_noise(sample: NDArray[Any]) -> float:
