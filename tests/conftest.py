@@ -41,6 +41,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # ---------------------------------------------------------------------------- servers
 
 
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+    """Return what lists the arguments of the calls of a function, which does what it does."""
+
+    def note(owner: Any, name: str, what: Callable[..., Any]) -> list[Any]:
+        calls: list[Any] = []
+        function = getattr(owner, name)
+
+        def noting(*given: Any, **options: Any) -> Any:
+            calls.append(what(*given))
+            return function(*given, **options)
+
+        monkeypatch.setattr(owner, name, noting)
+        return calls
+
+    return note
+
+
 @pytest.fixture(scope="session", params=DATABASES)
 def database(request: pytest.FixtureRequest) -> Iterator[services.Database]:
     """A database server: the one the environment names, else an embedded PostgreSQL."""

@@ -213,17 +213,9 @@ def test_frames_of_a_damaged_chunk_are_refused(selection, movie, folder):
 
 
 @pytest.fixture
-def decoded(monkeypatch):
-    """The frames that are decoded from grouped chunks, within their chunks."""
-    taken = []
-    read = GroupedChunk.frames
-
-    def noting(self, start, stop, **options):
-        taken.append((start, stop))
-        return read(self, start, stop, **options)
-
-    monkeypatch.setattr(GroupedChunk, "frames", noting)
-    return taken
+def decoded(noted):
+    """The frames, within a chunk, that are decoded at a time."""
+    return noted(GroupedChunk, "frames", lambda _chunk, start, stop: (start, stop))
 
 
 @pytest.fixture

@@ -23,17 +23,9 @@ def small_chunks_count(monkeypatch):
 
 
 @pytest.fixture
-def blocks(monkeypatch):
+def blocks(noted):
     """The number of blocks that are decompressed here; empty if Blosc does it."""
-    seen = []
-    decompress_all = blosc_blocks._decompress_all
-
-    def noting(blocks):
-        seen.append(len(blocks))
-        decompress_all(blocks)
-
-    monkeypatch.setattr(blosc_blocks, "_decompress_all", noting)
-    return seen
+    return noted(blosc_blocks, "_decompress_all", len)
 
 
 def values(size, *, noise=False):

@@ -38,31 +38,15 @@ def movie(counts, tmp_path):
 
 
 @pytest.fixture
-def alone(monkeypatch):
+def alone(noted):
     """The number of blocks of each chunk that is decompressed on all processors."""
-    seen = []
-    decompress_all = blosc_blocks._decompress_all
-
-    def noting(blocks):
-        seen.append(len(blocks))
-        decompress_all(blocks)
-
-    monkeypatch.setattr(blosc_blocks, "_decompress_all", noting)
-    return seen
+    return noted(blosc_blocks, "_decompress_all", len)
 
 
 @pytest.fixture
-def decoded(monkeypatch):
+def decoded(noted):
     """The frames, within a chunk, that are decoded at a time."""
-    taken = []
-    read = GroupedChunk.frames
-
-    def noting(self, start, stop, **options):
-        taken.append((start, stop))
-        return read(self, start, stop, **options)
-
-    monkeypatch.setattr(GroupedChunk, "frames", noting)
-    return taken
+    return noted(GroupedChunk, "frames", lambda _chunk, start, stop: (start, stop))
 
 
 @pytest.mark.parametrize("compression", [PLAIN, GROUPED], ids=["plain", "grouped"])
@@ -140,15 +124,8 @@ def test_a_patch_is_picked_from_the_codes(movie, decoded):
     assert decoded == []
 
 
-def test_a_chunk_is_read_once_for_many_patches(movie, monkeypatch):
-    keys = []
-    read = MovieStore.read_chunk
-
-    def noting(self, number):
-        keys.append(number)
-        return read(self, number)
-
-    monkeypatch.setattr(MovieStore, "read_chunk", noting)
+def test_a_chunk_is_read_once_for_many_patches(movie, noted):
+    keys = noted(MovieStore, "read_chunk", lambda _store, number: number)
     for row in range(8):
         movie[100:200, row, 5]
     assert keys == [1]

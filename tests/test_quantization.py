@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dj_photon_codecs import quantization
 from dj_photon_codecs.calibration import Calibration
+from dj_photon_codecs.lookup import BLOCK as LOOKUP_BLOCK
 from dj_photon_codecs.quantization import (
-    LOOKED_UP,
     DecodeTable,
     check_step,
     quantize,
@@ -163,7 +163,7 @@ def test_values_that_are_no_integers_are_coded_too(dtype):
     assert_coded_one_by_one(values, Calibration(), 0.5)
 
 
-@pytest.mark.parametrize("shape", [(), (0, 3), (1, 1), (LOOKED_UP + 1, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(), (0, 3), (1, 1), (LOOKUP_BLOCK + 1, 3)], ids=str)
 def test_values_of_any_number_are_coded(shape):
     values = np.random.default_rng(0).poisson(3, shape) * np.ones(shape, "u1")
     coded = stepped_codes(values, Calibration(), step=0.5, dtype="u1")

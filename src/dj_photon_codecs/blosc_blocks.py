@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numcodecs import Blosc, zstd
 
-from dj_photon_codecs.chunks import MAX_BYTES, decompressed_size
+from dj_photon_codecs.chunks import BLOSC_HEADER, MAX_BYTES, decompressed_size
 from dj_photon_codecs.processors import usable_processors
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ __all__ = ["decompress_alone"]
 
 # The format of the chunk, that of Zstd in it, and the flags: Zstd, blocks not split by the bytes
 # of a number, neither shuffled nor all of them stored as they are.
+# After them, and the size of a number, come the sizes of all codes, of a block, of the chunk.
 KNOWN = [2, 1, 0b100_1_0000]
-HEADER = 16  # bytes: those three, the size of a number; then of all codes, of a block, of the chunk
 SMALLEST = 1 << 23  # bytes, below which a thread, on a busy machine, starts later than all is done
 SHORTEST = 1 << 18  # bytes of a block, below which finding it takes too much of the time
 ZSTD = b"\x28\xb5\x2f\xfd"  # how a frame of Zstd begins
@@ -77,7 +77,9 @@ def decompress_alone(stored: Bytes, *, compressor: Codec) -> Any:
 
 
 def _is_known(stored: Bytes, compressor: Codec) -> bool:
-    if type(compressor) is not Blosc or stored.size < HEADER:  # another class decodes as it likes
+    if (
+        type(compressor) is not Blosc or stored.size < BLOSC_HEADER
+    ):  # another class decodes as it likes
         return False
     size, length = stored[4:12].view("<u4").tolist()
     return stored[:3].tolist() == KNOWN and size >= SMALLEST and length >= SHORTEST
@@ -87,7 +89,7 @@ def _blocks(stored: Bytes, *, values: Bytes) -> list[tuple[Bytes, Bytes]]:
     """Return each block as it is stored, and where to decompress it to."""
     length = int(stored[8:12].view("<u4")[0])
     number = -(-values.size // length)
-    table = stored[HEADER : HEADER + 4 * number]
+    table = stored[BLOSC_HEADER : BLOSC_HEADER + 4 * number]
     if table.size < 4 * number:
         raise ValueError(f"damaged chunk: {stored.size} bytes for a table of {number} blocks")
     starts = np.frombuffer(table.tobytes(), "<i4").tolist()
@@ -99,7 +101,7 @@ def _blocks(stored: Bytes, *, values: Bytes) -> list[tuple[Bytes, Bytes]]:
 
 def _block(stored: Bytes, start: int) -> Bytes:
     first = start + 4  # after its size
-    if not HEADER <= start <= stored.size - 4:
+    if not BLOSC_HEADER <= start <= stored.size - 4:
         raise ValueError(f"damaged chunk: a block at {start} of {stored.size} bytes")
     size = int.from_bytes(stored[start:first].tobytes(), "little")
     if size > stored.size - first:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "BLOSC_HEADER",
     "DTYPES",
     "MAX_BYTES",
     "check_chunk",

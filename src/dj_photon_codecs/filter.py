@@ -15,12 +15,12 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
 from numpy.typing import NDArray
 
+from dj_photon_codecs.lookup import look_up
 from dj_photon_codecs.quantization import DecodeTable, check_step, quantize
 from dj_photon_codecs.transform import exact_inverse, generalized_anscombe
 
 __all__ = ["AnscombeFilter", "LinearFilter"]
 
-BLOCK = 1 << 15  # codes looked up at a time, so that their indices stay in the cache
 TABULATED = 2  # bytes; codes up to this size are decoded through a table of all their values
 
 
@@ -61,7 +61,7 @@ class _CodesFilter(Codec):  # type: ignore[misc]
 
     def _decode_into(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
         if codes.dtype.kind in "iu" and codes.itemsize <= TABULATED:
-            _look_up(self._table, codes.view(f"u{codes.itemsize}"), values)
+            look_up(self._table, codes.view(f"u{codes.itemsize}"), out=values)
         else:
             values[...] = self._values(codes)
 
@@ -260,13 +260,3 @@ def _flat(buf: Any, dtype: str) -> NDArray[Any]:
     if flat.size % np.dtype(dtype).itemsize:
         raise ValueError(f"a chunk of {flat.size} bytes is not a whole number of {dtype} values")
     return flat.view(dtype)
-
-
-def _look_up(table: NDArray[Any], codes: NDArray[Any], out: NDArray[Any]) -> None:
-    # Several times faster than table[codes]: numpy would widen all indices at once, and check
-    # each against the table's end, which no code of this size can pass.
-    indices = np.empty(BLOCK, np.intp)
-    for start in range(0, codes.size, BLOCK):
-        block = codes[start : start + BLOCK]
-        indices[: block.size] = block
-        np.take(table, indices[: block.size], out=out[start : start + BLOCK], mode="clip")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.lookup import look_up
 from dj_photon_codecs.transform import generalized_anscombe
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ __all__ = ["DecodeTable", "check_step", "quantize", "stepped_codes", "stepped_dt
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 ROOT = math.sqrt(3 / 8)  # the transform is 2 * ROOT where it turns linear
 BLOCK = 1 << 18  # codes decoded at a time
-LOOKED_UP = 1 << 15  # values looked up at a time, so that their indices stay in the cache
 
 DAMAGED = "it is damaged. Restore the movie's row from a backup of the database"
 
@@ -137,7 +137,7 @@ def stepped_codes(
     """
     possible = _possible(values)
     codes = quantize(_transform(possible, calibration), step, dtype=dtype)
-    return codes if possible is values else _look_up(codes, values, first=possible[0])
+    return codes if possible is values else _from_table(codes, values, first=possible[0])
 
 
 def stepped_dtype(
@@ -301,17 +301,15 @@ def _possible(values: NDArray[Any]) -> NDArray[Any]:
     return (np.arange(number, dtype=unsigned) + lowest.view(unsigned)).view(lowest.dtype)
 
 
-def _look_up(table: NDArray[Any], values: NDArray[Any], *, first: Any) -> NDArray[Any]:
+def _from_table(table: NDArray[Any], values: NDArray[Any], *, first: Any) -> NDArray[Any]:
     """Return the entry of each value in a table that begins with that of the value `first`."""
-    flat, found = values.reshape(-1), np.empty(values.shape, table.dtype)
-    for start in range(0, flat.size, LOOKED_UP):
-        block = slice(start, start + LOOKED_UP)
-        places = (flat[block] - first).view(f"u{flat.itemsize}")
-        if places.max() >= table.size:
-            raise ValueError(
-                "movie has changed while it was coded. Insert it when nothing writes to it"
-            )
-        np.take(table, places.astype(np.intp), out=found.reshape(-1)[block], mode="clip")
+    numbers = (values - first).view(f"u{values.itemsize}").reshape(-1)
+    if numbers.max() >= table.size:
+        raise ValueError(
+            "movie has changed while it was coded. Insert it when nothing writes to it"
+        )
+    found = np.empty(values.shape, table.dtype)
+    look_up(table, numbers, out=found.reshape(-1))
     return found
 
 

@@ -36,16 +36,9 @@ def test_pixels_are_those_of_the_chunk(codes, frames, number):
     np.testing.assert_array_equal(chunk.pixels(pixels, frames), expected, strict=True)
 
 
-def test_few_pixels_are_picked_and_many_are_unpacked_with_all(monkeypatch):
+def test_few_pixels_are_picked_and_many_are_unpacked_with_all(noted):
     chunk = LAYOUT.open(LAYOUT.encode(movie()))
-    unpacked = []
-    read = PackedChunk.read
-
-    def noting(self, start, stop, **options):
-        unpacked.append((start, stop))
-        return read(self, start, stop, **options)
-
-    monkeypatch.setattr(PackedChunk, "read", noting)
+    unpacked = noted(PackedChunk, "read", lambda _chunk, start, stop: (start, stop))
     chunk.pixels(np.arange(1920 // SPARSE), range(100))
     assert not unpacked
     chunk.pixels(np.arange(1920 // SPARSE + 1), range(100))

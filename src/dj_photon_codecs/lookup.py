@@ -1,0 +1,43 @@
+"""Values of small numbers, from a table of all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["look_up"]
+
+BLOCK = 1 << 15  # numbers looked up at a time, so that their indices stay in the cache
+
+
+def look_up(table: NDArray[Any], numbers: NDArray[Any], *, out: NDArray[Any]) -> None:
+    """Put the entry of each number in a table into an array.
+
+    Several times faster than ``out[...] = table[numbers]``: NumPy would widen all indices at once,
+    and check each against the table's end.
+
+    Parameters
+    ----------
+    table : numpy.ndarray, shape (entries,)
+        The entries.
+    numbers : numpy.ndarray of unsigned integers, shape (numbers,)
+        Which; all of them less than the number of entries.
+    out : numpy.ndarray, shape (numbers,)
+        Where to put them, of the table's dtype.
+
+    Examples
+    --------
+    >>> out = np.empty(3)
+    >>> look_up(np.array([0.5, 1.5, 2.5]), np.array([2, 0, 2], "u1"), out=out)
+    >>> out
+    array([2.5, 0.5, 2.5])
+    """
+    indices = np.empty(BLOCK, np.intp)
+    for start in range(0, numbers.size, BLOCK):
+        block = numbers[start : start + BLOCK]
+        indices[: block.size] = block
+        np.take(table, indices[: block.size], out=out[start : start + BLOCK], mode="clip")
