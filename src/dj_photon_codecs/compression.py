@@ -11,7 +11,7 @@ from numcodecs import Blosc
 
 from dj_photon_codecs.chunks import frames_repeat
 from dj_photon_codecs.grouped.entropy import noise_entropy
-from dj_photon_codecs.grouped.layout import COMPRESSOR, GroupedLayout, groupable
+from dj_photon_codecs.grouped.layout import COMPRESSOR, GOLDEN, GroupedLayout, groupable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ OVERHEAD = 1.06  # of grouped codes, over the entropy of independent noise
 CORRELATED = 0.85  # codes that are as much smaller than independent noise repeat in some way
 PATCHES = 8  # of a sample, or more where a patch would be narrower than it may be
 ROWS = 4  # of a patch
-GOLDEN = 0.618  # of the width of a frame, from a patch to the next
 
 
 class Round(NamedTuple):

@@ -345,7 +345,9 @@ def test_any_reader_finds_the_filter_by_its_name():
 # ---------------------------------------------------------------------------- in a table
 
 
-def test_a_movie_in_the_densest_profile_comes_back(schema, store):
+def declare_archive(schema):
+    """Declare a table of movies in the densest profile."""
+
     @schema
     class Archive(dj.Manual):
         definition = """
@@ -354,38 +356,35 @@ def test_a_movie_in_the_densest_profile_comes_back(schema, store):
         movie : <photon_dense@imaging>
         """
 
+    return Archive
+
+
+def test_a_movie_in_the_densest_profile_comes_back(schema, store):
+    archive = declare_archive(schema)
     counts = photons(230, shape=(24, 20))
-    Archive.insert1({"archive_id": 1, "movie": counts})
-    read = Archive.fetch1("movie")
+    archive.insert1({"archive_id": 1, "movie": counts})
+    read = archive.fetch1("movie")
     np.testing.assert_array_equal(read.raw[:], counts, strict=True)
     np.testing.assert_array_equal(read[150], transformed(counts)[150])
     np.testing.assert_array_equal(np.stack(list(read)), transformed(counts))
     np.testing.assert_array_equal(read[95:105, 3:9], transformed(counts)[95:105, 3:9])
     assert read.verify() == []
-    zarray = row_of(Archive, "movie")[".zarray"]
+    zarray = row_of(archive, "movie")[".zarray"]
     assert zarray["filters"][1:] == [{"id": "photon.dense"}]
     assert zarray["compressor"] is None
 
 
 def test_fetched_movies_move_to_the_archive_and_back(schema):
     recording = declare_recording(schema)
-
-    @schema
-    class Archive(dj.Manual):
-        definition = """
-        archive_id : int32
-        ---
-        movie : <photon_dense@imaging>
-        """
-
+    archive = declare_archive(schema)
     counts = photons(230, shape=(24, 20))
     recording.insert1({"recording_id": 1, "movie": counts})
-    Archive.insert1({"archive_id": 1, "movie": recording.fetch1("movie")})
-    recording.insert1({"recording_id": 2, "movie": Archive.fetch1("movie")})
+    archive.insert1({"archive_id": 1, "movie": recording.fetch1("movie")})
+    recording.insert1({"recording_id": 2, "movie": archive.fetch1("movie")})
 
-    filters = row_of(Archive, "movie")[".zarray"]["filters"]
+    filters = row_of(archive, "movie")[".zarray"]["filters"]
     assert filters[1:] == [{"id": "photon.dense"}]
-    np.testing.assert_array_equal(Archive.fetch1("movie").raw[:], counts, strict=True)
+    np.testing.assert_array_equal(archive.fetch1("movie").raw[:], counts, strict=True)
     back = recording & {"recording_id": 2}
     assert {"id": "photon.dense"} not in row_of(back, "movie")[".zarray"]["filters"]
     np.testing.assert_array_equal(back.fetch1("movie").raw[:], counts, strict=True)

@@ -26,7 +26,7 @@ from dj_photon_codecs.grouped.grouping import group_pixels
 from dj_photon_codecs.grouped.packing import pack
 from dj_photon_codecs.grouped.renumbering import renumber, values_in_use
 
-__all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
+__all__ = ["COMPRESSOR", "GOLDEN", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
 
 # In blocks longer than Blosc's own zstd looks for longer matches only: in noise the short ones
 # are accidents, and cost more than they save.
@@ -38,7 +38,7 @@ FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than th
 STRETCH = 1 << 12  # bytes, of which some are compressed to see which layout is smaller
 SAMPLE = 1 << 19  # about so many codes, or bytes of grouped ones, are compressed for that
 PLAIN_SHARE = 5  # at most, one in so many stretches of codes in plain order
-GOLDEN = (math.sqrt(5) - 1) / 2
+GOLDEN = (math.sqrt(5) - 1) / 2  # steps of so much of a length are in step with no period in it
 FEW_PIXELS = 1000  # of a frame, by which frames that repeat are known
 FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
 # Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
@@ -187,7 +187,7 @@ def _sampled_size(values: NDArray[Any], compressor: Blosc, *, share: int = 1) ->
     flat = values.reshape(-1)
     whole = flat[: flat.size // length * length].reshape(-1, length)
     share = max(share, flat.size // SAMPLE)
-    if share > 1:  # in steps of no period that rows or frames could have
+    if share > 1:
         places = np.arange(len(whole) // share) * GOLDEN % 1
         whole = whole[np.unique((places * len(whole)).astype(int))]
     return len(compressor.encode(whole)) / whole.nbytes * flat.nbytes
