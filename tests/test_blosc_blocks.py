@@ -1,4 +1,4 @@
-"""Chunks of Blosc's decompress block by block to what Blosc makes of them, or are refused."""
+"""Chunks are compressed in parts, and decompressed block by block, as Blosc does it itself."""
 
 import threading
 from contextlib import suppress
@@ -8,7 +8,7 @@ import pytest
 from numcodecs import Blosc, Zstd
 
 from dj_photon_codecs import blosc_blocks
-from dj_photon_codecs.blosc_blocks import decompress_alone
+from dj_photon_codecs.blosc_blocks import compress, decompress_alone
 
 LENGTH = 1 << 14  # bytes of a block
 COMPRESSOR = Blosc("zstd", 1, Blosc.NOSHUFFLE, LENGTH)
@@ -200,3 +200,62 @@ def test_random_bytes_behind_the_header_are_refused():
         bad[16:] = np.random.default_rng(seed).integers(0, 256, good.size - 16, dtype="u1")
         with pytest.raises(ValueError, match="damaged chunk: "):
             decompress_alone(bad, compressor=COMPRESSOR)
+
+
+NUMBERS = np.random.default_rng(1).poisson(30, 5 * LENGTH).astype("u2")
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(blosc_blocks, "PART", LENGTH)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 100, LENGTH, LENGTH + 8, 3 * LENGTH, 5 * LENGTH - 3])
+@pytest.mark.parametrize("shuffle", [Blosc.NOSHUFFLE, Blosc.SHUFFLE, Blosc.BITSHUFFLE])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_parts_together_are_what_blosc_makes_of_all(dtype, shuffle, size, noted):
+    parts = noted(blosc_blocks, "_joined", len)
+    compressor = Blosc("zstd", 5, shuffle, LENGTH)
+    codes = NUMBERS[:size].astype(dtype)
+    stored = compress(codes, compressor=compressor)
+    assert stored == compressor.encode(codes)
+    blocks = codes.nbytes // LENGTH
+    assert parts == ([min(blocks, 3)] if blocks > 1 else [])
+    assert bytes(compressor.decode(stored)) == codes.tobytes()
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("codes", [values(5 * LENGTH, noise=True), MIXED], ids=["noise", "mixed"])
+def test_parts_that_do_not_become_smaller_are_left_to_blosc(codes):
+    stored = compress(codes, compressor=COMPRESSOR)
+    assert stored == COMPRESSOR.encode(codes)
+    np.testing.assert_array_equal(np.frombuffer(COMPRESSOR.decode(stored), "u1"), codes)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize(
+    "compressor",
+    [Zstd(1), Blosc("zstd", 1, Blosc.SHUFFLE), OtherBlosc("zstd", 1, Blosc.SHUFFLE, LENGTH)],
+    ids=str,
+)
+def test_others_compress_what_is_theirs(compressor, noted):
+    parts = noted(blosc_blocks, "_joined", len)
+    assert compress(NUMBERS, compressor=compressor) == bytes(compressor.encode(NUMBERS))
+    assert parts == []
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_numbers_of_another_size_than_the_blocks_are_left_to_blosc(noted):
+    parts = noted(blosc_blocks, "_joined", len)
+    compressor = Blosc("zstd", 1, Blosc.SHUFFLE, LENGTH + 2)
+    assert compress(NUMBERS.astype("f4"), compressor=compressor) == compressor.encode(
+        NUMBERS.astype("f4")
+    )
+    assert parts == []
+
+
+def test_small_chunks_are_compressed_at_once(noted):
+    parts = noted(blosc_blocks, "_joined", len)
+    assert compress(CODES, compressor=COMPRESSOR) == COMPRESSOR.encode(CODES)
+    assert parts == []

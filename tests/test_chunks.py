@@ -12,6 +12,7 @@ from dj_photon_codecs.chunks import (
     decompressed_size,
     frames_repeat,
     room_for,
+    sample_patches,
 )
 
 CODES = np.arange(600, dtype="<u2").reshape(6, 10, 10)
@@ -100,3 +101,19 @@ def test_what_blosc_cannot_read_is_refused():
     bad[16:] = 255
     with pytest.raises(ValueError, match="damaged chunk: "):
         decompress(bad, out=np.empty_like(CODES))
+
+
+def test_samples_are_spread_over_the_frame():
+    rows, columns = np.mgrid[:100, :200]
+    where = np.broadcast_to(rows * 1000 + columns, (50, 100, 200))
+    sample = sample_patches(where, 1 << 15, columns=16)
+    seen = sample[0].ravel()
+    assert sample.size == pytest.approx(1 << 15, rel=0.2)
+    assert np.ptp(seen // 1000) > 70
+    assert np.ptp(seen % 1000) > 140
+    assert len(set(seen.tolist())) == seen.size
+
+
+def test_a_sample_is_all_of_what_is_not_much_larger():
+    assert sample_patches(CODES, 400, columns=4) is not CODES
+    assert (sample_patches(CODES, 400, columns=4) == CODES).all()

@@ -8,7 +8,6 @@ from dj_photon_codecs.compression import (
     CANDIDATES,
     ROUNDS,
     Compression,
-    _sample,
     choose_compression,
 )
 from dj_photon_codecs.grouped.layout import GroupedLayout
@@ -144,15 +143,6 @@ def test_dark_frames_do_not_repeat():
     codes[::2] = 0
     sizes, _ = looked_at(codes)
     assert max(sizes) < codes.size / 4
-
-
-def test_samples_are_spread_over_the_frame():
-    rows, columns = np.mgrid[:100, :200]
-    where = np.broadcast_to(rows * 1000 + columns, (50, 100, 200))
-    seen = _sample(where, ROUNDS[0].size, columns=ROUNDS[0].columns)[0].ravel()
-    assert np.ptp(seen // 1000) > 70
-    assert np.ptp(seen % 1000) > 140
-    assert len(set(seen.tolist())) == seen.size
 
 
 @movies

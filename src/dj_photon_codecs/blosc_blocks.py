@@ -1,14 +1,16 @@
-"""One chunk that Blosc compressed, decompressed on all processors.
+"""One chunk that Blosc compresses, on all processors, and decompressed so.
 
 Blosc shares the blocks of a chunk out before it starts, the first half to one thread and the rest
 to another, and only if the main thread asks. Of codes grouped by their noise the blocks differ:
 some are noise, and stored as they are, in others each byte is decoded. So here each thread takes
-the next block when it is done with one.
+the next block when it is done with one. Compressed blocks do not know of each other: those of parts
+of a chunk, put together, are those of the chunk.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     Bytes = NDArray[np.uint8]
 
-__all__ = ["decompress_alone"]
+__all__ = ["compress", "decompress_alone"]
 
 # The format of the chunk, that of Zstd in it, and the flags: Zstd, blocks not split by the bytes
 # of a number, neither shuffled nor all of them stored as they are.
@@ -31,7 +33,71 @@ __all__ = ["decompress_alone"]
 KNOWN = [2, 1, 0b100_1_0000]
 SMALLEST = 1 << 23  # bytes, below which a thread, on a busy machine, starts later than all is done
 SHORTEST = 1 << 18  # bytes of a block, below which finding it takes too much of the time
+PART = 1 << 20  # bytes, at least, that a thread is started for to compress them
+AS_IT_IS = 0b10  # the flag of a chunk that did not become smaller, and has no blocks
 ZSTD = b"\x28\xb5\x2f\xfd"  # how a frame of Zstd begins
+
+
+def compress(values: NDArray[Any], *, compressor: Codec) -> bytes:
+    """Compress a chunk, on all processors.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        What to compress, contiguous.
+    compressor : numcodecs.abc.Codec
+        Any. Large chunks for Blosc, with a size of blocks of its own, are compressed in parts.
+
+    Returns
+    -------
+    bytes
+        What ``compressor.encode`` returns.
+
+    Examples
+    --------
+    >>> compressor = Blosc("zstd", clevel=1, shuffle=Blosc.BITSHUFFLE, blocksize=1 << 19)
+    >>> counts = np.random.default_rng(0).poisson(3, 4_000_000).astype("u2")
+    >>> compress(counts, compressor=compressor) == compressor.encode(counts)
+    True
+    """
+    length = compressor.blocksize if type(compressor) is Blosc else 0
+    number = min(usable_processors(), values.nbytes // max(PART, length)) if length else 1
+    if number < 2 or length % values.itemsize:
+        return bytes(compressor.encode(values))
+    size = values.nbytes // length // number * (length // values.itemsize)
+    edges = [size * each for each in range(number)] + [values.size]
+    flat = values.reshape(-1)
+    with ThreadPoolExecutor(number, thread_name_prefix="photon") as pool:
+        parts = pool.map(compressor.encode, [flat[i:j] for i, j in pairwise(edges)])
+        stored = [np.frombuffer(part, np.uint8) for part in parts]
+    return _joined(stored) or bytes(compressor.encode(values))
+
+
+def _joined(parts: list[Bytes]) -> bytes:
+    """Return the chunk of which these are the parts; nothing if one of them has no blocks."""
+    if any(part[2] & AS_IT_IS for part in parts):
+        return b""
+    tables, blocks = zip(*map(_table_and_blocks, parts), strict=True)
+    header = parts[0][:BLOSC_HEADER].copy()
+    first = BLOSC_HEADER + sum(table.nbytes for table in tables)
+    starts = accumulate((block.size for block in blocks[:-1]), initial=first)
+    table = np.concatenate([each + start for each, start in zip(tables, starts, strict=True)])
+    size = first + sum(block.size for block in blocks)
+    whole = sum(_sizes(part)[0] for part in parts)
+    header[4:].view("<u4")[:] = whole, _sizes(parts[0])[1], size
+    return b"".join(each.tobytes() for each in (header, table.astype("<i4"), *blocks))
+
+
+def _table_and_blocks(part: Bytes) -> tuple[NDArray[np.int32], Bytes]:
+    """Return where the blocks of a chunk start, and these blocks, from the first one on."""
+    size, length, _ = _sizes(part)
+    first = BLOSC_HEADER + 4 * -(-size // length)
+    return part[BLOSC_HEADER:first].view("<i4") - first, part[first:]
+
+
+def _sizes(stored: Bytes) -> list[int]:
+    """Return the sizes of what was compressed, of a block, and of the chunk."""
+    return [int(each) for each in stored[4:BLOSC_HEADER].view("<u4")]
 
 
 def decompress_alone(stored: Bytes, *, compressor: Codec) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BLOSC_HEADER",
     "DTYPES",
+    "GOLDEN",
     "MAX_BYTES",
     "check_chunk",
     "count_varying",
@@ -23,6 +25,7 @@ __all__ = [
     "decompressed_size",
     "frames_repeat",
     "room_for",
+    "sample_patches",
 ]
 
 DTYPES = {
@@ -30,6 +33,9 @@ DTYPES = {
     for code in "?bhilqBHILQefd"
     for dtype in (np.dtype(code), np.dtype(code).newbyteorder())
 }
+GOLDEN = (math.sqrt(5) - 1) / 2  # steps of so much of a length are in step with no period in it
+PATCHES = 8  # of a sample, or more where a patch would be narrower than it may be
+ROWS = 4  # of a patch
 BLOSC = Blosc()  # its chunks say how they were compressed
 BLOSC_HEADER = 16  # bytes
 
@@ -96,6 +102,43 @@ def frames_repeat(frames: NDArray[Any]) -> bool:
     flat = frames.reshape(len(frames), -1)
     varying = flat[(flat != flat[:, :1]).any(axis=1)]
     return len({frame.tobytes() for frame in varying}) < len(varying)
+
+
+def sample_patches(values: NDArray[Any], size: int, *, columns: int) -> NDArray[Any]:
+    """Take patches of pixels, spread over the frame, in all frames.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Values or codes, shape (frames, ..., columns).
+    size : int
+        About how many of them to take; all if there are not many more.
+    columns : int
+        Of a patch, at least, if a frame has as many.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (frames, patches, pixels); of all values, that of the frames.
+
+    Examples
+    --------
+    >>> sample_patches(np.zeros((100, 128, 128), "u1"), 1 << 15, columns=16).shape
+    (100, 8, 40)
+    """
+    frames = values.reshape(len(values), -1, values.shape[-1])
+    height = min(ROWS, frames.shape[1])
+    width = min(max(columns, size // (PATCHES * len(frames) * height)), frames.shape[2])
+    number = -(-size // (len(frames) * height * width))
+    if number * len(frames) * height * width * 2 > values.size:
+        return frames
+    tops = ((np.arange(number) + 0.5) / number * (frames.shape[1] - height)).astype(int)
+    lefts = ((np.arange(number) + 0.5) * GOLDEN % 1 * (frames.shape[2] - width)).astype(int)
+    patches = [
+        frames[:, top : top + height, left : left + width].reshape(len(frames), -1)
+        for top, left in zip(tops.tolist(), lefts.tolist(), strict=True)
+    ]
+    return np.stack(patches, axis=1)
 
 
 def room_for(size: int, dtype: np.dtype[Any], out: Any) -> NDArray[Any]:

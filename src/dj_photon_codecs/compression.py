@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numcodecs import Blosc
 
-from dj_photon_codecs.chunks import frames_repeat
+from dj_photon_codecs.chunks import frames_repeat, sample_patches
 from dj_photon_codecs.grouped.entropy import noise_entropy
-from dj_photon_codecs.grouped.layout import COMPRESSOR, GOLDEN, GroupedLayout, groupable
+from dj_photon_codecs.grouped.layout import COMPRESSOR, GroupedLayout, groupable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,6 @@ __all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
 OVERHEAD = 1.06  # of grouped codes, over the entropy of independent noise
 CORRELATED = 0.85  # codes that are as much smaller than independent noise repeat in some way
-PATCHES = 8  # of a sample, or more where a patch would be narrower than it may be
-ROWS = 4  # of a patch
 
 
 class Round(NamedTuple):
@@ -36,6 +34,9 @@ class Round(NamedTuple):
         Codes.
     columns : int
         Of a patch, at least.
+    expected : float
+        How large a way may be on it, relative to what the entropy of noise lets expect of the
+        layout of the house, to be compared with that.
     noise, correlated, ungrouped : float
         How large a way may be on it, relative to the layout of the house, to be tried on the next
         sample: for codes that can be grouped, and for others. What repeats does so less in a small
@@ -44,15 +45,16 @@ class Round(NamedTuple):
 
     size: int
     columns: int
+    expected: float
     noise: float
     correlated: float
     ungrouped: float
 
 
 ROUNDS = (
-    Round(1 << 15, 16, 1.06, 2.0, 1.2),
-    Round(1 << 17, 64, 0.98, 2.0, 1.1),
-    Round(1 << 21, 1 << 16, 1.0, 1.0, 0.99),
+    Round(1 << 14, 16, 1.1, 1.04, 2.0, 1.2),
+    Round(1 << 17, 64, 0.98, 0.98, 2.0, 1.1),
+    Round(1 << 21, 1 << 16, 1.0, 1.0, 1.0, 0.99),
 )
 
 
@@ -123,16 +125,16 @@ def choose_compression(
     """
     left: tuple[Compression, ...] = (*OTHERS, GROUPED)
     for each in ROUNDS:
-        sample = codes(_sample(values, each.size, columns=each.columns))
+        sample = codes(sample_patches(values, each.size, columns=each.columns))
         if frames_repeat(sample):  # at distances that no sample keeps
-            sample = codes(_sample(values, values.size, columns=each.columns))
+            sample = codes(sample_patches(values, values.size, columns=each.columns))
         if sample.size == values.size:
             return min((PLAIN, GROUPED, ZARR, *left), key=lambda way: len(way.encode(sample)))
         home = GROUPED if groupable(sample) else PLAIN
         left = tuple(way for way in left if way is not home)
         sizes = [len(way.encode(sample)) for way in left]
         of_noise = _size_of_noise(sample)
-        if min(sizes) >= each.noise * of_noise:
+        if min(sizes) >= each.expected * of_noise:
             return home
         known = len(home.encode(sample))
         limit = known * _tolerance(each, known / of_noise)
@@ -154,20 +156,3 @@ def _size_of_noise(sample: NDArray[Any]) -> float:
     if not groupable(sample):
         return math.inf
     return OVERHEAD * noise_entropy(sample) * sample.size / 8
-
-
-def _sample(values: NDArray[Any], size: int, *, columns: int) -> NDArray[Any]:
-    """Take patches of about so many values in all, or all values if there are not many more."""
-    frames = values.reshape(len(values), -1, values.shape[-1])
-    height = min(ROWS, frames.shape[1])
-    width = min(max(columns, size // (PATCHES * len(frames) * height)), frames.shape[2])
-    number = -(-size // (len(frames) * height * width))
-    if number * len(frames) * height * width * 2 > values.size:
-        return frames
-    tops = ((np.arange(number) + 0.5) / number * (frames.shape[1] - height)).astype(int)
-    lefts = ((np.arange(number) + 0.5) * GOLDEN % 1 * (frames.shape[2] - width)).astype(int)
-    patches = [
-        frames[:, top : top + height, left : left + width].reshape(len(frames), -1)
-        for top, left in zip(tops.tolist(), lefts.tolist(), strict=True)
-    ]
-    return np.stack(patches, axis=1)

@@ -8,6 +8,13 @@ import pytest
 from dj_photon_codecs.grouped.grouping import GROUPS, group_pixels
 
 
+def most_frequent(counts):
+    """Return how the codes of most pixels are stored: bits, and low bits apart."""
+    grouping = group_pixels(counts)
+    row = grouping.table[np.bincount(grouping.classes).argmax()]
+    return int(row["bits"]), int(row["low"])
+
+
 @pytest.mark.parametrize(
     ("rate", "bits", "low"),
     [
@@ -18,16 +25,30 @@ from dj_photon_codecs.grouped.grouping import GROUPS, group_pixels
         (0.6, 2, 0),
         (2, 4, 0),
         (8, 4, 0),
-        (30, 4, 1),
-        (300, 4, 3),
-        (5000, 4, 5),
+        (30, 8, 0),
+        (300, 8, 0),
+        (5000, 8, 1),
     ],
 )
 def test_rate_decides_how_many_bits_a_count_takes(rate, bits, low):
     counts = np.random.default_rng(1).poisson(rate, (200, 4000)).astype("u2")
-    grouping = group_pixels(counts)
-    row = grouping.table[np.bincount(grouping.classes).argmax()]
-    assert (row["bits"], row["low"]) == (bits, low)
+    assert most_frequent(counts) == (bits, low)
+
+
+@pytest.mark.parametrize(("rate", "low"), [(30, 1), (300, 3), (5000, 5)])
+def test_codes_that_resemble_those_of_the_frame_before_share_bytes_with_them(rate, low):
+    once = np.random.default_rng(1).poisson(rate, (202, 4000))
+    assert most_frequent(once[:200]) == (8, max(low, 4) - 4)
+    smoothed = (once[:-2] + once[1:-1] + once[2:]) // 3
+    bits, more = most_frequent(smoothed)
+    assert bits == 4
+    assert low - 2 <= more <= low
+
+
+def test_few_codes_share_bytes():
+    counts = np.random.default_rng(1).poisson(30, (200, 4000))
+    assert most_frequent(counts) == (8, 0)
+    assert most_frequent(counts[:100]) == (4, 1)
 
 
 @pytest.mark.parametrize("dtype", ["u2", "u4", "i4"])

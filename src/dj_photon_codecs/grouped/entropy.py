@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,9 @@ __all__ = ["noise_entropy"]
 
 CLASSES = 16  # of brightness, of as many pixels each
 HISTOGRAM_BITS = 10
+SYMBOLS = 1 << HISTOGRAM_BITS
+COMMON = 0.98  # of the noise, which the histogram holds twice over
+SAMPLED = 7  # one in so many codes, to see how large the noise is
 
 
 def noise_entropy(frames: NDArray[Any]) -> float:
@@ -51,9 +55,8 @@ def noise_entropy(frames: NDArray[Any]) -> float:
     mean = pixels.mean(axis=0)
     symbols, coarse = _symbols(pixels, mean)
     edges = np.sort(mean)[np.arange(1, CLASSES) * mean.size // CLASSES]
-    width = int(symbols.max()) + 1
-    symbols += np.searchsorted(edges, mean) * width
-    counts = np.bincount(symbols.ravel(), minlength=CLASSES * width).reshape(CLASSES, width)
+    symbols += np.searchsorted(edges, mean) * SYMBOLS
+    counts = np.bincount(symbols.ravel(), minlength=CLASSES * SYMBOLS).reshape(CLASSES, SYMBOLS)
     of_counts = _sum_x_log2_x(counts.sum(axis=1)) - _sum_x_log2_x(counts)
     unseen = (np.count_nonzero(counts) - CLASSES) / 2 / np.log(2)
     return (of_counts + max(unseen, 0.0)) / symbols.size + coarse
@@ -64,9 +67,11 @@ def _symbols(pixels: NDArray[Any], mean: NDArray[Any]) -> tuple[NDArray[np.intp]
     with np.errstate(invalid="ignore"):  # any base is as good for codes of nearly 64 bits
         base = np.rint(mean).astype(pixels.dtype)
     noise = (pixels - base).view(f"i{pixels.itemsize}")
-    above = (noise - noise.min()).view(f"u{pixels.itemsize}")
-    coarse = max(0, int(above.max()).bit_length() - HISTOGRAM_BITS)
-    return (above >> coarse).astype(np.intp), coarse
+    # hot pixels, of which the noise is of another size, may not make all of it coarse
+    common = np.quantile(np.abs(noise.reshape(-1)[::SAMPLED].astype(np.float64)), COMMON)
+    coarse = max(0, math.frexp(common)[1] + 2 - HISTOGRAM_BITS)
+    symbols = (noise >> coarse).astype(np.intp) + SYMBOLS // 2
+    return np.clip(symbols, 0, SYMBOLS - 1, out=symbols), coarse
 
 
 def _sum_x_log2_x(counts: NDArray[np.intp]) -> float:

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 __all__ = ["CLASS", "Grouping", "Kind", "group_pixels"]
@@ -27,15 +25,18 @@ GROUPS_PER_CLASS = 32  # at least, on average: describing a class takes time
 STEP = 0.3  # sigma; the width of a class
 BINS = 32  # of equal population, in which noise is measured against brightness
 RUNS = 5  # of frames, over which a group is steady if its means differ by chance only
+FEWEST_BYTES = 1 << 19  # in fewer, codes of other kinds are compressed together with them
+INDEPENDENT = 0.92  # of the noise of frames further apart, in the difference of neighbouring ones
 UNSTEADY = 10.0  # times the variance that noise gives these means
 COARSER = 4  # how many levels of brightness of unsteady groups make a class
 STEADY = 203  # the highest level of steady groups, so that all levels are below MAX_CLASSES
 FINEST = 2.9  # sigma; the unit of the offsets of pixels is below it, and at least a quarter
 SAMPLED_FRAMES = 5
+SAMPLED_GROUPS = 128  # of a class, about: half of them at least
 SAMPLED_PAIRS = 16
-SAMPLED_PIXELS = 1 << 14
+SAMPLED_PIXELS = 1 << 12
 HISTOGRAM_BITS = 12
-MAX_CODE = 0xFFFF_FFFF_FFFF_FFFF
+WINDOWS = (1, 0), (2, 0), *((4, low) for low in range(61))  # bits and low bits, by size
 OUTSIDE = {0: 0.06, 1: 0.012, 2: 0.008, 4: 0.008}  # how many codes may not fit into these bits
 
 CLASS = np.dtype([("bits", "u1"), ("low", "u1"), ("unit", "u1"), ("base", "<u8")])
@@ -141,31 +142,37 @@ def group_pixels(frames: NDArray[Any]) -> Grouping:
     """
     size = next(size for size in GROUPS[frames.itemsize] if frames.shape[1] % size == 0)
     runs = _run_means(frames)
-    levels, centre, sigma = _noise_levels(frames, runs, size=size)
-    found, classes = np.unique(levels, return_inverse=True)
-    unit = np.frexp(np.maximum(sigma / FINEST, 1))[1] - 1
+    of_groups, levels = _noise_levels(frames, runs, size=size)
+    found, classes = np.unique(of_groups, return_inverse=True)
+    unit = np.frexp(np.maximum(levels.noise / FINEST, 1))[1] - 1
     unit = np.minimum(unit, 8 * frames.itemsize - 1)
-    away = runs.mean(axis=0).reshape(-1, size) - centre[levels][:, None]
-    steps = np.rint(away / np.exp2(unit)[levels][:, None])
+    away = runs.mean(axis=0).reshape(-1, size) - levels.brightness[of_groups][:, None]
+    steps = np.rint(away / np.exp2(unit)[of_groups][:, None])
     offsets = np.clip(steps, -128, 127).astype(np.int8).reshape(-1)
     unordered = Grouping(classes.astype(np.uint8), offsets, np.zeros(len(found), CLASS))
     unordered.table["unit"] = unit[found]
-    return _described(frames, unordered)
+    return _described(frames, unordered, independent=levels.independent[found])
+
+
+class _Levels(NamedTuple):
+    """What is known of each level of brightness, and of that beyond them for unsteady groups."""
+
+    brightness: NDArray[Any]
+    noise: NDArray[Any]
+    independent: NDArray[np.bool_]  # whether it is, in one frame, of that in the frame before
 
 
 def _noise_levels(
     frames: NDArray[Any], runs: NDArray[Any], *, size: int
-) -> tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any]]:
+) -> tuple[NDArray[np.uint8], _Levels]:
     """Groups' mean brightness, in steps of `STEP` times the noise at that brightness.
 
-    Groups whose brightness changes are given levels of their own, beyond the others. With the
-    brightness and noise of each level.
+    Groups whose brightness changes are given levels of their own, beyond the others.
     """
-    of_groups = np.add.reduce([runs[:, i::size] for i in range(size)]) / size
+    of_groups = _group_means(runs, size)
     mean = of_groups.mean(axis=0)
     sample = slice(None, None, max(1, runs.shape[1] // SAMPLED_PIXELS) | 1)
-    noise = _noise(frames[:, sample])
-    edges, sigma = _noise_profile(runs.mean(axis=0)[sample], noise, floor=1 / np.sqrt(len(frames)))
+    edges, sigma, independent = _noise_profile(frames[:, sample], runs.mean(axis=0)[sample])
     edges[[0, -1]] = min(mean.min(), edges[0]), max(mean.max(), edges[-1])
     scale = np.append(0.0, np.cumsum(np.diff(edges) / sigma)) / STEP
     highest = min(STEADY, max(8, mean.size // GROUPS_PER_CLASS))
@@ -175,13 +182,13 @@ def _noise_levels(
     noise_at_level = np.interp(at_level, (edges[1:] + edges[:-1]) / 2, sigma)
     by_chance = noise_at_level**2 * (len(runs) - 1) / (len(frames) * size)
     unsteady = of_groups.var(axis=0) > UNSTEADY * by_chance[level]
-    levels = np.where(unsteady, STEADY + 1 + level // COARSER, level)
     coarse = slice(COARSER // 2, None, COARSER)
-    return (
-        levels,
+    known = _Levels(
         np.append(at_level, at_level[coarse]),
         np.append(noise_at_level, noise_at_level[coarse]),
+        np.append(independent[np.searchsorted(edges[1:-1], at_level)], at_level[coarse] < -np.inf),
     )
+    return np.where(unsteady, STEADY + 1 + level // COARSER, level), known
 
 
 def _run_means(frames: NDArray[Any]) -> NDArray[Any]:
@@ -193,69 +200,134 @@ def _run_means(frames: NDArray[Any]) -> NDArray[Any]:
     return np.stack([np.divide(run.sum(axis=0, dtype=dtype), len(run)) for run in runs])
 
 
-def _noise(frames: NDArray[Any]) -> NDArray[Any]:
-    """Half the mean squared difference of neighbouring frames, per pixel."""
-    last = len(frames) - 1
+def _group_means(runs: NDArray[Any], size: int) -> NDArray[Any]:
+    """The mean of each group of so many pixels, a power of two, in each run."""
+    total = runs
+    while total.shape[1] * size > runs.shape[1]:
+        total = total[:, ::2] + total[:, 1::2]
+    return total / size
+
+
+def _noise(frames: NDArray[Any], lag: int) -> NDArray[Any]:
+    """Half the mean squared difference of frames that are so many frames apart, per pixel."""
+    last = max(len(frames) - lag, 0)
     first = np.arange(0, last, max(1, last // SAMPLED_PAIRS))
-    difference = frames[first + 1].astype(np.float32) - frames[first]
+    difference = frames[first + lag].astype(np.float32) - frames[first]
     return np.square(difference).sum(axis=0) / max(2 * len(first), 1)
 
 
 def _noise_profile(
-    mean: NDArray[Any], variance: NDArray[Any], *, floor: float
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Bins of brightness of like population, and the noise in each."""
+    frames: NDArray[Any], mean: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+    """Bins of brightness of like population, the noise in each, and whether it is independent."""
     # many times faster than np.quantile, for as many of them
     edges = np.interp(np.linspace(0, mean.size - 1, BINS + 1), np.arange(mean.size), np.sort(mean))
     edges = np.unique(edges) if edges[0] < edges[-1] else edges[[0, -1]]
     bins = np.searchsorted(edges[1:-1], mean)
-    count = np.bincount(bins, minlength=len(edges) - 1)
-    total = np.bincount(bins, weights=variance, minlength=len(edges) - 1)
-    return edges, np.sqrt(np.maximum(total / np.maximum(count, 1), floor**2))
+    length = len(edges) - 1
+    count = np.maximum(np.bincount(bins, minlength=length), 1)
+    near, far = (
+        np.bincount(bins, weights=_noise(frames, lag), minlength=length) / count for lag in (1, 2)
+    )
+    return edges, np.sqrt(np.maximum(near, 1 / len(frames))), near > INDEPENDENT * far
 
 
-def _described(frames: NDArray[Any], grouping: Grouping) -> Grouping:
-    """Fill in the table of classes, and put it in order."""
+def _described(
+    frames: NDArray[Any], grouping: Grouping, *, independent: NDArray[np.bool_]
+) -> Grouping:
+    """Fill in the table of classes, and put it in order.
+
+    Codes of more than 4 bits stay whole, as bytes, if they are many and independent of those of
+    the frame before. Else 4 bits of both share a byte, and show the compressor how they go together.
+    """
     table = grouping.table
-    for row, sample in zip(table, _samples(frames, grouping), strict=True):
-        row["bits"], row["low"], row["base"] = _describe(sample)
+    table["bits"], table["low"], table["base"] = _describe(*_samples(frames, grouping))
     rank = np.lexsort((table["low"], table["bits"]))
+    wide = table["low"] > 0
+    pixels = np.bincount(grouping.classes)[wide] * grouping.size
+    alone = (pixels * independent[wide]).sum()
+    if pixels.sum() * len(frames) >= FEWEST_BYTES and 2 * alone >= pixels.sum():
+        table["bits"][wide], table["low"][wide] = 8, np.maximum(table["low"][wide], 4) - 4
     renamed = np.argsort(rank).astype(np.uint8)
     return Grouping(renamed[grouping.classes], grouping.offsets, table[rank])
 
 
-def _samples(frames: NDArray[Any], grouping: Grouping) -> Iterator[NDArray[Any]]:
-    """Codes of each class less the offsets of their pixels, from some of the frames."""
+def _samples(frames: NDArray[Any], grouping: Grouping) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Codes less their bases from some frames, by class, and how many pixels of each there are."""
+    groups = np.bincount(grouping.classes)
+    stride = np.repeat(-(-groups // SAMPLED_GROUPS), groups)
+    within = np.arange(stride.size) - np.repeat(np.cumsum(groups) - groups, groups)
+    chosen = np.flatnonzero(within % stride == 0)
     some = frames[:: max(1, len(frames) // SAMPLED_FRAMES)].view(f"u{frames.itemsize}")
-    codes = np.take(some.reshape(len(some), -1, grouping.size), grouping.order, axis=1)
-    codes = codes.reshape(len(some), -1)
-    codes -= grouping.base(codes.dtype)
-    stops = np.cumsum(np.bincount(grouping.classes)) * grouping.size
-    return iter(np.split(codes, stops[:-1], axis=1))
+    codes = some.reshape(len(some), -1, grouping.size)[:, grouping.order[chosen]]
+    codes -= grouping.base(codes.dtype).reshape(-1, grouping.size)[chosen]
+    pixels = np.bincount(grouping.classes[grouping.order[chosen]]) * grouping.size
+    return codes.reshape(len(some), -1), pixels
 
 
-def _describe(sample: NDArray[Any]) -> tuple[int, int, int]:
-    """Choose the bits, low bits and base that store codes like these in the fewest bytes."""
+def _describe(
+    codes: NDArray[Any], pixels: NDArray[np.intp]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
+    """Choose the bits, low bits and base that store the codes of each class in the fewest bytes."""
+    starts = np.cumsum(pixels) - pixels
     # codes less offsets may pass below zero: what counts is how far they are from any of them
-    away = (sample - sample[0, 0]).view(f"i{sample.itemsize}")
-    lowest, highest = int(away.min()), int(away.max())
-    coarse = max(0, (highest - lowest).bit_length() - HISTOGRAM_BITS)
-    above = (away - away.min()).view(sample.dtype) >> coarse
-    counts = np.bincount(above.ravel().astype(np.intp))
-    bits, low, start = _window(counts, coarse=coarse, word=8 * sample.itemsize)
-    return bits, low, (int(sample[0, 0]) + lowest + (start << coarse)) & MAX_CODE
+    first = codes[0, starts]
+    away = (codes - np.repeat(first, pixels)).view(f"i{codes.itemsize}")
+    lowest = np.minimum.reduceat(away.min(axis=0), starts)
+    above = (away - np.repeat(lowest, pixels)).view(codes.dtype)
+    reach = np.maximum.reduceat(above.max(axis=0), starts)
+    length = np.array([each.bit_length() for each in reach.tolist()])
+    coarse = np.maximum(length - HISTOGRAM_BITS, 0)
+    counts = _histograms(above, pixels, coarse=coarse, width=1 << length - coarse)
+    bits, low = np.empty((2, len(pixels)), np.uint8)
+    base = first + lowest.view(codes.dtype)
+    for each in np.unique(length).tolist():  # classes of like spread, all at once
+        some = np.flatnonzero(length == each)
+        shift = int(coarse[some[0]])
+        found = _windows(np.stack([counts[i] for i in some]), coarse=shift)
+        bits[some], low[some] = found[:2]
+        base[some] += found[2].astype(codes.dtype) << codes.dtype.type(shift)
+    return bits, low, base.astype(np.uint64)
 
 
-def _window(counts: NDArray[Any], *, coarse: int, word: int) -> tuple[int, int, int]:
-    """Return bits, low bits and start of the smallest window that most codes fall into."""
-    below = np.append(0, np.cumsum(counts))
-    outside = OUTSIDE[0] * below[-1]  # the most that any window may leave out at either end
-    least = np.diff(np.searchsorted(below, [outside, below[-1] - outside], "right"))[0]
-    for bits, low in (*((bits, 0) for bits in (0, 1, 2)), *((4, low) for low in range(word - 3))):
-        width = min(max(1, (1 << bits + low) >> coarse), len(counts))
-        if width < least:
-            continue
-        inside = below[width:] - below[: len(below) - width]
-        if inside.max() >= (1 - OUTSIDE[bits]) * below[-1]:
+def _histograms(
+    codes: NDArray[Any],
+    pixels: NDArray[np.intp],
+    *,
+    coarse: NDArray[np.intp],
+    width: NDArray[np.intp],
+) -> list[NDArray[np.intp]]:
+    """How often each code of each class occurs, without its lowest bits, below a width."""
+    if coarse.any():
+        codes = codes >> np.repeat(coarse, pixels).astype(codes.dtype)
+    stops = np.cumsum(width)
+    numbers = codes + np.repeat(stops - width, pixels)
+    counts = np.bincount(numbers.reshape(-1).astype(np.intp), minlength=stops[-1])
+    return np.split(counts, stops[:-1])
+
+
+def _windows(
+    counts: NDArray[np.intp], *, coarse: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.intp]]:
+    """Return bits, low bits and start of the smallest windows that most codes fall into."""
+    length = counts.shape[1]
+    below = np.zeros((len(counts), length + 1), np.intp)
+    np.cumsum(counts, axis=1, out=below[:, 1:])
+    bits, low = np.zeros((2, len(counts)), np.uint8)
+    start = counts.argmax(axis=1)
+    left = np.flatnonzero(counts.max(axis=1) < (1 - OUTSIDE[0]) * below[:, -1])
+    for each in WINDOWS[_holding(length << coarse) :: -1]:
+        width = min((1 << sum(each)) >> coarse, length)
+        inside = below[left, width:] - below[left, : length + 1 - width]
+        fits = inside.max(axis=1) >= (1 - OUTSIDE[each[0]]) * below[left, -1]
+        left = left[fits]
+        if not left.size:
             break
-    return bits, low, int(inside.argmax())
+        bits[left], low[left] = each
+        start[left] = inside[fits].argmax(axis=1)
+    return bits, low, start
+
+
+def _holding(length: int) -> int:
+    """Which is the smallest window that holds so many codes."""
+    return next(i for i, each in enumerate(WINDOWS) if 1 << sum(each) >= length)

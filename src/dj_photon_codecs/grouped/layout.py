@@ -14,7 +14,15 @@ from numcodecs import Blosc, get_codec
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
-from dj_photon_codecs.chunks import check_chunk, count_varying, frames_repeat, room_for
+from dj_photon_codecs.blosc_blocks import compress
+from dj_photon_codecs.chunks import (
+    GOLDEN,
+    check_chunk,
+    count_varying,
+    frames_repeat,
+    room_for,
+    sample_patches,
+)
 from dj_photon_codecs.grouped.chunk import (
     CONSTANT,
     GROUPED,
@@ -22,11 +30,12 @@ from dj_photon_codecs.grouped.chunk import (
     GroupedChunk,
     joined,
 )
+from dj_photon_codecs.grouped.entropy import noise_entropy
 from dj_photon_codecs.grouped.grouping import group_pixels
 from dj_photon_codecs.grouped.packing import pack
 from dj_photon_codecs.grouped.renumbering import renumber, values_in_use
 
-__all__ = ["COMPRESSOR", "GOLDEN", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
+__all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
 
 # In blocks longer than Blosc's own zstd looks for longer matches only: in noise the short ones
 # are accidents, and cost more than they save.
@@ -38,12 +47,18 @@ FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than th
 STRETCH = 1 << 12  # bytes, of which some are compressed to see which layout is smaller
 SAMPLE = 1 << 19  # about so many codes, or bytes of grouped ones, are compressed for that
 PLAIN_SHARE = 5  # at most, one in so many stretches of codes in plain order
-GOLDEN = (math.sqrt(5) - 1) / 2  # steps of so much of a length are in step with no period in it
+ROUGH = 1 << 16  # bytes in plain order that are compressed for a first look, or more of a large
+ROUGH_SHARE = 32  # chunk: one in so many
+TRIAL = 1 << 18  # codes that are packed to see whether all are worth it, where that is in doubt
+FEWEST_TRIALS = 16  # times as many codes are in a chunk for which that pays
+DOUBTFUL = 0.95  # of the size of plain codes, from where on the entropy of noise makes it so
+FUTILE = 1.03
 FEW_PIXELS = 1000  # of a frame, by which frames that repeat are known
 FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
 # Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
 # 5 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
 CLEAR = 0.95, 1.12
+CERTAIN = 0.88  # of a small sample of plain codes, which is up to 10 % too large or too small
 SURE = 0.96  # of a sample of plain codes, which is up to 4 % too large
 
 
@@ -95,7 +110,10 @@ class GroupedLayout(Codec):  # type: ignore[misc]
             return joined(CONSTANT, chunk)
         if not groupable(frames):
             return joined(PLAIN, chunk, body=[_compressed(chunk)])
-        return _smaller(joined(GROUPED, chunk, body=_packed(frames)), chunk)
+        plain = _expected_plain_size(chunk, share=_rough_share(chunk))
+        if _is_futile(frames, plain):
+            return joined(PLAIN, chunk, body=[_compressed(chunk)])
+        return _smaller(joined(GROUPED, chunk, body=_packed(frames)), chunk, plain=plain)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk.
@@ -154,25 +172,52 @@ def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
     return pack(numbers, group_pixels(numbers), values=values)
 
 
-def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return a chunk in the layout in which it compresses better, given the grouped one."""
-    expected = _expected_plain_size(chunk)
-    ratio = _expected_grouped_size(grouped) / expected
-    if ratio < CLEAR[0]:
-        return grouped
-    size = math.inf if ratio > CLEAR[1] else len(COMPRESSOR.encode(grouped))
-    if size < SURE * expected:
-        return grouped
-    plain = _compressed(chunk)
-    return grouped if size < plain.size else joined(PLAIN, chunk, body=[plain])
+def _is_futile(frames: NDArray[Any], plain: float) -> bool:
+    """Whether grouped codes would be larger than those in plain order, which take so many bytes.
+
+    Where that may be, by the entropy of the noise, a part of the pixels is compressed to see.
+    """
+    if frames.size < FEWEST_TRIALS * TRIAL:
+        return False
+    sample = sample_patches(frames, TRIAL // 2, columns=16)
+    if noise_entropy(sample) * frames.size / 8 < DOUBTFUL * plain:
+        return False
+    part = np.ascontiguousarray(sample_patches(frames, TRIAL, columns=64))
+    grouped = joined(GROUPED, part, body=_packed(part))
+    return len(COMPRESSOR.encode(grouped)) > FUTILE * _compressed(part).size
 
 
-def _expected_plain_size(chunk: NDArray[Any]) -> float:
+def _smaller(
+    grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain: float
+) -> NDArray[np.uint8]:
+    """Return a chunk in the layout in which it compresses better, given the grouped one.
+
+    And given about how many bytes the plain one takes, from a small sample.
+    """
+    expected = _expected_grouped_size(grouped)
+    if expected < CERTAIN * plain:
+        return grouped
+    plain = _expected_plain_size(chunk, share=PLAIN_SHARE)
+    if expected < CLEAR[0] * plain:
+        return grouped
+    size = math.inf if expected > CLEAR[1] * plain else len(COMPRESSOR.encode(grouped))
+    if size < SURE * plain:
+        return grouped
+    stored = _compressed(chunk)
+    return grouped if size < stored.size else joined(PLAIN, chunk, body=[stored])
+
+
+def _rough_share(chunk: NDArray[Any]) -> int:
+    """One in how many stretches in plain order are enough for a first look."""
+    return min(max(chunk.nbytes // ROUGH, PLAIN_SHARE), ROUGH_SHARE)
+
+
+def _expected_plain_size(chunk: NDArray[Any], *, share: int) -> float:
     pixels = chunk.reshape(len(chunk), -1)
     few = chunk.nbytes < FEWEST_STRETCHES * PLAIN_SHARE * STRETCH
     if few or frames_repeat(pixels[:, :: pixels.shape[1] // FEW_PIXELS | 1]):
         return _compressed(chunk).size  # no sample would show it
-    return _sampled_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
+    return _sampled_size(chunk, PLAIN_COMPRESSOR, share=share)
 
 
 def _expected_grouped_size(grouped: NDArray[np.uint8]) -> float:
@@ -199,9 +244,8 @@ def _compressed(chunk: NDArray[Any]) -> NDArray[np.uint8]:
     Blosc shuffles no bit of a block that is not of a multiple of 8 codes. The last one may be such:
     then all but a few codes are shared out among the others.
     """
-    unit, wanted = 8 * chunk.itemsize, PLAIN_COMPRESSOR.blocksize
-    if chunk.nbytes % unit == 0 or chunk.nbytes < unit:
-        return np.frombuffer(PLAIN_COMPRESSOR.encode(chunk), np.uint8)
-    length = chunk.nbytes // -(-chunk.nbytes // wanted) // unit * unit
-    compressor = get_codec(PLAIN_COMPRESSOR.get_config() | {"blocksize": length})
-    return np.frombuffer(compressor.encode(chunk), np.uint8)
+    unit, compressor = 8 * chunk.itemsize, PLAIN_COMPRESSOR
+    if chunk.nbytes % unit and chunk.nbytes > unit:
+        length = chunk.nbytes // -(-chunk.nbytes // compressor.blocksize) // unit * unit
+        compressor = get_codec(compressor.get_config() | {"blocksize": length})
+    return np.frombuffer(compress(chunk, compressor=compressor), np.uint8)

@@ -63,17 +63,26 @@ class Plane:
         start : int
             The number of the first frame.
         """
-        rows = np.zeros((-(-len(codes) // self.frames), codes.shape[1]), np.uint8)
-        for place in range(min(self.frames, len(codes))):
-            bits = (codes[place :: self.frames] >> self.shift).astype(np.uint8)
-            bits &= self.mask
-            bits *= 1 << place * self.bits  # numpy shifts bytes to the left many times slower
-            rows[: len(bits)] |= bits
+        rows = self._rows(codes)
         first = start // self.frames
         whole, rest = self._stretches(first, first + len(rows))
         split = whole[0].size
         whole[...] = rows[:, :split].reshape(whole.shape)
         rest[...] = rows[:, split:]
+
+    def _rows(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Bytes of these bits, shape (rows, pixels); if a byte holds one code, what has them."""
+        above = codes >> self.shift if self.shift else codes
+        if self.bits == 8:
+            return above
+        rows = above[:: self.frames].astype(np.uint8)
+        rows &= self.mask
+        for place in range(1, min(self.frames, len(codes))):
+            bits = above[place :: self.frames].astype(np.uint8)
+            bits &= self.mask
+            bits *= 1 << place * self.bits  # numpy shifts bytes to the left many times slower
+            rows[: len(bits)] |= bits
+        return rows
 
     def unpack(self, start: int, stop: int, *, target: NDArray[Any], first: bool) -> None:
         """Add these bits of some frames to their codes.
@@ -130,14 +139,21 @@ class Plane:
     def _spread(self, frame: int, codes: NDArray[Any], *, first: bool) -> None:
         """Add these bits to codes, shape (rows, frames of a row, pixels), from a frame on."""
         row, place = divmod(frame, self.frames)
-        down = np.arange(place, place + codes.shape[1], dtype=np.uint8) * np.uint8(self.bits)
-        rows, down = self._read(row, row + len(codes))[:, np.newaxis], down[:, np.newaxis]
-        bits = np.right_shift(rows, down, out=codes if first and codes.itemsize == 1 else None)
-        bits &= self.mask
+        rows = self._read(row, row + len(codes))
+        for each in range(codes.shape[1]):
+            self._put(rows, place + each, codes[:, each], first=first)
+
+    def _put(self, rows: NDArray[Any], place: int, codes: NDArray[Any], *, first: bool) -> None:
+        """Add the bits that are in one place of all rows to codes, shape (rows, pixels)."""
+        direct = first and codes.itemsize == 1
+        bits, room = rows, codes if direct else None
+        if place:
+            bits = room = np.right_shift(bits, np.uint8(place * self.bits), out=room)
+        if place < self.frames - 1:
+            bits = room = np.bitwise_and(bits, np.uint8(self.mask), out=room)
         if self.shift:
             # numpy shifts to the left many times slower than it multiplies
-            factor = codes.dtype.type(1 << self.shift)
-            bits = np.multiply(bits, factor, out=bits if codes.itemsize == 1 else None)
+            bits = np.multiply(bits, codes.dtype.type(1 << self.shift), out=room if codes.itemsize == 1 else None)
         if not first:
             codes |= bits
         elif bits is not codes:
