@@ -15,7 +15,7 @@ import zarr
 from deepdiff import DeepHash
 from zarr.storage import LocalStore, StorePath
 
-from dj_photon_codecs import PhotonArray
+from dj_photon_codecs import PhotonArray, storage
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import GROUPED
@@ -67,6 +67,9 @@ def reads(monkeypatch):
     for name in ("get", "get_sync"):
         if hasattr(LocalStore, name):
             monkeypatch.setattr(LocalStore, name, noting(getattr(LocalStore, name)))
+    read_file = storage._read_file
+    noted_file = noting(lambda path, _key: read_file(path))
+    monkeypatch.setattr(storage, "_read_file", lambda path: noted_file(path, path.name))
     return keys
 
 
@@ -194,15 +197,17 @@ def test_a_whole_movie_is_read_once(movie, reads):
     assert sorted(reads) == CHUNKS
 
 
-def test_chunks_are_fetched_together(movie, counts, monkeypatch):
-    fetched, meeting = MovieStore.read_chunk, threading.Barrier(3)
+@pytest.mark.parametrize(("local", "frames"), [(True, 200), (False, 250)])
+def test_chunks_are_fetched_together(local, frames, movie, counts, monkeypatch):
+    fetched, meeting = MovieStore.read_chunk, threading.Barrier(-(-frames // 100))
 
     def meet(self, number):
         meeting.wait(timeout=20)
         return fetched(self, number)
 
+    monkeypatch.setattr(MovieStore, "is_local", local)
     monkeypatch.setattr(MovieStore, "read_chunk", meet)
-    np.testing.assert_array_equal(movie[:], anscombe(counts), strict=True)
+    np.testing.assert_array_equal(movie[:frames], anscombe(counts[:frames]), strict=True)
 
 
 @pytest.mark.parametrize("selection", [np.s_[:], np.s_[120:130]], ids=str)

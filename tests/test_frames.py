@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numcodecs import Blosc
 
-from dj_photon_codecs import blosc_blocks, frames
+from dj_photon_codecs import blosc_blocks, frames, processors
 from dj_photon_codecs.compression import GROUPED
 from dj_photon_codecs.grouped.chunk import GroupedChunk
 from dj_photon_codecs.storage import MovieStore
@@ -21,7 +21,8 @@ RATES = np.geomspace(0.2, 200, 48 * 48).reshape(48, 48)
 @pytest.fixture(autouse=True)
 def small_parts_are_shared(monkeypatch):
     monkeypatch.setattr(frames, "SHARED", 1)
-    for module in (frames, blosc_blocks):
+    monkeypatch.setattr(processors, "SMALL", 1)
+    for module in (frames, blosc_blocks, processors):
         monkeypatch.setattr(module, "usable_processors", lambda: 2)
     monkeypatch.setattr(blosc_blocks, "SMALLEST", 1)
     monkeypatch.setattr(blosc_blocks, "SHORTEST", 1)
@@ -67,6 +68,19 @@ def test_a_chunk_that_is_read_alone_is_decompressed_on_all_processors(selection,
 def test_chunks_that_are_read_together_are_decompressed_on_one_processor_each(movie, alone):
     movie[50:150]
     assert alone == []
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("what", ["raw", "transformed"])
+def test_a_chunk_left_over_is_decompressed_on_all_processors(
+    what, local, movie, counts, alone, monkeypatch
+):
+    monkeypatch.setattr(MovieStore, "is_local", local)
+    read = movie.raw if what == "raw" else movie
+    expected = counts if what == "raw" else anscombe(counts)
+    for some in (np.s_[:], np.s_[30:210], np.s_[:201]):
+        np.testing.assert_array_equal(read[some], expected[some], strict=True)
+    assert alone == ([1] if local else [])  # once: it is kept for the next selection
 
 
 def test_a_chunk_that_is_read_alone_is_decoded_in_parts_of_whole_rows(movie, decoded):

@@ -3,7 +3,6 @@
 import _thread
 import asyncio
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteReques
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import LocalStore
 
-from dj_photon_codecs import writing
+from dj_photon_codecs import processors, writing
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.calibration import Calibration
 from dj_photon_codecs.compression import Compression
@@ -383,7 +382,10 @@ def test_a_file_that_goes_meanwhile_is_noticed(loss, lost, folder, target, count
     assert tree(folder) == before
 
 
-def test_no_more_chunks_are_encoded_at_once_than_there_are_processors(counts, target, monkeypatch):
+@pytest.mark.parametrize(("large", "expected"), [(True, 2), (False, 1)], ids=["large", "small"])
+def test_no_more_chunks_are_encoded_at_once_than_there_are_processors(
+    large, expected, counts, target, monkeypatch
+):
     now, most = [], []
 
     class Watched(Compression):
@@ -394,9 +396,10 @@ def test_no_more_chunks_are_encoded_at_once_than_there_are_processors(counts, ta
             now.pop()
             return super().encode(codes)
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processors, "usable_processors", lambda: 2)
+    monkeypatch.setattr(processors, "SMALL", 25 * counts[0].size + (not large))
     store_movie(counts, local_files(), target, frames_per_chunk=25, compression=Watched(BLOSC))
-    assert max(most) == 2
+    assert max(most) == expected
 
 
 def test_what_a_listing_remembers_is_not_believed(target, counts):

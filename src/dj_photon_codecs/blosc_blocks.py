@@ -31,7 +31,7 @@ __all__ = ["compress", "decompress_alone"]
 # of a number, neither shuffled nor all of them stored as they are.
 # After them, and the size of a number, come the sizes of all codes, of a block, of the chunk.
 KNOWN = [2, 1, 0b100_1_0000]
-SMALLEST = 1 << 23  # bytes, below which a thread, on a busy machine, starts later than all is done
+SMALLEST = 1 << 22  # bytes, below which a thread, on a busy machine, starts later than all is done
 SHORTEST = 1 << 18  # bytes of a block, below which finding it takes too much of the time
 PART = 1 << 20  # bytes, at least, that a thread is started for to compress them
 AS_IT_IS = 0b10  # the flag of a chunk that did not become smaller, and has no blocks

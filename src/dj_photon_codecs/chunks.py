@@ -124,7 +124,7 @@ def sample_patches(values: NDArray[Any], size: int, *, columns: int) -> NDArray[
     Examples
     --------
     >>> sample_patches(np.zeros((100, 128, 128), "u1"), 1 << 15, columns=16).shape
-    (100, 8, 40)
+    (100, 6, 64)
     """
     frames = values.reshape(len(values), -1, values.shape[-1])
     height = min(ROWS, frames.shape[1])

@@ -16,7 +16,7 @@ from dj_photon_codecs.blosc_blocks import decompress_alone
 from dj_photon_codecs.documents import split_transform
 from dj_photon_codecs.grouped.layout import GroupedLayout
 from dj_photon_codecs.patches import find_patch
-from dj_photon_codecs.processors import usable_processors
+from dj_photon_codecs.processors import processors_for, usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ __all__ = ["FrameReader", "zarr_array"]
 SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed together, too
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 ROW = 8  # frames, of which layouts decode a multiple best
-READS = 8  # chunks that are read from the store at once
+READS = 8  # chunks that are read at once from a store that is not local
 SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
 SPANS = 2  # such parts for each processor, should one of them be slower
 
@@ -63,6 +63,7 @@ class FrameReader:
         self._decoded: tuple[int, NDArray[Any]] = -2, np.empty(0)  # before all frames
         frame = math.prod(self._codes.chunks[1:]) * self._codes.dtype.itemsize
         self._small = frame <= SMALL
+        self._decoders = processors_for(frame * self._codes.chunks[0])
         self._tile = max(ROW, TILE // frame // ROW * ROW)
         self._span = max(ROW, SHARED // frame)
 
@@ -96,12 +97,23 @@ class FrameReader:
         def decode(opened: Any, first: int, place: slice) -> None:
             self._decode(opened, first, out=values[place])
 
-        chunks = self._chunks(start, stop)
-        if len(chunks) == 1:
-            self._decode_alone(chunks[0], start % self._codes.chunks[0], out=values)
-        else:
-            self._each_chunk(start, stop, decode)
+        chunks, length = self._chunks(start, stop), self._codes.chunks[0]
+        shared = self._side_by_side(len(chunks))
+        if shared:
+            self._each_chunk(start, min(stop, chunks[shared - 1] * length + length), decode)
+        for chunk in chunks[shared:]:
+            first = max(start, chunk * length)
+            part = values[first - start : (chunk + 1) * length - start]
+            self._decode_alone(chunk, first % length, out=part)
         return values
+
+    def _side_by_side(self, chunks: int) -> int:
+        """How many chunks to decode side by side, so that no processor is left without one.
+
+        The others are decoded one after the other, each on all processors.
+        """
+        left = chunks % self._decoders if self._store.is_local else 0
+        return 0 if chunks == 1 else chunks - left * (2 * left <= self._decoders)
 
     def _patch_codes(self, patch: Patch) -> NDArray[Any]:
         frames, pixels, _ = patch
@@ -125,7 +137,7 @@ class FrameReader:
     def _each_chunk(self, start: int, stop: int, use: Callable[[Any, int, slice], None]) -> None:
         """Open all chunks of some frames, and use each: from which frame on, as which of them."""
         length = self._codes.chunks[0]
-        decoding = Semaphore(usable_processors())
+        decoding = Semaphore(self._decoders)
 
         def read(chunk: int) -> None:
             first, last = max(start, chunk * length), min(stop, (chunk + 1) * length)
@@ -136,7 +148,8 @@ class FrameReader:
                 use(self._opened(stored), first % length, slice(first - start, last - start))
 
         chunks = self._chunks(start, stop)
-        with ThreadPoolExecutor(min(READS, len(chunks)), thread_name_prefix="photon") as pool:
+        readers = self._decoders + 1 if self._store.is_local else READS
+        with ThreadPoolExecutor(min(readers, len(chunks)), thread_name_prefix="photon") as pool:
             for _ in pool.map(read, chunks):
                 pass
 

@@ -25,6 +25,7 @@ from dj_photon_codecs.forking import keep_across_forks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+    from pathlib import Path
 
     from fsspec import AbstractFileSystem
     from numpy.typing import NDArray
@@ -80,6 +81,11 @@ class MovieStore(WrapperStore[Store]):
             )
         return self
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the chunks are files, which no thread need wait for."""
+        return isinstance(self._store, LocalStore)
+
     def read_chunk(self, number: int) -> NDArray[np.uint8]:
         """Return the stored bytes of a chunk, which are numbered from 0 along time.
 
@@ -89,7 +95,11 @@ class MovieStore(WrapperStore[Store]):
             If the chunk is missing or damaged.
         """
         key = list(self._checksums)[number]
-        stored = sync(self.get(key, default_buffer_prototype()))
+        if isinstance(self._store, LocalStore):
+            # without Zarr's loop of events, in a thread of its own, it takes a tenth of the time
+            stored = self._checked(key, _read_file(self._store.root / key))
+        else:
+            stored = sync(self.get(key, default_buffer_prototype()))
         if stored is None:
             return np.zeros(0, np.uint8)
         return stored.as_numpy_array().view(np.uint8)
@@ -237,6 +247,13 @@ def open_store(fs: AbstractFileSystem, path: str) -> Store:
     store = FsspecStore.from_mapper(fs.get_mapper(path), read_only=True)
     keep_across_forks(store.fs)
     return store
+
+
+def _read_file(path: Path) -> Buffer | None:
+    try:
+        return default_buffer_prototype().buffer.from_bytes(path.read_bytes())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
 
 
 def _part(value: Buffer | None, byte_range: ByteRequest | None) -> Buffer | None:

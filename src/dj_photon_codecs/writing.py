@@ -32,7 +32,7 @@ from dj_photon_codecs.documents import (
 from dj_photon_codecs.forking import keep_across_forks
 from dj_photon_codecs.frames import zarr_array
 from dj_photon_codecs.movies import code_dtype, codes, decode_table
-from dj_photon_codecs.processors import usable_processors
+from dj_photon_codecs.processors import processors_for
 from dj_photon_codecs.storage import crc32c
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def write_movie(
         compression = _smallest(movie, frames, dtype=dtype)
     encoded = _Encoded(movie, dtype, frames, compression, decode_table(movie, found))
     chunk_bytes = frames * math.prod(movie.values.shape[1:]) * dtype.itemsize
-    return _write(encoded, fs, path, workers=_workers(chunk_bytes))
+    return _write(encoded, fs, path, chunk_bytes=chunk_bytes)
 
 
 def _smallest(movie: CameraMovie, frames: int, *, dtype: np.dtype[Any]) -> Compression:
@@ -150,17 +150,13 @@ def copy_movie(
     wanted = CANDIDATES if compression is None else (compression,)
     transform, described = split_transform(source.documents)
     if transform is None or any(is_compressed_by(source.documents, each) for each in wanted):
-        return _write(_Copied(source), fs, path, workers=WORKERS)
+        return _write(_Copied(source), fs, path)
     array = zarr_array(source.with_documents(described))
     if compression is None:
         compression = choose_compression(_block(array, (0,) * array.ndim))
     chunk_bytes = math.prod(array.chunks) * array.dtype.itemsize
     recompressed = _Recompressed(source, array, compression)
-    return _write(recompressed, fs, path, workers=_workers(chunk_bytes))
-
-
-def _workers(chunk_bytes: int) -> int:
-    return max(1, min(WORKERS, BUDGET // (3 * chunk_bytes)))
+    return _write(recompressed, fs, path, chunk_bytes=chunk_bytes)
 
 
 def _block(array: zarr.Array[Any], index: tuple[int, ...]) -> NDArray[Any]:
@@ -241,10 +237,16 @@ class _Recompressed(_Copied):
         return describe_recompressed(self.source.documents, self.compression, checksums=checksums)
 
 
-def _write(chunks: _Chunks, fs: AbstractFileSystem, path: str, *, workers: int) -> Documents:
-    keys = chunks.keys()
-    # more threads than processors would hinder each other; the others upload meanwhile
-    encoding = Semaphore(usable_processors())
+def _write(
+    chunks: _Chunks, fs: AbstractFileSystem, path: str, *, chunk_bytes: int | None = None
+) -> Documents:
+    """Write chunks, several at a time, and the documents. So many bytes of codes are encoded."""
+    keys, workers, encoders = chunks.keys(), WORKERS, WORKERS
+    if chunk_bytes is not None:
+        workers = max(1, min(WORKERS, BUDGET // (3 * chunk_bytes)))
+        # more threads than processors would hinder each other; the others upload meanwhile
+        encoders = processors_for(chunk_bytes)
+    encoding = Semaphore(encoders)
 
     def write_chunk(index: int, stopped: Event) -> tuple[int, str]:
         with encoding:

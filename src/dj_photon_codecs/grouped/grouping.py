@@ -25,6 +25,7 @@ GROUPS_PER_CLASS = 32  # at least, on average: describing a class takes time
 STEP = 0.3  # sigma; the width of a class
 BINS = 32  # of equal population, in which noise is measured against brightness
 RUNS = 5  # of frames, over which a group is steady if its means differ by chance only
+FEWEST_KIND = 64  # one group in so many, in a kind of their own
 FEWEST_BYTES = 1 << 19  # in fewer, codes of other kinds are compressed together with them
 INDEPENDENT = 0.92  # of the noise of frames further apart, in the difference of neighbouring ones
 UNSTEADY = 10.0  # times the variance that noise gives these means
@@ -249,7 +250,23 @@ def _described(
     if pixels.sum() * len(frames) >= FEWEST_BYTES and 2 * alone >= pixels.sum():
         table["bits"][wide], table["low"][wide] = 8, np.maximum(table["low"][wide], 4) - 4
     renamed = np.argsort(rank).astype(np.uint8)
-    return Grouping(renamed[grouping.classes], grouping.offsets, table[rank])
+    classes, table = renamed[grouping.classes], table[rank]
+    _join_small_kinds(table, np.bincount(classes))
+    return Grouping(classes, grouping.offsets, table)
+
+
+def _join_small_kinds(table: NDArray[Any], groups: NDArray[np.intp]) -> None:
+    """Store classes of few groups as those with the next more bits: a kind takes time to unpack.
+
+    Given the sorted table of the classes, and how many groups are in each.
+    """
+    _, first = np.unique(table["bits"].astype(int) * 256 + table["low"], return_index=True)
+    start = 0
+    for stop in [*first[1:].tolist(), len(table)]:
+        if groups[start:stop].sum() * FEWEST_KIND >= groups.sum() or stop == len(table):
+            table["bits"][start:stop] = table["bits"][stop - 1]
+            table["low"][start:stop] = table["low"][stop - 1]
+            start = stop
 
 
 def _samples(frames: NDArray[Any], grouping: Grouping) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -58,7 +58,7 @@ FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
 # Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
 # 5 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
 CLEAR = 0.95, 1.12
-CERTAIN = 0.88  # of a small sample of plain codes, which is up to 10 % too large or too small
+CERTAIN = 0.92  # of a small sample of plain codes, which is up to 10 % too large or too small
 SURE = 0.96  # of a sample of plain codes, which is up to 4 % too large
 
 
@@ -187,9 +187,7 @@ def _is_futile(frames: NDArray[Any], plain: float) -> bool:
     return len(COMPRESSOR.encode(grouped)) > FUTILE * _compressed(part).size
 
 
-def _smaller(
-    grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain: float
-) -> NDArray[np.uint8]:
+def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain: float) -> NDArray[np.uint8]:
     """Return a chunk in the layout in which it compresses better, given the grouped one.
 
     And given about how many bytes the plain one takes, from a small sample.

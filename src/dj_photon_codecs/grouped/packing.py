@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "PackedChunk", "pack"]
 
 MAX_BYTES = 1 << 31  # of the codes of a chunk, as in Blosc
-CACHED = 1 << 20  # bytes of codes that are packed at a time, so that they stay in the cache
-AHEAD = 1 << 20  # bytes of a kind that are unpacked at a time: numpy's calls on few take longer
+CACHED = 1 << 21  # bytes of codes that are packed at a time, so that they stay in the cache
+AHEAD = 1 << 21  # bytes of a kind that are unpacked at a time: numpy's calls on few take longer
 ROW = 8  # frames; any number of these fills whole rows of all planes
 ALIGNED = 8  # bytes; sections begin at multiples of it
 

@@ -153,7 +153,9 @@ class Plane:
             bits = room = np.bitwise_and(bits, np.uint8(self.mask), out=room)
         if self.shift:
             # numpy shifts to the left many times slower than it multiplies
-            bits = np.multiply(bits, codes.dtype.type(1 << self.shift), out=room if codes.itemsize == 1 else None)
+            bits = np.multiply(
+                bits, codes.dtype.type(1 << self.shift), out=room if codes.itemsize == 1 else None
+            )
         if not first:
             codes |= bits
         elif bits is not codes:
