@@ -239,7 +239,8 @@ def _described(
     """Fill in the table of classes, and put it in order.
 
     Codes of more than 4 bits stay whole, as bytes, if they are many and independent of those of
-    the frame before. Else 4 bits of both share a byte, and show the compressor how they go together.
+    the frame before. Else 4 bits of both share a byte, of which the compressor sees how they go
+    together.
     """
     table = grouping.table
     table["bits"], table["low"], table["base"] = _describe(*_samples(frames, grouping))

@@ -145,17 +145,15 @@ class Plane:
 
     def _put(self, rows: NDArray[Any], place: int, codes: NDArray[Any], *, first: bool) -> None:
         """Add the bits that are in one place of all rows to codes, shape (rows, pixels)."""
-        direct = first and codes.itemsize == 1
-        bits, room = rows, codes if direct else None
+        bits, room = rows, codes if first and codes.itemsize == 1 else None
         if place:
             bits = room = np.right_shift(bits, np.uint8(place * self.bits), out=room)
         if place < self.frames - 1:
             bits = room = np.bitwise_and(bits, np.uint8(self.mask), out=room)
         if self.shift:
             # numpy shifts to the left many times slower than it multiplies
-            bits = np.multiply(
-                bits, codes.dtype.type(1 << self.shift), out=room if codes.itemsize == 1 else None
-            )
+            wide = None if codes.itemsize > 1 else room
+            bits = np.multiply(bits, codes.dtype.type(1 << self.shift), out=wide)
         if not first:
             codes |= bits
         elif bits is not codes:
