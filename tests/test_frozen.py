@@ -41,6 +41,7 @@ def test_every_kind_of_movie_is_frozen():
         "dense-uint16",
         "float32",
         "grouped-uint16",
+        "grouped-whole-uint16",
         "short-last-chunk-int64",
         "step-of-half-int16",
         "step-of-one-grouped",

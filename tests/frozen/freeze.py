@@ -20,6 +20,7 @@ from dj_photon_codecs import Calibration, CameraMovie
 from dj_photon_codecs.array import open_movie
 from dj_photon_codecs.compression import CANDIDATES, Compression
 from dj_photon_codecs.dense.layout import DenseLayout
+from dj_photon_codecs.grouped import grouping
 from dj_photon_codecs.movies import survey
 from dj_photon_codecs.writing import write_movie
 
@@ -48,6 +49,13 @@ def main(folder: Path) -> None:
             dense,
             frames_per_chunk=frames_per_chunk,
         )
+    grouping.FEWEST_BYTES = 0  # so that a fixture is large enough for codes that are left whole
+    freeze(
+        CameraMovie(bright_counts(), Calibration()),
+        folder / "grouped-whole-uint16",
+        grouped,
+        frames_per_chunk=20,
+    )
 
 
 def lossless_movies() -> dict[str, NDArray[np.generic]]:
@@ -78,6 +86,12 @@ def movies_to_be_dense() -> dict[str, tuple[NDArray[np.generic], Calibration]]:
         "dense-long-uint8": (rising.astype("uint8"), Calibration()),
         "dense-dark-uint8": (np.append(0 * dim, dim, axis=0), Calibration()),
     }
+
+
+def bright_counts() -> NDArray[np.uint16]:
+    generator = np.random.default_rng(2011)
+    rates = generator.permutation(np.geomspace(20, 3000, 1800)).reshape(30, 60)
+    return generator.poisson(rates, (26, 30, 60)).astype("uint16")
 
 
 def camera_values() -> NDArray[np.int16]:

@@ -131,3 +131,22 @@ def test_extreme_values_are_described(dtype):
 def test_one_frame_is_enough():
     grouping = group_pixels(np.arange(6, dtype="u1").reshape(1, 6))
     assert grouping.classes.size * grouping.size == 6
+
+
+def kinds_of(counts):
+    return [(kind.bits, kind.low) for kind in group_pixels(counts).kinds]
+
+
+@pytest.mark.parametrize(("bright", "expected"), [(100, [(4, 0)]), (400, [(2, 0), (4, 0)])])
+def test_a_kind_of_few_pixels_is_stored_like_the_next(bright, expected):
+    rates = np.repeat([0.3, 6.0], [bright, 10_000])
+    counts = np.random.default_rng(0).poisson(rates, (100, rates.size)).astype("u1")
+    assert kinds_of(counts) == expected
+
+
+def test_few_pixels_of_the_most_bits_keep_them():
+    rates = np.repeat([0.3, 300.0], [10_000, 8])
+    counts = np.random.default_rng(0).poisson(rates, (100, rates.size)).astype("u2")
+    first, *others = kinds_of(counts)
+    assert first == (2, 0)
+    assert others[-1][0] == 4

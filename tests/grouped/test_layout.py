@@ -8,6 +8,7 @@ import pytest
 from numcodecs import Blosc, get_codec
 from numcodecs.registry import register_codec
 
+from dj_photon_codecs.grouped import layout
 from dj_photon_codecs.grouped.chunk import CONSTANT, GROUPED, PLAIN, joined
 from dj_photon_codecs.grouped.layout import (
     COMPRESSOR,
@@ -120,6 +121,32 @@ def test_nothing_is_larger_than_in_plain_order(kind, shape):
     assert len(COMPRESSOR.encode(stored)) < len(PLAIN_COMPRESSOR.encode(codes.copy())) + 100
     if kind in ("uniform", "float"):
         assert stored[0] == PLAIN
+
+
+@pytest.fixture
+def packed(noted):
+    """The number of codes that are packed at a time."""
+    return noted(layout, "_packed", lambda frames: frames.size)
+
+
+def test_a_large_chunk_is_not_packed_in_vain(packed):
+    codes = movie(2.0, (50, 150, 150)).repeat(2, axis=1).repeat(2, axis=2)
+    assert LAYOUT.encode(codes)[0] == PLAIN
+    assert sum(packed) < codes.size / 8
+
+
+def test_a_large_chunk_of_photons_is_packed_at_once(packed):
+    codes = movie(2.0, (50, 300, 300))
+    assert LAYOUT.encode(codes)[0] == GROUPED
+    assert packed == [codes.size]
+
+
+def test_a_chunk_is_packed_where_a_part_of_it_shows_that_it_is_worth_it(packed, monkeypatch):
+    monkeypatch.setattr(layout, "DOUBTFUL", 0.0)
+    codes = movie(2.0, (50, 300, 300))
+    assert LAYOUT.encode(codes)[0] == GROUPED
+    assert packed[0] < codes.size / 8
+    assert packed[1:] == [codes.size]
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])
