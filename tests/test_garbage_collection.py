@@ -101,7 +101,7 @@ def test_another_default_store_leaves_movies_where_they_are(database, new_store)
 
 
 def duplicate_key(schema, recording):
-    with pytest.raises(dj.errors.DuplicateError, match="recording_id|PRIMARY"):
+    with pytest.raises(dj.errors.DuplicateError, match=r"recording_id|PRIMARY"):
         recording.insert1({"recording_id": 1, "movie": photons(seed=2)})
 
 

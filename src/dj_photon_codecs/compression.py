@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
 OVERHEAD = 1.06  # of grouped codes, over the entropy of independent noise
+FAR = 1.2  # times what noise takes; no level or block size makes so much of a difference
 CORRELATED = 0.85  # codes that are as much smaller than independent noise repeat in some way
 
 
@@ -52,7 +53,7 @@ class Round(NamedTuple):
 
 
 ROUNDS = (
-    Round(1 << 14, 16, 1.1, 1.04, 2.0, 1.2),
+    Round(1 << 15, 16, 1.1, 1.04, 2.0, 1.2),
     Round(1 << 17, 64, 0.98, 0.98, 2.0, 1.1),
     Round(1 << 21, 1 << 16, 1.0, 1.0, 1.0, 0.99),
 )
@@ -132,8 +133,8 @@ def choose_compression(
             return min((PLAIN, GROUPED, ZARR, *left), key=lambda way: len(way.encode(sample)))
         home = GROUPED if groupable(sample) else PLAIN
         left = tuple(way for way in left if way is not home)
-        sizes = [len(way.encode(sample)) for way in left]
         of_noise = _size_of_noise(sample)
+        sizes = _sizes(left, sample, far=FAR * of_noise)
         if min(sizes) >= each.expected * of_noise:
             return home
         known = len(home.encode(sample))
@@ -142,6 +143,14 @@ def choose_compression(
             return home
         left = tuple(way for way, size in zip(left, sizes, strict=True) if size < limit)
     return min((*left, ZARR), key=lambda way: len(way.encode(sample)))
+
+
+def _sizes(ways: tuple[Compression, ...], sample: NDArray[Any], *, far: float) -> list[int]:
+    """The size of a sample in each way; in a byte there is nothing to shuffle, so one may do."""
+    first = len(ways[0].encode(sample))
+    if sample.itemsize == 1 and first > far:
+        return [first] * len(ways)
+    return [first, *(len(way.encode(sample)) for way in ways[1:])]
 
 
 def _tolerance(sample: Round, of_noise: float) -> float:

@@ -110,10 +110,12 @@ class GroupedLayout(Codec):  # type: ignore[misc]
             return joined(CONSTANT, chunk)
         if not groupable(frames):
             return joined(PLAIN, chunk, body=[_compressed(chunk)])
-        plain = _expected_plain_size(chunk, share=_rough_share(chunk))
+        share = _first_share(chunk)
+        plain = _expected_plain_size(chunk, share=share)
         if _is_futile(frames, plain):
             return joined(PLAIN, chunk, body=[_compressed(chunk)])
-        return _smaller(joined(GROUPED, chunk, body=_packed(frames)), chunk, plain=plain)
+        grouped = joined(GROUPED, chunk, body=_packed(frames))
+        return _smaller(grouped, chunk, plain=plain, share=share)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk.
@@ -187,15 +189,18 @@ def _is_futile(frames: NDArray[Any], plain: float) -> bool:
     return len(COMPRESSOR.encode(grouped)) > FUTILE * _compressed(part).size
 
 
-def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain: float) -> NDArray[np.uint8]:
+def _smaller(
+    grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain: float, share: int
+) -> NDArray[np.uint8]:
     """Return a chunk in the layout in which it compresses better, given the grouped one.
 
-    And given about how many bytes the plain one takes, from a small sample.
+    And given about how many bytes the plain one takes, from so large a share of its stretches.
     """
     expected = _expected_grouped_size(grouped)
     if expected < CERTAIN * plain:
         return grouped
-    plain = _expected_plain_size(chunk, share=PLAIN_SHARE)
+    if share > PLAIN_SHARE:
+        plain = _expected_plain_size(chunk, share=PLAIN_SHARE)
     if expected < CLEAR[0] * plain:
         return grouped
     size = math.inf if expected > CLEAR[1] * plain else len(COMPRESSOR.encode(grouped))
@@ -205,9 +210,10 @@ def _smaller(grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain: float) -
     return grouped if size < stored.size else joined(PLAIN, chunk, body=[stored])
 
 
-def _rough_share(chunk: NDArray[Any]) -> int:
+def _first_share(chunk: NDArray[Any]) -> int:
     """One in how many stretches in plain order are enough for a first look."""
-    return min(max(chunk.nbytes // ROUGH, PLAIN_SHARE), ROUGH_SHARE)
+    share = min(chunk.nbytes // ROUGH, ROUGH_SHARE)
+    return share if share > 2 * PLAIN_SHARE else PLAIN_SHARE
 
 
 def _expected_plain_size(chunk: NDArray[Any], *, share: int) -> float:
