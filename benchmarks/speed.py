@@ -23,7 +23,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from itertools import count, cycle
+from itertools import count, cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,10 +118,10 @@ def movies(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[Any]]]:
         rates = simulate_rates(FRAMES, SIDE, SIDE, mean=rate, seed=7)
         counts = np.random.default_rng(8).poisson(rates).astype("uint16")
         yield f"{rate:g} photons", counts
-    for side in options.small:
-        rates = simulate_rates(CHUNK, side, side, mean=3, seed=7)
+    for side, frames in product(options.small, (CHUNK, 5 * CHUNK)):
+        rates = simulate_rates(frames, side, side, mean=3, seed=7)
         counts = np.random.default_rng(8).poisson(rates).astype("uint16")
-        yield f"3 photons, {CHUNK} x {side} x {side}", counts
+        yield f"3 photons, {frames} x {side} x {side}", counts
     for file in options.movie:
         yield file.stem, np.load(file)["movie"]
 
