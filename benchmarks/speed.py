@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -96,6 +97,7 @@ def main() -> None:
                     print(result.row, flush=True)
         lines = [
             bandwidth(),
+            lock(),
             f"Peak memory of iterating over 1000 frames: {memory(folder):.0f} MB.",
         ]
         if options.services:
@@ -291,6 +293,28 @@ def bandwidth() -> str:
         f"One processor copies {speeds[0]:.1f} GB/s of float64 to memory in use, and "
         f"{speeds[1]:.1f} GB/s to fresh memory."
     )
+
+
+def lock() -> str:
+    """Measure what a second thread gains where calls of NumPy are short, for want of the lock."""
+    sizes = [1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22]
+    gains = ", ".join(f"{gain(size):.2f} ({size >> 10} kB)" for size in sizes)
+    return f"Two threads call NumPy so many times as fast as one, by the bytes of a call: {gains}."
+
+
+def gain(size: int) -> float:
+    """Return how many times as fast two threads call NumPy on so many bytes as one does."""
+    sides = [(np.ones(size, np.uint8), np.empty(size, np.uint8)) for _ in range(2)]
+
+    def work(side: tuple[NDArray[Any], NDArray[Any]]) -> None:
+        for _ in range((1 << 26) // size):
+            np.bitwise_and(side[0], np.uint8(15), out=side[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = take_turns(
+            lambda: [work(side) for side in sides], lambda: list(pool.map(work, sides))
+        )
+    return one / two
 
 
 def memory(folder: str) -> float:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dj_photon_codecs.grouped.windows import smallest_windows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,9 +38,6 @@ SAMPLED_FRAMES = 5
 SAMPLED_GROUPS = 128  # of a class, about: half of them at least
 SAMPLED_PAIRS = 16
 SAMPLED_PIXELS = 1 << 12
-HISTOGRAM_BITS = 12
-WINDOWS = (1, 0), (2, 0), *((4, low) for low in range(61))  # bits and low bits, by size
-OUTSIDE = {0: 0.06, 1: 0.012, 2: 0.008, 4: 0.008}  # how many codes may not fit into these bits
 
 CLASS = np.dtype([("bits", "u1"), ("low", "u1"), ("unit", "u1"), ("base", "<u8")])
 
@@ -184,10 +183,11 @@ def _noise_levels(
     by_chance = noise_at_level**2 * (len(runs) - 1) / (len(frames) * size)
     unsteady = of_groups.var(axis=0) > UNSTEADY * by_chance[level]
     coarse = slice(COARSER // 2, None, COARSER)
+    steady = independent[np.searchsorted(edges[1:-1], at_level)]
     known = _Levels(
         np.append(at_level, at_level[coarse]),
         np.append(noise_at_level, noise_at_level[coarse]),
-        np.append(independent[np.searchsorted(edges[1:-1], at_level)], at_level[coarse] < -np.inf),
+        np.append(steady, np.zeros_like(steady[coarse])),
     )
     return np.where(unsteady, STEADY + 1 + level // COARSER, level), known
 
@@ -243,7 +243,7 @@ def _described(
     together.
     """
     table = grouping.table
-    table["bits"], table["low"], table["base"] = _describe(*_samples(frames, grouping))
+    table["bits"], table["low"], table["base"] = smallest_windows(*_samples(frames, grouping))
     rank = np.lexsort((table["low"], table["bits"]))
     wide = table["low"] > 0
     pixels = np.bincount(grouping.classes)[wide] * grouping.size
@@ -281,71 +281,3 @@ def _samples(frames: NDArray[Any], grouping: Grouping) -> tuple[NDArray[Any], ND
     codes -= grouping.base(codes.dtype).reshape(-1, grouping.size)[chosen]
     pixels = np.bincount(grouping.classes[grouping.order[chosen]]) * grouping.size
     return codes.reshape(len(some), -1), pixels
-
-
-def _describe(
-    codes: NDArray[Any], pixels: NDArray[np.intp]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
-    """Choose the bits, low bits and base that store the codes of each class in the fewest bytes."""
-    starts = np.cumsum(pixels) - pixels
-    # codes less offsets may pass below zero: what counts is how far they are from any of them
-    first = codes[0, starts]
-    away = (codes - np.repeat(first, pixels)).view(f"i{codes.itemsize}")
-    lowest = np.minimum.reduceat(away.min(axis=0), starts)
-    above = (away - np.repeat(lowest, pixels)).view(codes.dtype)
-    reach = np.maximum.reduceat(above.max(axis=0), starts)
-    length = np.array([each.bit_length() for each in reach.tolist()])
-    coarse = np.maximum(length - HISTOGRAM_BITS, 0)
-    counts = _histograms(above, pixels, coarse=coarse, width=1 << length - coarse)
-    bits, low = np.empty((2, len(pixels)), np.uint8)
-    base = first + lowest.view(codes.dtype)
-    for each in np.unique(length).tolist():  # classes of like spread, all at once
-        some = np.flatnonzero(length == each)
-        shift = int(coarse[some[0]])
-        found = _windows(np.stack([counts[i] for i in some]), coarse=shift)
-        bits[some], low[some] = found[:2]
-        base[some] += found[2].astype(codes.dtype) << codes.dtype.type(shift)
-    return bits, low, base.astype(np.uint64)
-
-
-def _histograms(
-    codes: NDArray[Any],
-    pixels: NDArray[np.intp],
-    *,
-    coarse: NDArray[np.intp],
-    width: NDArray[np.intp],
-) -> list[NDArray[np.intp]]:
-    """How often each code of each class occurs, without its lowest bits, below a width."""
-    if coarse.any():
-        codes = codes >> np.repeat(coarse, pixels).astype(codes.dtype)
-    stops = np.cumsum(width)
-    numbers = codes + np.repeat(stops - width, pixels)
-    counts = np.bincount(numbers.reshape(-1).astype(np.intp), minlength=stops[-1])
-    return np.split(counts, stops[:-1])
-
-
-def _windows(
-    counts: NDArray[np.intp], *, coarse: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.intp]]:
-    """Return bits, low bits and start of the smallest windows that most codes fall into."""
-    length = counts.shape[1]
-    below = np.zeros((len(counts), length + 1), np.intp)
-    np.cumsum(counts, axis=1, out=below[:, 1:])
-    bits, low = np.zeros((2, len(counts)), np.uint8)
-    start = counts.argmax(axis=1)
-    left = np.flatnonzero(counts.max(axis=1) < (1 - OUTSIDE[0]) * below[:, -1])
-    for each in WINDOWS[_holding(length << coarse) :: -1]:
-        width = min((1 << sum(each)) >> coarse, length)
-        inside = below[left, width:] - below[left, : length + 1 - width]
-        fits = inside.max(axis=1) >= (1 - OUTSIDE[each[0]]) * below[left, -1]
-        left = left[fits]
-        if not left.size:
-            break
-        bits[left], low[left] = each
-        start[left] = inside[fits].argmax(axis=1)
-    return bits, low, start
-
-
-def _holding(length: int) -> int:
-    """Which is the smallest window that holds so many codes."""
-    return next(i for i, each in enumerate(WINDOWS) if 1 << sum(each) >= length)
