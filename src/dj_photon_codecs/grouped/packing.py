@@ -68,7 +68,7 @@ def pack(
     >>> counts = np.random.default_rng(0).poisson(0.9, (100, 5000)).astype("u2")
     >>> packed = np.concatenate(pack(counts, group_pixels(counts)))
     >>> bool((PackedChunk(packed).read(0, 100) == counts).all()), counts.nbytes // packed.nbytes
-    (True, 3)
+    (True, 6)
     """
     stored = np.empty(sum(planes_size(kind, len(codes)) for kind in grouping.kinds), np.uint8)
     events = _pack_planes(codes, grouping, stored=stored)

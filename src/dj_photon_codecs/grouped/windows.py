@@ -13,7 +13,7 @@ __all__ = ["smallest_windows"]
 
 HISTOGRAM_BITS = 12
 WINDOWS = (1, 0), (2, 0), *((4, low) for low in range(61))  # bits and low bits, by size
-OUTSIDE = {0: 0.06, 1: 0.012, 2: 0.008, 4: 0.008}  # how many codes may not fit into these bits
+OUTSIDE = {0: 0.08, 1: 0.03, 2: 0.015, 4: 0.008}  # how many codes may not fit into these bits
 
 
 def smallest_windows(
