@@ -24,7 +24,8 @@ HEADER = np.dtype(
 )
 
 
-TILE = 8  # frames that are unpacked at a time where most of their pixels are not wanted
+ROW = 8  # frames, of which a multiple is unpacked best
+TILE = 1 << 18  # bytes of codes that are unpacked at a time where most pixels are not wanted
 SPARSE = 32  # one pixel in so many, or fewer, are unpacked faster one by one
 
 
@@ -132,9 +133,10 @@ class GroupedChunk:
             codes[:known] = self._packed.read_pixels(pixels, frames[:known]).view(self.dtype)
             codes[known:] = self._last
         else:
-            for start in range(0, len(frames), TILE):
-                tile = frames[start : start + TILE]
-                codes[start : start + TILE] = self.frames(tile.start, tile.stop)[:, pixels]
+            step = max(1, TILE // (self.shape[1] * self.dtype.itemsize) // ROW) * ROW
+            for start in range(0, len(frames), step):
+                tile = frames[start : start + step]
+                codes[start : start + step] = self.frames(tile.start, tile.stop)[:, pixels]
         return codes
 
     def _known(self, start: int, stop: int) -> int:
