@@ -44,6 +44,14 @@ def test_pixels_of_other_brightness_have_other_noise():
     assert noise_entropy(counts) == pytest.approx(expected, abs=0.02)
 
 
+def test_hot_pixels_do_not_make_the_others_coarse():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.7, (100, 4000)).astype("u2")
+    alone = noise_entropy(counts)
+    counts[:, ::1000] = rng.integers(0, 12_000, (100, 4))
+    assert noise_entropy(counts) == pytest.approx(alone, abs=0.03)
+
+
 @pytest.mark.parametrize("codes", [np.zeros((100, 8, 8), "u1"), np.full((1, 1), 7, "i8")])
 def test_no_noise(codes):
     assert noise_entropy(codes) == 0
