@@ -15,6 +15,7 @@ from zarr.storage import StorePath
 from dj_photon_codecs.blosc_blocks import decompress_alone
 from dj_photon_codecs.documents import split_transform
 from dj_photon_codecs.grouped.layout import GroupedLayout
+from dj_photon_codecs.grouped.planes import ROW, whole_rows
 from dj_photon_codecs.patches import find_patch
 from dj_photon_codecs.processors import processors_for, usable_processors
 
@@ -32,7 +33,6 @@ __all__ = ["FrameReader", "zarr_array"]
 
 SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed together, too
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
-ROW = 8  # frames, of which layouts decode a multiple best
 READS = 8  # chunks that are read at once from a store that is not local
 SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
 SPANS = 2  # such parts for each processor, should one of them be slower
@@ -64,7 +64,7 @@ class FrameReader:
         frame = math.prod(self._codes.chunks[1:]) * self._codes.dtype.itemsize
         self._small = frame <= SMALL
         self._decoders = processors_for(frame * self._codes.chunks[0])
-        self._tile = max(ROW, TILE // frame // ROW * ROW)
+        self._tile = whole_rows(TILE, frame=frame)
         self._span = max(ROW, SHARED // frame)
 
     def select(self, selection: Any) -> Any:

@@ -83,7 +83,7 @@ class MovieStore(WrapperStore[Store]):
 
     @property
     def is_local(self) -> bool:
-        """Whether the chunks are files, which no thread need wait for."""
+        """Whether the chunks are files."""
         return isinstance(self._store, LocalStore)
 
     def read_chunk(self, number: int) -> NDArray[np.uint8]:
@@ -96,7 +96,7 @@ class MovieStore(WrapperStore[Store]):
         """
         key = list(self._checksums)[number]
         if isinstance(self._store, LocalStore):
-            # without Zarr's loop of events, in a thread of its own, it takes a tenth of the time
+            # going through Zarr's loop of events takes longer than to read a small chunk
             stored = self._checked(key, _read_file(self._store.root / key))
         else:
             stored = sync(self.get(key, default_buffer_prototype()))

@@ -10,6 +10,7 @@ from numcodecs.compat import ensure_contiguous_ndarray
 
 from dj_photon_codecs.chunks import DTYPES, MAX_BYTES, decompress
 from dj_photon_codecs.grouped.packing import PackedChunk
+from dj_photon_codecs.grouped.planes import whole_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ HEADER = np.dtype(
 )
 
 
-ROW = 8  # frames, of which a multiple is unpacked best
 TILE = 1 << 18  # bytes of codes that are unpacked at a time where most pixels are not wanted
 SPARSE = 32  # one pixel in so many, or fewer, are unpacked faster one by one
 
@@ -133,7 +133,7 @@ class GroupedChunk:
             codes[:known] = self._packed.read_pixels(pixels, frames[:known]).view(self.dtype)
             codes[known:] = self._last
         else:
-            step = max(1, TILE // (self.shape[1] * self.dtype.itemsize) // ROW) * ROW
+            step = whole_rows(TILE, frame=self.shape[1] * self.dtype.itemsize)
             for start in range(0, len(frames), step):
                 tile = frames[start : start + step]
                 codes[start : start + step] = self.frames(tile.start, tile.stop)[:, pixels]

@@ -23,7 +23,8 @@ def noise_entropy(frames: NDArray[Any]) -> float:
     """Return the entropy of codes relative to the mean of their pixel, given their brightness.
 
     Grouped codes of noise that is independent from frame to frame compress to a few per cent more;
-    others can take less.
+    others can take less. The rare codes that are further from the mean than twice what 98 % are, as
+    those of hot pixels, count as being just so far.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import numpy as np
 
 from dj_photon_codecs.grouped.events import EventReader, Events, find_events
 from dj_photon_codecs.grouped.grouping import CLASS, Grouping
-from dj_photon_codecs.grouped.planes import planes_of, planes_size
+from dj_photon_codecs.grouped.planes import planes_of, planes_size, whole_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "PackedChunk", "pack"]
 
 MAX_BYTES = 1 << 31  # of the codes of a chunk, as in Blosc
-CACHED = 1 << 21  # bytes of codes that are packed at a time, so that they stay in the cache
-AHEAD = 1 << 21  # bytes of a kind that are unpacked at a time: numpy's calls on few take longer
-ROW = 8  # frames; any number of these fills whole rows of all planes
+# Of fewer bytes, NumPy's calls are so short that threads wait for each other; more leave the cache.
+CACHED = 1 << 21  # bytes of codes that are packed at a time
+AHEAD = 1 << 21  # bytes of a kind that are unpacked at a time
 ALIGNED = 8  # bytes; sections begin at multiples of it
 
 SECTIONS = (
@@ -132,7 +132,7 @@ class PackedChunk:
             Codes. Where they were signed, view them so.
         """
         codes = np.empty((stop - start, self.shape[1]), self.dtype) if out is None else out
-        step = _tile(self.shape[1] * self.dtype.itemsize)
+        step = whole_rows(CACHED, frame=self.shape[1] * self.dtype.itemsize)
         room = np.empty((min(step, stop - start), self.shape[1]), self.dtype)
         bits = [self._bits(*part, range(start, stop)) for part in self._parts]
         for first in range(start, stop, step):
@@ -181,7 +181,10 @@ class PackedChunk:
 
     def _bits(self, kind: Kind, planes: list[Plane], frames: range) -> Iterator[Any]:
         """Unpack a kind of classes, and yield one tile of frames after the other."""
-        step, pixels = _tile(self.shape[1] * self.dtype.itemsize), kind.stop - kind.start
+        step, pixels = (
+            whole_rows(CACHED, frame=self.shape[1] * self.dtype.itemsize),
+            kind.stop - kind.start,
+        )
         if not planes:
             yield from repeat(0)
         ahead = step * max(1, AHEAD // max(step * pixels, 1))
@@ -198,7 +201,7 @@ class PackedChunk:
 def _pack_planes(
     codes: NDArray[Any], grouping: Grouping, *, stored: NDArray[np.uint8]
 ) -> list[Events]:
-    base, step = grouping.base(codes.dtype), _tile(codes[0].nbytes)
+    base, step = grouping.base(codes.dtype), whole_rows(CACHED, frame=codes[0].nbytes)
     parts = _parts(stored, grouping.kinds, frames=len(codes))
     found: list[list[Any]] = [[] for _ in parts]
     room = np.empty((min(step, len(codes)), codes.shape[1]), codes.dtype)
@@ -240,11 +243,6 @@ def _regroup(codes: NDArray[Any], order: NDArray[np.intp], *, target: NDArray[An
     """Put the groups of pixels of each frame into another order."""
     shape = (len(codes), order.size, -1)
     np.take(codes.reshape(shape), order, axis=1, out=target.reshape(shape), mode="clip")
-
-
-def _tile(frame: int) -> int:
-    """How many frames, of so many bytes, are packed at a time."""
-    return max(1, CACHED // max(frame, 1) // ROW) * ROW
 
 
 def _pieces(

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from dj_photon_codecs.grouped.grouping import Kind
 
-__all__ = ["Plane", "planes_of", "planes_size"]
+__all__ = ["ROW", "Plane", "planes_of", "planes_size", "whole_rows"]
 
 STRETCH = 1 << 17  # bytes
+ROW = 8  # frames; any number of these fills whole rows of all planes
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,17 @@ class Plane:
             stretches[:, first:last].swapaxes(0, 1),
             self.stored[split:].reshape(self.rows, rest)[first:last],
         )
+
+
+def whole_rows(size: int, *, frame: int) -> int:
+    """Return how many frames of so many bytes to pack or unpack at a time, in about so many bytes.
+
+    Examples
+    --------
+    >>> whole_rows(1 << 20, frame=1 << 16), whole_rows(1 << 20, frame=1 << 30)
+    (16, 8)
+    """
+    return max(1, size // max(frame, 1) // ROW) * ROW
 
 
 def planes_of(kind: Kind, frames: int, *, stored: NDArray[np.uint8]) -> list[Plane]:
