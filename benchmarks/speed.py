@@ -38,7 +38,8 @@ from simulate import simulate_rates
 from zarr.storage import FsspecStore, LocalStore
 
 from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec
-from dj_photon_codecs.movies import code_dtype, codes, survey
+from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.storage.plan import code_dtype, codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -269,7 +270,7 @@ def second_frame(movie: PhotonArray) -> Callable[[], Any]:
 
 def choice(movie: NDArray[Any]) -> Callable[[], Any]:
     """Return what chooses the compression of a movie."""
-    from dj_photon_codecs.compression import choose_compression  # noqa: PLC0415
+    from dj_photon_codecs.layouts.choice import choose_compression  # noqa: PLC0415
 
     described = CameraMovie(movie, Calibration())
     dtype = code_dtype(described, survey(movie, counts=False))

@@ -21,9 +21,9 @@ import numpy as np
 from simulate import camera, simulate_rates
 
 from dj_photon_codecs import Calibration, CameraMovie
-from dj_photon_codecs.array import open_movie
-from dj_photon_codecs.movies import survey
-from dj_photon_codecs.writing import write_movie
+from dj_photon_codecs.arrays.photon_array import open_movie
+from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.storage.writing import write_movie
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

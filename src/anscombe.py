@@ -1,6 +1,6 @@
 """The Anscombe transform by its own name: ``from anscombe import generalized_inverse_anscombe``."""
 
-from dj_photon_codecs.transform import (
+from dj_photon_codecs.photons.transform import (
     anscombe,
     generalized_anscombe,
     generalized_inverse_anscombe,

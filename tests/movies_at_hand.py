@@ -10,11 +10,12 @@ import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 from numcodecs import Blosc
 
-from dj_photon_codecs.array import open_movie
-from dj_photon_codecs.calibration import Calibration
-from dj_photon_codecs.compression import Compression
-from dj_photon_codecs.movies import CameraMovie, survey
-from dj_photon_codecs.writing import write_movie
+from dj_photon_codecs.arrays.photon_array import open_movie
+from dj_photon_codecs.layouts.choice import Compression
+from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.storage.writing import write_movie
 
 BLOSC = Blosc("zstd", 5, Blosc.BITSHUFFLE)
 PLAIN = Compression(BLOSC)

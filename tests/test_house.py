@@ -1,4 +1,4 @@
-"""The house: three floors, and imports go down only."""
+"""The house: seven rooms under one door; imports go down only (CONTRIBUTING.md, The house)."""
 
 import ast
 import subprocess
@@ -21,34 +21,34 @@ MODULES = {
     if path != PACKAGE / "__init__.py" and len(ast.parse(path.read_text()).body) > 1
 }
 
-# People, with DataJoint; bytes, with numcodecs and zarr; all other modules are numbers.
-TOP = {"codecs"}
-MIDDLE = {
-    "array",
-    "blosc_blocks",
-    "chunks",
-    "compression",
-    "dense.layout",
-    "documents",
-    "filter",
-    "forking",
-    "frame_array",
-    "frames",
-    "grouped.chunk",
-    "grouped.layout",
-    "reporting",
-    "storage",
-    "writing",
+# From the ground up; a room imports only what stands before it in this list, and of these only
+# what ROOMS says. The door, codecs.py, stands above all of them.
+ROOMS = {
+    "photons": set(),
+    "layouts": set(),
+    "movies": {"photons"},
+    "calibration": {"movies", "photons"},
+    "storage": {"layouts", "movies", "photons"},
+    "arrays": {"storage", "layouts", "movies", "photons"},
+    "views": {"arrays", "storage", "layouts", "calibration", "movies", "photons"},
 }
-FLOORS = {name: 2 if name in TOP else 1 if name in MIDDLE else 0 for name in MODULES}
-
-LIBRARIES = [
-    {"numpy"},
-    {"numpy", "numcodecs", "zarr", "fsspec", "google_crc32c"},
-    {"numpy", "numcodecs", "zarr", "fsspec", "google_crc32c", "datajoint"},
-]
+DOOR = "codecs"
+# What a room may import as it is imported itself. codecs.py must not fail at import (L1: garbage
+# collection deletes the movies of a codec that does not load): DataJoint's base class, no more.
+LIBRARIES = {
+    "photons": {"numpy"},
+    "layouts": {"numpy", "numcodecs"},
+    "movies": {"numpy"},
+    "calibration": {"numpy"},
+    "storage": {"numpy", "numcodecs", "zarr", "fsspec", "google_crc32c"},
+    "arrays": {"numpy", "numcodecs", "zarr", "fsspec"},
+    "views": {"numpy"},
+    DOOR: {"datajoint"},
+}
 # Extras, and what is slow to import, are imported where they are used: never with the module.
 WHEN_ASKED_FOR = {"matplotlib", "mpl_toolkits", "anscombe_transform"}
+# A method that opens a picture calls upwards, when it is called: `Calibration.plot`.
+UPWARDS = {("photons.calibration", "views.transfer_curve")}
 
 LONGEST = 300  # lines of code
 modules = pytest.mark.parametrize("name", MODULES)
@@ -110,38 +110,46 @@ def run(program, *arguments):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-# ---------------------------------------------------------------------------- floors
+# ---------------------------------------------------------------------------- rooms
 
 
-def test_every_floor_is_lived_on():
-    assert set(MODULES) >= TOP
-    assert {"filter", "documents", "storage", "array"} <= set(MODULES)
-    assert FLOORS["transform"] == FLOORS["movies"] == FLOORS["calibration"] == 0
+def room(name):
+    return name.split(".")[0]
+
+
+def test_every_module_is_in_a_room():
+    assert {room(name) for name in MODULES} == {*ROOMS, DOOR}
+
+
+def test_rooms_stand_in_order():
+    order = list(ROOMS)
+
+    for name, below in ROOMS.items():
+        assert below <= set(order[: order.index(name)])
 
 
 @modules
-def test_imports_climb_down_only(name):
-    above = {each for each in neighbours(name) if FLOORS[each] > FLOORS[name]}
+def test_imports_go_down_only(name):
+    others = {each for each in neighbours(name) if room(each) != room(name)}
+    allowed = ROOMS.get(room(name), set(ROOMS))
 
-    assert not above, f"{name} imports {above} from a floor above"
+    above = {each for each in others if room(each) not in allowed and (name, each) not in UPWARDS}
+    assert not above, f"{name} imports {above}, which do not stand below it"
 
 
 @modules
-def test_a_floor_knows_its_own_libraries_only(name):
-    allowed = LIBRARIES[FLOORS[name]]
-
-    assert libraries(name) <= allowed | WHEN_ASKED_FOR
-    assert libraries(name, running=True) <= allowed
+def test_a_room_knows_its_own_libraries_only(name):
+    assert libraries(name, running=True) <= LIBRARIES[room(name)]
 
 
-def test_nobody_imports_the_top():
-    assert not [name for name in MODULES if neighbours(name) & TOP]
+def test_nobody_imports_the_door():
+    assert not [name for name in MODULES if DOOR in neighbours(name)]
 
 
 def test_no_module_imports_itself_in_a_circle():
     graph = {name: neighbours(name, running=True) for name in MODULES}
 
-    assert set(TopologicalSorter(graph).static_order()) == set(MODULES)
+    assert set(TopologicalSorter(graph).static_order()) >= set(MODULES)
 
 
 @modules

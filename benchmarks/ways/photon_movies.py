@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from dj_photon_codecs import Calibration, CameraMovie
-from dj_photon_codecs.array import open_movie
-from dj_photon_codecs.movies import survey
-from dj_photon_codecs.writing import write_movie
+from dj_photon_codecs.arrays.photon_array import open_movie
+from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.storage.writing import write_movie
 from ways.way import Way, is_any
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from subjects import Movie
 
-    from dj_photon_codecs.compression import Compression
+    from dj_photon_codecs.layouts.choice import Compression
 
 FRAMES = 100  # in a chunk
 

@@ -10,21 +10,16 @@ from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import zarr
 from datajoint.builtin_codecs.schema import SchemaCodec
 from datajoint.settings import config as global_config
 
-from dj_photon_codecs.array import PhotonArray, open_movie
-from dj_photon_codecs.calibration import Calibration
-from dj_photon_codecs.compression import Compression
-from dj_photon_codecs.dense.layout import DenseLayout
-from dj_photon_codecs.documents import Documents
-from dj_photon_codecs.filter import AnscombeFilter
-from dj_photon_codecs.movies import CameraMovie, check_frames, survey
-from dj_photon_codecs.writing import copy_movie, write_movie
-
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
+
+    from dj_photon_codecs.arrays.photon_array import PhotonArray
+    from dj_photon_codecs.layouts.choice import Compression
+    from dj_photon_codecs.movies.camera_movie import CameraMovie
+    from dj_photon_codecs.storage.documents import Documents
 
 __all__ = ["PhotonCodec", "PhotonDenseCodec"]
 
@@ -45,8 +40,8 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
     compressor : numcodecs.abc.Codec, None or "auto"
         What compresses the codes. "auto" measures, for each movie, what makes it smallest: Blosc
         with Zstd, at one of three settings, or behind `GroupedLayout`.
-    layout : numcodecs.abc.Codec or None
-        A filter for the codes before a `compressor` of your choice.
+    layout : numcodecs.abc.Codec, str or None
+        A filter, or its ``codec_id``, for the codes before a `compressor` of your choice.
     step : float or None
         None stores movies exactly. ``0 < step <= 1`` stores them in steps of it, in units of the
         noise's standard deviation, unless the inserted `CameraMovie` has a step.
@@ -62,7 +57,7 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
     name: str | None = "photon"
     frames_per_chunk: ClassVar[int] = 100
     compressor: ClassVar[Codec | Literal["auto"] | None] = "auto"
-    layout: ClassVar[Codec | None] = None
+    layout: ClassVar[Codec | str | None] = None
     step: ClassVar[float | None] = None
 
     def validate(self, value: Any) -> None:
@@ -78,6 +73,9 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         TypeError, ValueError
             If it is no movie, or holds NaN, infinite, or (photon counts) negative values.
         """
+        from dj_photon_codecs.arrays.photon_array import PhotonArray
+        from dj_photon_codecs.movies.survey import survey
+
         if isinstance(value, PhotonArray):
             return
         movie, counts = self._as_movie(value)
@@ -153,6 +151,9 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         ValueError
             If the row was written by a newer version, or leads out of the store.
         """
+        from dj_photon_codecs.arrays.photon_array import open_movie
+        from dj_photon_codecs.storage.documents import Documents
+
         config = self._configuration(key, context)
         backend = self._get_backend(stored["store"], config=config)
         path = backend._full_path(_checked_path(stored["path"]))  # noqa: SLF001
@@ -165,6 +166,10 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
 
     def _as_movie(self, value: Any) -> tuple[CameraMovie, bool]:
         """Return what a user inserts as a CameraMovie, and whether it holds photon counts."""
+        from dj_photon_codecs.movies.camera_movie import CameraMovie
+        from dj_photon_codecs.movies.checks import check_frames
+        from dj_photon_codecs.photons.calibration import Calibration
+
         if isinstance(value, CameraMovie):
             return replace(value, step=value.step or self.step), False
         check_frames(value)
@@ -172,11 +177,20 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         return CameraMovie(value, Calibration(), step=self.step), True
 
     def _compression(self) -> Compression | None:
+        from numcodecs import get_codec
+
+        from dj_photon_codecs.layouts.choice import Compression
+
         if self.compressor == "auto":
             return None
-        return Compression(self.compressor, self.layout)
+        layout = get_codec({"id": self.layout}) if isinstance(self.layout, str) else self.layout
+        return Compression(self.compressor, layout)
 
     def _write(self, value: Any, fs: Any, path: str) -> Documents:
+        from dj_photon_codecs.arrays.photon_array import PhotonArray
+        from dj_photon_codecs.movies.survey import survey
+        from dj_photon_codecs.storage.writing import copy_movie, write_movie
+
         if isinstance(value, PhotonArray):
             return copy_movie(value.movie_store, fs, path, compression=self._compression())
         movie, counts = self._as_movie(value)
@@ -200,7 +214,7 @@ class PhotonDenseCodec(PhotonCodec):
 
     name = "photon_dense"
     compressor = None
-    layout = DenseLayout()
+    layout = "photon.dense"
 
 
 def _resolved(store_name: str | None, config: Any) -> str:
@@ -240,6 +254,10 @@ def _checked_path(path: str) -> str:
 
 
 def _refuse_transformed(value: Any) -> None:
+    import zarr
+
+    from dj_photon_codecs.storage.filters import AnscombeFilter
+
     filters = getattr(getattr(value, "metadata", None), "filters", None) or ()
     if isinstance(value, zarr.Array) and any(isinstance(f, AnscombeFilter) for f in filters):
         raise TypeError(

@@ -13,7 +13,8 @@ import pytest
 import zarr
 
 from benchmarks.simulate import camera, photomultiplier, simulate_rates
-from dj_photon_codecs.calibration import Calibration, calibrate
+from dj_photon_codecs.calibration import calibrate
+from dj_photon_codecs.photons.calibration import Calibration
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dj_photon_codecs import Calibration, CameraMovie
-from dj_photon_codecs.array import open_movie
-from dj_photon_codecs.compression import CANDIDATES, Compression
-from dj_photon_codecs.dense.layout import DenseLayout
-from dj_photon_codecs.grouped import grouping
-from dj_photon_codecs.movies import survey
-from dj_photon_codecs.writing import write_movie
+from dj_photon_codecs.arrays.photon_array import open_movie
+from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
+from dj_photon_codecs.layouts.dense.layout import DenseLayout
+from dj_photon_codecs.layouts.grouped import grouping
+from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.storage.writing import write_movie
 
 FRAMES_PER_CHUNK = 10
 CAMERA = Calibration(gain=30, offset=100, variance=81)

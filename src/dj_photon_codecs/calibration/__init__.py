@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dj_photon_codecs.calibration.calibration import Calibration, calibrate
+from dj_photon_codecs.calibration.calibrate_movie import calibrate
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["calibrate"]

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from dj_photon_codecs.calibration.noise_correlation import Correlation
     from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
     from dj_photon_codecs.calibration.transfer_line import TransferLine
+    from dj_photon_codecs.photons.calibration import Points
 
-__all__ = ["Points", "accept", "curve_points", "doubts"]
+__all__ = ["accept", "curve_points", "doubts"]
 
-Points = tuple[tuple[float, float, float], ...]
 
 IMPRECISE = 0.1  # relative standard error of the gain
 SMOOTHED = 0.6  # both ways: a detector that is too slow correlates along its lines only

@@ -1,0 +1,1 @@
+"""What comes out: stored movies as arrays, and parts of them."""

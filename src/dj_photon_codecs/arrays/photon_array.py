@@ -1,0 +1,146 @@
+"""What fetch returns: a lazy, read-only array of transformed values, and the views behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dj_photon_codecs.arrays.frame_array import FrameArray
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.storage.documents import Documents, check_documents, linear_view
+from dj_photon_codecs.storage.movie_store import MovieStore, open_store, zarr_array
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+    from dj_photon_codecs.storage.documents import Unit
+
+__all__ = ["PhotonArray", "open_movie"]
+
+
+class PhotonArray(FrameArray):
+    """A stored movie: a read-only `zarr.Array` of Anscombe-transformed float64.
+
+    Shape (frames, height, width, ...), in chunks of up to 100 frames. Its noise has a standard
+    deviation of one everywhere. It reads nothing until it is indexed, and then reads and checks
+    whole chunks.
+
+    Its length is the number of frames, and ``for frame in movie`` decodes each chunk once; so it is
+    with its views, `raw` and `photons`.
+
+    Attributes
+    ----------
+    raw : zarr.Array
+        The values as they were inserted.
+    photons : zarr.Array
+        The same in photons.
+    calibration : Calibration
+        Gain, offset and read noise, with which to undo the transform.
+    step : float or None
+        The quantisation step in units of the noise's standard deviation; None if nothing was
+        lost.
+    """
+
+    # In a slot, not in __dict__, so that a movie's state is the same whether it was read or not.
+    __slots__ = ("_views",)
+
+    def __init__(self, async_array: Any) -> None:
+        super().__init__(async_array)
+        self._views: dict[Unit, FrameArray] = {}
+
+    @property
+    def raw(self) -> FrameArray:
+        """The values as they were inserted, in the dtype in which they were.
+
+        They are exact. If a step was chosen they are unbiased instead, and float32.
+        """
+        return self._view("ADU")
+
+    @property
+    def photons(self) -> FrameArray:
+        """The movie in photons, float32: ``(raw - offset) / gain``.
+
+        If a step was chosen they come from the table that was stored with the movie, and are
+        unbiased: their mean over frames is the mean of what was inserted.
+        """
+        return self._view("photon")
+
+    @property
+    def calibration(self) -> Calibration:
+        """Gain (ADU per photon), offset (ADU) and variance of the read noise (ADU squared)."""
+        attributes = self._documents["zattrs"]
+        names = ("gain", "offset", "variance")
+        known = {name: attributes.get(f"anscombe_{name}") for name in names}
+        # an array that another program wrote as plain values may lack them: those of counts
+        return Calibration(**{name: each for name, each in known.items() if each is not None})
+
+    @property
+    def step(self) -> float | None:
+        """The quantisation step, in standard deviations of the noise; None if stored exactly."""
+        step: float | None = self._documents["zattrs"].get("quantization_step")
+        return step
+
+    def verify(self) -> list[str]:
+        """Read every chunk, without decoding it, and name those that are missing or damaged.
+
+        Returns
+        -------
+        list of str
+            Keys of chunks, such as ``"3.0.0"`` for frames 300 to 399; empty if all is well.
+        """
+        return self.movie_store.damaged_chunks()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PhotonArray) and self.store_path == other.store_path
+
+    def __hash__(self) -> int:
+        return hash(str(self.store_path))
+
+    def __repr__(self) -> str:
+        kept = "lossless" if self.step is None else f"in steps of {self.step:g} sigma"
+        return (
+            f"<PhotonArray {self.store_path} shape={self.shape} dtype={self.dtype} "
+            f"gain={self.calibration.gain:g} {kept}>"
+        )
+
+    @property
+    def _documents(self) -> Documents:
+        return self.movie_store.documents
+
+    def _view(self, unit: Unit) -> FrameArray:
+        if unit not in self._views:
+            documents = linear_view(self._documents, unit)
+            if documents is None:
+                raise ValueError(
+                    "this movie was stored as plain transformed values, without their codes; use "
+                    "generalized_inverse_anscombe(movie[:], **parameters), with the parameters in "
+                    "movie.calibration"
+                )
+            store = self.movie_store.with_documents(documents)
+            self._views[unit] = FrameArray(zarr_array(store).async_array)
+        return self._views[unit]
+
+
+def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> PhotonArray:
+    """Open a stored movie without a request to the store.
+
+    Parameters
+    ----------
+    fs : fsspec.AbstractFileSystem
+        Where the movie lies.
+    path : str
+        Its directory, as `fs` names it.
+    documents : Documents
+        Its ``.zarray`` and ``.zattrs``, as `write_movie` returned them.
+
+    Returns
+    -------
+    PhotonArray
+        Lazy and read-only.
+
+    Raises
+    ------
+    ValueError
+        If the documents are of a format version that this library does not read, or damaged.
+    """
+    check_documents(documents)
+    return PhotonArray(zarr_array(MovieStore(open_store(fs, path), documents)).async_array)

@@ -1,0 +1,140 @@
+"""What one photon is worth in camera units, and how to find out from a movie."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dj_photon_codecs.calibration.anscombe_estimator import estimate_gain
+from dj_photon_codecs.calibration.diagnosis import accept, curve_points, doubts
+from dj_photon_codecs.calibration.frame_blocks import check_movie
+from dj_photon_codecs.calibration.noise_correlation import correlate_noise, without_shared_change
+from dj_photon_codecs.calibration.photon_transfer import fit_transfer_line
+from dj_photon_codecs.calibration.temporal_noise import measure_noise
+from dj_photon_codecs.photons.calibration import Calibration, finite
+
+if TYPE_CHECKING:
+    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.transfer_line import TransferLine
+
+__all__ = ["calibrate"]
+
+ZERO_TOLERANCE = 0.25  # photons; so well is the zero level known where nothing else disturbs
+
+
+def calibrate(
+    movie: Any,
+    *,
+    offset: float | None = None,
+    method: Literal["folds", "anscombe-transform"] = "folds",
+) -> Calibration:
+    """Find the gain and the zero level of a camera from the noise of one movie.
+
+    Parameters
+    ----------
+    movie : array_like
+        Camera values or photon counts, (frames, height, width), of an integer or floating dtype:
+        an array, a memory map, a Zarr array, an HDF5 data set, anything with a shape and a dtype
+        that slices along its first axis. At least 8 frames and 256 pixels, some dark and some
+        bright. It is read in blocks, and never in memory whole.
+    offset : float, optional
+        Mean of a dark frame, in ADU. It allows to separate the read noise from the offset.
+        Without it `variance` is 0 and `offset` the effective zero, with the same noise at every
+        brightness.
+    method : {"folds", "anscombe-transform"}
+        "folds" fits a photon transfer curve. "anscombe-transform" calls the estimator of that
+        package, which needs the whole movie in memory, about ten times over.
+
+    Returns
+    -------
+    Calibration
+        With standard errors and the curve, to look at with ``.plot()``.
+
+    Raises
+    ------
+    TypeError
+        If the movie is not a real array.
+    ValueError
+        If the noise of the movie does not tell the gain to 10 %: the message says why, and what
+        to record instead. If `offset` lies below the zero level that the movie shows.
+
+    Warns
+    -----
+    UserWarning
+        If the noise is correlated between neighbours or frames, the curve bends, the scene
+        moves, or most values lie at the lowest one: the gain may then be off.
+
+    References
+    ----------
+    J. R. Janesick, "Photon Transfer", SPIE Press (2007), doi:10.1117/3.725073.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> rates = np.linspace(1, 30, 64 * 64).reshape(64, 64)
+    >>> movie = 100 + 8 * rng.poisson(rates, (200, 64, 64))
+    >>> calibration = calibrate(movie)
+    >>> print(f"{calibration.gain:.1f} {calibration.offset:.0f}")
+    8.0 100
+    """
+    check_movie(movie)
+    if method == "anscombe-transform":
+        return _by_anscombe_transform(movie, offset)
+    if method != "folds":
+        raise ValueError(f"method is {method!r}; it must be 'folds' or 'anscombe-transform'")
+    maps = without_shared_change(measure_noise(movie))
+    line = accept(maps, fit_transfer_line(maps))
+    correlation = correlate_noise(maps, line)
+    curve = curve_points(maps, line, kept=True)
+    for doubt in doubts(maps, line, correlation=correlation, curve=curve):
+        warnings.warn(doubt, UserWarning, stacklevel=2)
+    used = int(np.count_nonzero(line.kept.any(axis=0)))
+    return Calibration(
+        **_zero_or_noise(maps, line, offset),
+        gain=line.gain,
+        gain_stderr=line.gain_stderr,
+        pixels_used=used,
+        pixels_excluded=line.texture.size - used,
+        noise_correlation=(correlation.time, correlation.vertical, correlation.horizontal),
+        motion=maps.motion,
+        clipped=line.clipped,
+        curve=curve,
+        excluded=curve_points(maps, line, kept=False),
+    )
+
+
+def _zero_or_noise(maps: NoiseMaps, line: TransferLine, offset: float | None) -> dict[str, Any]:
+    """Report the zero level, or, given the offset, the read noise."""
+    if offset is None:
+        zero, stderr = line.zero()
+        return {"offset": maps.origin + zero, "offset_stderr": stderr}
+    offset = finite("offset", offset)
+    variance, stderr = line.variance_at(offset - maps.origin)
+    return {
+        "offset": offset,
+        "variance": _read_noise(variance, stderr, gain=line.gain, offset=offset),
+        "variance_stderr": stderr,
+    }
+
+
+def _read_noise(variance: float, stderr: float, *, gain: float, offset: float) -> float:
+    if variance < -max(3 * stderr, ZERO_TOLERANCE * gain**2):
+        raise ValueError(
+            f"offset is {offset:g}, but the noise of the movie vanishes only at "
+            f"{offset - variance / gain:.4g} (gain {gain:.4g}): there is no room for read noise. "
+            "The offset must be the mean of frames taken in the dark with the same settings; "
+            "leave it out if there are none"
+        )
+    return max(variance, 0.0)
+
+
+def _by_anscombe_transform(movie: Any, offset: float | None) -> Calibration:
+    gain, zero = estimate_gain(movie)
+    if offset is None:
+        return Calibration(gain=gain, offset=zero)
+    offset = finite("offset", offset)
+    variance = _read_noise(gain * (offset - zero), 0.0, gain=gain, offset=offset)
+    return Calibration(gain=gain, offset=offset, variance=variance)

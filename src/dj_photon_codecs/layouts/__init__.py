@@ -1,0 +1,1 @@
+"""From codes to the bytes of a chunk, and back."""

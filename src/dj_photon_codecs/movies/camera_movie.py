@@ -1,0 +1,60 @@
+"""`CameraMovie`: camera values with the calibration that says what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dj_photon_codecs.movies.checks import check_frames
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.photons.steps import check_step
+
+if TYPE_CHECKING:
+    from dj_photon_codecs.movies.slabs import Frames
+
+__all__ = ["CameraMovie"]
+
+
+@dataclass(frozen=True, eq=False)
+class CameraMovie:
+    """Camera values with the calibration that says what they mean, ready to be inserted.
+
+    Parameters
+    ----------
+    values : array_like
+        Shape (frames, height, width, ...), ADU, any real dtype; negative values are legal.
+    calibration : Calibration
+        Gain, offset and read noise; `calibrate` finds them. ``Calibration()`` stands for photon
+        counts.
+    step : float, optional
+        None stores the values exactly. ``0 < step <= 1`` stores them, transformed, in steps of
+        it, in units of the noise's standard deviation: smaller, and no longer exact.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `values` is no array of real numbers of 3 dimensions or more, or `step` is out of
+        range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 5, (20, 8, 8)).astype("int16")
+    >>> CameraMovie(values, Calibration(gain=30, offset=90), step=0.5).step
+    0.5
+    """
+
+    values: Frames
+    calibration: Calibration
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a movie before any of it is read."""
+        check_frames(self.values)
+        if not isinstance(self.calibration, Calibration):
+            raise TypeError(
+                f"calibration is a {type(self.calibration).__name__}; it must be a Calibration. "
+                "calibrate(values) makes one, Calibration(gain=1) stands for photon counts"
+            )
+        if self.step is not None:
+            check_step(self.step)

@@ -1,0 +1,95 @@
+"""The first look at a movie: its range, and whether anything in it is illegal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dj_photon_codecs.movies.slabs import slabs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.movies.slabs import Frames
+
+__all__ = ["ValueRange", "survey"]
+
+EXACT = 2**53  # from here on float64 skips whole numbers, so that nothing tells them from others
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """The lowest and the highest value of a movie, and whether all are whole numbers."""
+
+    lowest: float
+    highest: float
+    whole: bool
+
+
+def survey(values: Frames, *, counts: bool) -> ValueRange:
+    """Read all values once, refuse illegal ones, and return their range.
+
+    Parameters
+    ----------
+    values : array_like
+        Shape (frames, height, width, ...).
+    counts : bool
+        Whether they are photon counts, which cannot be negative, or camera values.
+
+    Returns
+    -------
+    ValueRange
+        Lowest and highest value, and whether all are whole numbers.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN, infinite, or, in photon counts, negative; the message names the value,
+        its frame, and what to do.
+
+    Examples
+    --------
+    >>> survey(np.arange(24.0).reshape(2, 3, 4), counts=True)
+    ValueRange(lowest=0.0, highest=23.0, whole=True)
+    """
+    ranges = [
+        _checked_range(slab, first, counts=counts)
+        for first, slab in slabs(values, 0, values.shape[0])
+    ]
+    return ValueRange(
+        lowest=min(found.lowest for found in ranges),
+        highest=max(found.highest for found in ranges),
+        whole=all(found.whole for found in ranges),
+    )
+
+
+def _checked_range(slab: NDArray[Any], first: int, *, counts: bool) -> ValueRange:
+    lowest, highest = slab.min().item(), slab.max().item()
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        value, frame = _first(slab, ~np.isfinite(slab))
+        raise ValueError(
+            f"movie holds {value} at frame {first + frame}; every value must be finite. Change "
+            "such values (numpy.nan_to_num), or leave out the frame"
+        )
+    if counts and lowest < 0:
+        value, frame = _first(slab, slab < 0)
+        raise ValueError(
+            f"movie holds {value} at frame {first + frame}; photon counts must be >= 0. Subtract "
+            "the camera offset with CameraMovie(values, calibrate(values))"
+        )
+    return ValueRange(lowest, highest, _is_whole(slab, lowest, highest))
+
+
+def _first(slab: NDArray[Any], wrong: NDArray[np.bool_]) -> tuple[Any, int]:
+    position = np.unravel_index(np.argmax(wrong), wrong.shape)
+    return slab[position], int(position[0])
+
+
+def _is_whole(slab: NDArray[Any], lowest: float, highest: float) -> bool:
+    if slab.dtype.kind != "f":
+        return True
+    if max(-lowest, highest) >= EXACT:
+        return False
+    return bool((np.rint(slab) == slab).all())

@@ -1,0 +1,1 @@
+"""Numbers only: the transform and its inverses, calibrations, steps, and decode tables."""

@@ -1,0 +1,175 @@
+"""What one photon is worth in camera units: the numbers, and how well they are known."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
+__all__ = ["Calibration", "Points", "finite"]
+
+Points = tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a camera turns photons into values.
+
+    A value is ``offset + gain * photons`` plus read noise. Two calibrations are equal if these
+    three numbers are; how they were found does not matter. ``Calibration()`` stands for photon
+    counts.
+
+    Parameters
+    ----------
+    gain : float
+        ADU per photon, positive. Measured from noise, it includes what widens the noise of a
+        photon, such as the spread of a photomultiplier's pulse heights.
+    offset : float
+        What the camera reads in the dark, in ADU. Where `variance` is 0 because it could not be
+        told apart, the effective zero: true offset - read noise variance / gain.
+    variance : float
+        Variance of the read noise, in ADU squared, not negative.
+    gain_stderr, offset_stderr, variance_stderr : float, optional
+        Standard errors, in the same units; None for what was not estimated. They do not cover
+        systematic errors, such as strong motion or clipped values.
+    pixels_used, pixels_excluded : int, optional
+        How many pixels the line was drawn through, and how many not.
+    noise_correlation : tuple of float, optional
+        Correlation of a pixel's noise with the next frame's, with the pixel below and with the
+        pixel to the right.
+    motion : float, optional
+        Root mean square of the movement of the scene along an axis, in pixels.
+    clipped : bool
+        Whether dark values were clipped at the lowest one, which the line then allows for.
+    curve, excluded : tuple of tuple
+        Points of the photon transfer curve, (mean, variance, standard error of the variance),
+        of the pixels that were used and of the others, for `plot`.
+
+    Raises
+    ------
+    TypeError
+        If a number is not a real number.
+    ValueError
+        If it is not finite, the gain not positive, or the variance negative.
+
+    Examples
+    --------
+    >>> Calibration(gain=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: gain is 0.0; it must be positive, in ADU per photon
+    """
+
+    gain: float = 1.0
+    offset: float = 0.0
+    variance: float = 0.0
+    gain_stderr: float | None = field(default=None, compare=False)
+    offset_stderr: float | None = field(default=None, compare=False)
+    variance_stderr: float | None = field(default=None, compare=False)
+    pixels_used: int | None = field(default=None, compare=False)
+    pixels_excluded: int | None = field(default=None, compare=False)
+    noise_correlation: tuple[float, float, float] | None = field(default=None, compare=False)
+    motion: float | None = field(default=None, compare=False)
+    clipped: bool = field(default=False, compare=False)
+    curve: Points = field(default=(), compare=False, repr=False)
+    excluded: Points = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers, and make all of them plain Python floats."""
+        for name in ("gain", "offset", "variance"):
+            self._set(name, finite(name, getattr(self, name)))
+        if self.gain <= 0:
+            raise ValueError(f"gain is {self.gain}; it must be positive, in ADU per photon")
+        if self.variance < 0:
+            raise ValueError(f"variance is {self.variance}; it must be >= 0, in ADU squared")
+        for name in ("gain_stderr", "offset_stderr", "variance_stderr", "motion"):
+            if getattr(self, name) is not None:
+                self._set(name, finite(name, getattr(self, name)))
+        if self.noise_correlation is not None:
+            self._set("noise_correlation", _row("noise_correlation", self.noise_correlation))
+        for name in ("curve", "excluded"):
+            self._set(name, tuple(_row(name, point) for point in getattr(self, name)))
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dictionary of plain, finite JSON values, from which `from_dict` rebuilds.
+
+        Examples
+        --------
+        >>> Calibration.from_dict(Calibration(gain=8.5).to_dict()) == Calibration(gain=8.5)
+        True
+        """
+        plain = asdict(self)
+        for name in ("curve", "excluded"):
+            plain[name] = [list(point) for point in plain[name]]
+        if self.noise_correlation is not None:
+            plain["noise_correlation"] = list(self.noise_correlation)
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Calibration:
+        """Rebuild a calibration from `to_dict`, or from any of its fields.
+
+        Raises
+        ------
+        ValueError
+            If there is a key that is no field.
+        """
+        known = [each.name for each in fields(cls)]
+        if unknown := sorted(set(plain) - set(known)):
+            raise ValueError(f"unknown calibration fields {unknown}; the fields are {known}")
+        return cls(**plain)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the photon transfer curve, its residuals below, and the numbers in words.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure if not given. The residuals take an axis below it.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes of the curve.
+
+        Raises
+        ------
+        ValueError
+            If the calibration was not made from a movie, and has no curve.
+        """
+        if not self.curve:
+            raise ValueError("this calibration has no curve; plot what calibrate(movie) returns")
+        from dj_photon_codecs.views.transfer_curve import draw  # noqa: PLC0415
+
+        return draw(self, ax)
+
+
+def finite(name: str, value: Any) -> float:
+    """Return a real, finite number as a float, or refuse it by its name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `value` is not a real number, or not finite.
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} is {value!r}; it must be a real number")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}; it must be finite")
+    return float(value)
+
+
+def _row(name: str, values: Any) -> tuple[float, float, float]:
+    first, second, third = (finite(name, value) for value in values)
+    return first, second, third

@@ -1,0 +1,316 @@
+"""The two documents of a stored movie, ``.zarray`` and ``.zattrs``: writing, checking, views.
+
+They are what a format version means. `describe` writes those of version 1.0, `check_documents`
+refuses what this library cannot read, and the functions after them turn the document of the
+transformed movie into those of its views, over the same chunks.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+import numpy as np
+
+from dj_photon_codecs.storage.filters import AnscombeFilter, LinearFilter
+
+if TYPE_CHECKING:
+    from dj_photon_codecs.layouts.choice import Compression
+    from dj_photon_codecs.movies.camera_movie import CameraMovie
+    from dj_photon_codecs.photons.steps import DecodeTable
+
+__all__ = [
+    "NAMES",
+    "Documents",
+    "check_documents",
+    "chunk_checksums",
+    "describe",
+    "describe_recompressed",
+    "is_compressed_by",
+    "linear_view",
+    "split_transform",
+]
+
+FORMAT_VERSION = "1.0"
+MAJOR = FORMAT_VERSION.split(".", maxsplit=1)[0]
+DIGITS = 8  # hexadecimal digits of a CRC-32C
+NAMES = {".zattrs": "zattrs", ".zarray": "zarray"}  # on the store, in the order of writing
+TRANSFORMS = {each.codec_id: each for each in (AnscombeFilter, LinearFilter)}
+WRITERS = ("dj-photon-codecs", "zarr", "numcodecs", "numpy")
+
+Document = dict[str, Any]
+Unit = Literal["ADU", "photon"]
+
+
+class Documents(TypedDict):
+    """The documents of one stored movie, under their names in the store."""
+
+    zarray: Document
+    zattrs: Document
+
+
+def describe(
+    movie: CameraMovie,
+    *,
+    codes: np.dtype[Any],
+    frames: int,
+    compression: Compression,
+    checksums: list[str],
+    table: DecodeTable | None,
+) -> Documents:
+    """Write the documents of a movie in format version 1.0.
+
+    Parameters
+    ----------
+    movie : CameraMovie
+        What is stored.
+    codes : numpy.dtype
+        Dtype of the codes in the chunks.
+    frames : int
+        Frames in a chunk.
+    compression : Compression
+        What the codes went through.
+    checksums : list of str
+        CRC-32C of each chunk's bytes, in the order of the chunks, eight hexadecimal digits each.
+    table : DecodeTable or None
+        What the codes of a movie stored in steps decode to.
+
+    Returns
+    -------
+    Documents
+        Plain finite JSON.
+    """
+    given = movie.calibration
+    transform = AnscombeFilter(
+        codes=codes.str,
+        gain=given.gain,
+        offset=given.offset,
+        variance=given.variance,
+        step=movie.step,
+    )
+    filters, compressor = _described(compression)
+    shape = [int(length) for length in movie.values.shape]
+    zarray = {
+        "zarr_format": 2,
+        "shape": shape,
+        "chunks": [frames, *shape[1:]],
+        "dtype": "<f8",
+        "order": "C",
+        "fill_value": "NaN",
+        "filters": [dict(transform.get_config()), *filters],
+        "compressor": compressor,
+        "dimension_separator": ".",
+    }
+    zattrs = {
+        "codec_name": "photon",
+        "codec_version": FORMAT_VERSION,
+        "anscombe_gain": transform.gain,
+        "anscombe_offset": transform.offset,
+        "anscombe_variance": transform.variance,
+        "quantization_step": transform.step,
+        "original_dtype": str(movie.values.dtype),
+        "_ARRAY_DIMENSIONS": _dimensions(len(shape)),
+        "written_by": dict(_writers()),
+        "crc32c": "".join(checksums),
+    }
+    if table is not None:
+        zattrs["decode_table"] = table.to_dict()
+    return Documents(zarray=zarray, zattrs=zattrs)
+
+
+def describe_recompressed(
+    documents: Documents, compression: Compression, *, checksums: list[str]
+) -> Documents:
+    """Describe the codes of a movie, all else unchanged, after they went through something else.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of a stored movie.
+    compression : Compression
+        What its codes now went through.
+    checksums : list of str
+        As in `describe`.
+    """
+    filters, compressor = _described(compression)
+    transform, _ = _split_filters(documents["zarray"])
+    zarray = documents["zarray"] | {
+        "filters": [*transform, *filters] or None,
+        "compressor": compressor,
+    }
+    zattrs = documents["zattrs"] | {"crc32c": "".join(checksums)}
+    return Documents(zarray=zarray, zattrs=zattrs)
+
+
+def is_compressed_by(documents: Documents, compression: Compression) -> bool:
+    """Return whether the codes of a movie went through this, and nothing else."""
+    _, filters = _split_filters(documents["zarray"])
+    return (filters, documents["zarray"]["compressor"]) == _described(compression)
+
+
+def check_documents(documents: Documents) -> None:
+    """Refuse documents that this version of the library cannot read, or must not.
+
+    Parameters
+    ----------
+    documents : Documents
+        From a database row: data, not to be trusted.
+
+    Raises
+    ------
+    ValueError
+        If the format version is not 1.x, the array is not one of float64, or a codec is named
+        that could run code.
+    """
+    zarray, zattrs = documents["zarray"], documents["zattrs"]
+    written = str(zattrs.get("codec_version"))
+    if written.split(".", maxsplit=1)[0] != MAJOR:
+        raise ValueError(
+            f"movie was written in format version {written}; this dj-photon-codecs "
+            f"{version('dj-photon-codecs')} reads {MAJOR}.x. Upgrade it: "
+            "pip install --upgrade dj-photon-codecs"
+        )
+    if zarray.get("zarr_format") != 2 or zarray.get("dtype") != "<f8":
+        raise ValueError(
+            f"movie is described as Zarr format {zarray.get('zarr_format')!r} of dtype "
+            f"{zarray.get('dtype')!r}; it must be format 2 of '<f8'. The database row is damaged"
+        )
+    if "pickle" in _codec_names(zarray):
+        raise ValueError(
+            "movie is described with the codec 'pickle', which runs what it reads; no movie was "
+            "ever written so. Find out who changed the database row"
+        )
+
+
+def chunk_checksums(documents: Documents) -> dict[str, str]:
+    """Map the key of each chunk in the store to its CRC-32C.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of a stored movie.
+
+    Returns
+    -------
+    dict
+        From keys such as ``"3.0.0"``, all of them, to eight hexadecimal digits; to an empty
+        string if the movie was written without checksums.
+
+    Raises
+    ------
+    ValueError
+        If there are checksums for more or fewer chunks than the movie has.
+    """
+    zarray = documents["zarray"]
+    sides = zip(zarray["shape"], zarray["chunks"], strict=True)
+    grid = [math.ceil(length / chunk) for length, chunk in sides]
+    digits = documents["zattrs"].get("crc32c", "")
+    if digits and len(digits) != DIGITS * math.prod(grid):
+        raise ValueError(
+            f"movie has {math.prod(grid)} chunks, and checksums for {len(digits) / DIGITS:g}; "
+            "the database row is damaged. Restore it from a backup of the database"
+        )
+    separator = zarray.get("dimension_separator", ".")
+    return {
+        separator.join(map(str, index)): digits[DIGITS * place : DIGITS * (place + 1)]
+        for place, index in enumerate(np.ndindex(*grid))
+    }
+
+
+def split_transform(
+    documents: Documents,
+) -> tuple[AnscombeFilter | LinearFilter | None, Documents]:
+    """Separate what decodes codes to values from the codes.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of a stored movie, or of a view of it.
+
+    Returns
+    -------
+    AnscombeFilter, LinearFilter or None
+        The transform of the movie, or that of the view; None if the codes are the values.
+    Documents
+        The codes described as an array of their own over the same chunks.
+    """
+    transforms, filters = _split_filters(documents["zarray"])
+    for config in transforms:
+        parameters = {name: each for name, each in config.items() if name != "id"}
+        transform = TRANSFORMS[config["id"]](**parameters)
+        return transform, _with_array(documents, dtype=transform.codes, filters=filters)
+    return None, documents
+
+
+def linear_view(documents: Documents, unit: Unit) -> Documents | None:
+    """Describe a view that is linear in light, as an array over the same chunks.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of a stored movie.
+    unit : {"ADU", "photon"}
+        Values as they were inserted, in their own dtype (float32 if a step was chosen), or
+        photons (float32).
+
+    Returns
+    -------
+    Documents or None
+        None for a movie that was stored as plain transformed values, without our filter.
+    """
+    transform, codes = split_transform(documents)
+    if not isinstance(transform, AnscombeFilter):
+        return None
+    zattrs = documents["zattrs"]
+    exact = unit == "ADU" and transform.step is None
+    if exact and np.dtype(zattrs["original_dtype"]) == np.dtype(transform.codes):
+        return codes
+    linear = LinearFilter(
+        codes=transform.codes,
+        dtype=zattrs["original_dtype"] if exact else "<f4",
+        gain=transform.gain,
+        offset=transform.offset,
+        unit=unit,
+        table=zattrs.get("decode_table"),
+    )
+    filters = [linear.get_config(), *(codes["zarray"]["filters"] or [])]
+    return _with_array(documents, dtype=linear.dtype, filters=filters)
+
+
+@cache
+def _writers() -> tuple[tuple[str, str], ...]:
+    """The packages that write movies, and their versions, which take long to look up."""
+    return tuple((name, version(name)) for name in WRITERS)
+
+
+def _described(compression: Compression) -> tuple[list[Document], Document | None]:
+    """The filter and the compressor that codes went through, as ``.zarray`` names them."""
+    layout, compressor = (
+        None if codec is None else dict(codec.get_config())
+        for codec in (compression.layout, compression.compressor)
+    )
+    return ([] if layout is None else [layout]), compressor
+
+
+def _dimensions(number: int) -> list[str]:
+    """Name the axes as xarray does; those between time and the frame's two are numbered."""
+    return ["time", *(f"axis_{axis}" for axis in range(1, number - 2)), "y", "x"]
+
+
+def _codec_names(zarray: Document) -> list[Any]:
+    codecs = [*(zarray.get("filters") or ()), zarray.get("compressor") or {}]
+    return [codec.get("id") for codec in codecs]
+
+
+def _split_filters(zarray: Document) -> tuple[list[Document], list[Document]]:
+    """The transform, if there is one, and what comes after it."""
+    filters = zarray["filters"] or []
+    first = 1 if filters and filters[0]["id"] in TRANSFORMS else 0
+    return filters[:first], filters[first:]
+
+
+def _with_array(documents: Documents, *, dtype: str, filters: list[Document]) -> Documents:
+    changes = {"dtype": dtype, "filters": filters or None, "fill_value": 0}
+    return Documents(zarray=documents["zarray"] | changes, zattrs=documents["zattrs"])

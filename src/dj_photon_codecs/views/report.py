@@ -1,0 +1,194 @@
+"""What a movie would cost, stored exactly or in steps of its noise, before it is inserted."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dj_photon_codecs.arrays.photon_array import PhotonArray
+from dj_photon_codecs.layouts.choice import choose_compression
+from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.movies.checks import check_frames
+from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.photons.transform import generalized_anscombe
+from dj_photon_codecs.storage.plan import code_dtype, codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.movies.survey import ValueRange
+
+__all__ = ["Cost", "Report", "report"]
+
+FRAMES = 100  # of a chunk
+SAMPLED = 3  # chunks at most that are encoded, spread over the movie
+HEADINGS = ("stored", "bits per pixel", "MB", "of the raw size", "error, sigma", "noise added")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a movie costs, stored in one way.
+
+    Attributes
+    ----------
+    step : float or None
+        The step in standard deviations of the noise; None for exact storage.
+    bits_per_pixel : float
+        Bits that a pixel of a frame takes on the store.
+    megabytes : float
+        Size of the whole movie on the store, 1e6 bytes.
+    ratio : float
+        That size as a share of the raw movie's.
+    error : float
+        Root mean square of stored minus inserted values, transformed, in standard deviations of
+        the noise.
+    """
+
+    step: float | None
+    bits_per_pixel: float
+    megabytes: float
+    ratio: float
+    error: float
+
+    @property
+    def noise_added(self) -> float:
+        """By which share the noise's standard deviation grows."""
+        return math.sqrt(1 + self.error**2) - 1
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cost in words, under `HEADINGS`."""
+        exact = self.step is None
+        return (
+            "exactly" if exact else f"step {self.step:g}",
+            f"{self.bits_per_pixel:.2f}",
+            f"{self.megabytes:.1f}",
+            f"{self.ratio:.1%}",
+            "0" if exact else f"{self.error:.3f}",
+            "none" if exact else f"{self.noise_added:.2%}",
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """Costs of a movie, a row each; a table in the terminal and in a notebook."""
+
+    costs: tuple[Cost, ...]
+
+    def __str__(self) -> str:
+        rows = [HEADINGS, *(cost.cells() for cost in self.costs)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADINGS)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cost.cells()) + "</tr>"
+            for cost in self.costs
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def report(
+    movie: Any,
+    calibration: Calibration | None = None,
+    *,
+    steps: Sequence[float | None] = (None, 0.25, 0.5, 1.0),
+) -> Report:
+    """Say what a movie would cost, exactly and in steps, without inserting it.
+
+    Parameters
+    ----------
+    movie : numpy.ndarray, CameraMovie or PhotonArray
+        Photon counts or camera values, shape (frames, height, width, ...), or a movie that was
+        stored exactly. Up to three chunks of 100 frames of it are encoded.
+    calibration : Calibration, optional
+        What camera values mean. Without it an array holds photon counts.
+    steps : sequence of float or None
+        The ways to store it: None for exactly, else ``0 < step <= 1`` in standard deviations of
+        the noise.
+
+    Returns
+    -------
+    Report
+        A cost for each step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the movie could not be inserted, or was stored in steps already.
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).poisson(20, (100, 32, 32)).astype("uint16")
+    >>> exact, coarse = report(counts, steps=(None, 1)).costs
+    >>> coarse.bits_per_pixel < 0.6 * exact.bits_per_pixel
+    True
+    >>> round(coarse.error, 1)
+    0.3
+    """
+    movie, counts = _described(movie, calibration)
+    found = survey(movie.values, counts=counts)
+    return Report(tuple(_cost(replace(movie, step=step), found) for step in steps))
+
+
+def _described(movie: Any, calibration: Calibration | None) -> tuple[CameraMovie, bool]:
+    """Return what was given as a CameraMovie, and whether it holds photon counts."""
+    if isinstance(movie, PhotonArray):
+        if movie.step is not None:
+            raise ValueError(
+                f"movie was stored in steps of {movie.step:g} already; report on the values that "
+                "were inserted"
+            )
+        return CameraMovie(movie.raw, movie.calibration), False
+    if isinstance(movie, CameraMovie):
+        return movie, False
+    check_frames(movie)
+    return CameraMovie(movie, calibration or Calibration()), calibration is None
+
+
+def _cost(movie: CameraMovie, found: ValueRange) -> Cost:
+    dtype = code_dtype(movie, found)
+    compression = None
+    size = pixels = squares = 0.0
+    for start, values in _sampled(movie):
+        block = codes(movie, start, frames=len(values), dtype=dtype)
+        compression = compression or choose_compression(block)
+        size += len(compression.encode(block))
+        pixels += block.size
+        squares += _squared_error(movie, values, block)
+    frames, frame = movie.values.shape[0], math.prod(movie.values.shape[1:])
+    total = size / pixels * frames * frame
+    return Cost(
+        step=movie.step,
+        bits_per_pixel=8 * size / pixels,
+        megabytes=total / 1e6,
+        ratio=size / pixels / movie.values.dtype.itemsize,
+        error=math.sqrt(squares / pixels),
+    )
+
+
+def _sampled(movie: CameraMovie) -> Iterator[tuple[int, NDArray[Any]]]:
+    starts = range(0, movie.values.shape[0], FRAMES)
+    for start in starts[:: -(-len(starts) // SAMPLED)]:
+        yield start, np.asarray(movie.values[start : start + FRAMES])
+
+
+def _squared_error(movie: CameraMovie, values: NDArray[Any], block: NDArray[Any]) -> float:
+    if movie.step is None:
+        return 0.0
+    given = movie.calibration
+    y = generalized_anscombe(values, given.gain, given.offset, given.variance)
+    y -= movie.step * block
+    return float(np.vdot(y, y))
