@@ -106,7 +106,8 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         Returns
         -------
         dict
-            Plain JSON: path, store, codec_version, shape, dtype, transform, and the two documents.
+            Plain JSON: path, store, codec_version, shape, dtype, transform, crc32c, and the two
+            documents, which that is the checksum of.
 
         Raises
         ------
@@ -115,6 +116,8 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         OSError
             If the store fails. Whatever the error, nothing is left on the store.
         """
+        from dj_photon_codecs.storage.rows import write_row
+
         config = self._configuration(key, context)
         store = _resolved(store_name, config)
         schema, table, field, primary_key = self._extract_context(key, context)
@@ -123,7 +126,7 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         )
         backend = self._get_backend(store, config=config)
         documents = self._write(value, backend.fs, backend._full_path(path))  # noqa: SLF001
-        return _row(documents, path=path, store=store)
+        return write_row(documents, path=path, store=store)
 
     def decode(
         self,
@@ -228,20 +231,6 @@ def _resolved(store_name: str | None, config: Any) -> str:
     return name
 
 
-def _row(documents: Documents, *, path: str, store: str) -> dict[str, Any]:
-    zarray, zattrs = documents["zarray"], documents["zattrs"]
-    return {
-        "path": path,
-        "store": store,
-        "codec_version": zattrs["codec_version"],
-        "shape": zarray["shape"],
-        "dtype": "float64",
-        "transform": "anscombe",
-        ".zarray": zarray,
-        ".zattrs": zattrs,
-    }
-
-
 def _checked_path(path: str) -> str:
     """Refuse a path that leads out of the store: it comes from a database, and is data."""
     for flavour in (PurePosixPath(path), PureWindowsPath(path)):
@@ -256,7 +245,7 @@ def _checked_path(path: str) -> str:
 def _refuse_transformed(value: Any) -> None:
     import zarr
 
-    from dj_photon_codecs.storage.filters import AnscombeFilter
+    from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
 
     filters = getattr(getattr(value, "metadata", None), "filters", None) or ()
     if isinstance(value, zarr.Array) and any(isinstance(f, AnscombeFilter) for f in filters):

@@ -111,7 +111,7 @@ def test_row_is_plain_json_with_both_documents(schema, store):
 
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     assert row["store"] == "imaging"
-    assert row["codec_version"] == "1.0"
+    assert row["codec_version"] == "1.1"
     assert row["shape"] == [230, 8, 8]
     assert row["dtype"] == "float64"
     assert row["transform"] == "anscombe"

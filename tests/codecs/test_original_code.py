@@ -54,7 +54,7 @@ def test_insert_and_fetch(calcium_imaging, size):
     np.testing.assert_array_equal(all_frames, transformed(movie))
     np.testing.assert_array_equal(original, movie)
     assert zarr_array.attrs["codec_name"] == "photon"
-    assert zarr_array.attrs["codec_version"] == "1.0"
+    assert zarr_array.attrs["codec_version"] == "1.1"
     assert zarr_array.attrs["original_dtype"] == "int64"
 
 

@@ -1,4 +1,4 @@
-"""The documents of a stored movie: what version 1.0 says, and what is refused."""
+"""The documents of a stored movie: what version 1.1 says, and what is refused."""
 
 import copy
 import importlib.metadata
@@ -11,13 +11,14 @@ from numcodecs import Delta
 
 from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
 from dj_photon_codecs.storage.documents import (
     check_documents,
     chunk_checksums,
     linear_view,
     split_transform,
 )
-from dj_photon_codecs.storage.filters import AnscombeFilter, LinearFilter
+from dj_photon_codecs.storage.linear_filter import LinearFilter
 from tests.movies_at_hand import (
     BLOSC,
     CAMERA,
@@ -28,7 +29,7 @@ from tests.movies_at_hand import (
     store_movie,
 )
 
-# What version 1.0 writes, to the letter; without a compressor its checksums are those of the codes.
+# What version 1.1 writes, to the letter; without a compressor its checksums are those of the codes.
 COUNTS: dict[str, Any] = {
     "zarray": {
         "zarr_format": 2,
@@ -45,23 +46,25 @@ COUNTS: dict[str, Any] = {
                 "offset": 0.0,
                 "variance": 0.0,
                 "step": None,
-            }
+            },
+            {"id": "photon.crc32c"},
         ],
         "compressor": None,
         "dimension_separator": ".",
     },
     "zattrs": {
         "codec_name": "photon",
-        "codec_version": "1.0",
+        "codec_version": "1.1",
         "anscombe_gain": 1.0,
         "anscombe_offset": 0.0,
         "anscombe_variance": 0.0,
         "quantization_step": None,
         "original_dtype": ">i4",
         "_ARRAY_DIMENSIONS": ["time", "y", "x"],
-        "crc32c": "41098514dea9724aaaebf8fb",
+        "crc32c": "9eddaaf4e7abbefd75e1de42",
     },
 }
+CHECKSUM = {"id": "photon.crc32c"}
 WRITERS = ["dj-photon-codecs", "zarr", "numcodecs", "numpy"]
 
 
@@ -83,10 +86,10 @@ def counts(documents_of):
     return documents_of(values, frames_per_chunk=2, compression=Compression(None))
 
 
-# ---------------------------------------------------------------------------- version 1.0
+# ---------------------------------------------------------------------------- version 1.1
 
 
-def test_documents_of_photon_counts_are_those_of_version_1_0(counts):
+def test_documents_of_photon_counts_are_those_of_version_1_1(counts):
     writers = counts["zattrs"].pop("written_by")
 
     assert counts == COUNTS
@@ -98,7 +101,8 @@ def test_documents_of_a_camera_movie_say_what_its_values_mean(documents_of):
 
     parameters = {"gain": 50.0, "offset": 100.0, "variance": 400.0, "step": None}
     assert documents["zarray"]["filters"] == [
-        {"id": "photon.anscombe", "codes": "<i2", **parameters}
+        {"id": "photon.anscombe", "codes": "<i2", **parameters},
+        CHECKSUM,
     ]
     assert documents["zarray"]["compressor"] == BLOSC.get_config()
     attributes = documents["zattrs"]
@@ -122,7 +126,7 @@ def test_a_layout_stands_behind_the_transform(documents_of):
     documents = documents_of(photon_counts(), compression=Compression(None, layout))
 
     assert documents["zarray"]["filters"][0]["id"] == "photon.anscombe"
-    assert documents["zarray"]["filters"][1:] == [layout.get_config()]
+    assert documents["zarray"]["filters"][1:] == [layout.get_config(), CHECKSUM]
     assert documents["zarray"]["compressor"] is None
 
 
@@ -232,7 +236,11 @@ def test_codes_are_an_array_of_their_own(counts):
     transform, codes = split_transform(counts)
 
     assert transform == AnscombeFilter(codes="|u1")
-    assert codes["zarray"] == counts["zarray"] | {"dtype": "|u1", "filters": None, "fill_value": 0}
+    assert codes["zarray"] == counts["zarray"] | {
+        "dtype": "|u1",
+        "filters": [CHECKSUM],
+        "fill_value": 0,
+    }
     assert codes["zattrs"] == counts["zattrs"]
     assert counts == before
 
@@ -246,7 +254,7 @@ def test_views_decode_the_same_chunks_otherwise(unit, dtype, documents_of):
 
     assert view is not None
     linear = LinearFilter(codes="<i2", dtype=dtype, gain=50, offset=100, unit=unit)
-    assert view["zarray"]["filters"] == [linear.get_config()]
+    assert view["zarray"]["filters"] == [linear.get_config(), CHECKSUM]
     assert view["zarray"]["dtype"] == dtype
     assert view["zarray"]["compressor"] == documents["zarray"]["compressor"]
     assert documents == before
@@ -254,12 +262,12 @@ def test_views_decode_the_same_chunks_otherwise(unit, dtype, documents_of):
 
 def test_filters_behind_the_transform_stay_where_they_are(counts):
     layout = Delta(dtype="|u1").get_config()
-    counts["zarray"]["filters"].append(layout)
+    counts["zarray"]["filters"].insert(1, layout)
 
-    assert split_transform(counts)[1]["zarray"]["filters"] == [layout]
+    assert split_transform(counts)[1]["zarray"]["filters"] == [layout, CHECKSUM]
     view = linear_view(counts, "ADU")
     assert view is not None
-    assert view["zarray"]["filters"][1:] == [layout]
+    assert view["zarray"]["filters"][1:] == [layout, CHECKSUM]
 
 
 @pytest.mark.parametrize("filters", [None, [], [{"id": "delta", "dtype": "<f8"}]], ids=str)

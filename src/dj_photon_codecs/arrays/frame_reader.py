@@ -15,6 +15,7 @@ from dj_photon_codecs.layouts.blosc_blocks import decompress_alone
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
 from dj_photon_codecs.layouts.grouped.planes import ROW, whole_rows
 from dj_photon_codecs.layouts.threads import processors_for, usable_processors
+from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
 from dj_photon_codecs.storage.documents import split_transform
 from dj_photon_codecs.storage.movie_store import zarr_array
 
@@ -54,7 +55,10 @@ class FrameReader:
         self._transform, documents = split_transform(store.documents)
         self._dtype = np.dtype(store.documents["zarray"]["dtype"])
         self._codes = zarr_array(store.with_documents(documents))
-        self._compressor, self._filters = _codecs(documents["zarray"])
+        self._compressor, filters = _codecs(documents["zarray"])
+        # the stored bytes were checked against the row: no second checksum of what is in them
+        self._checksum = filters.pop() if _ends_in_checksum(filters) else None
+        self._filters = filters
         # the only filter of which a part can be decoded, if nothing comes before it
         only = self._filters[0] if len(self._filters) == 1 else None
         self._grouped = only if isinstance(only, GroupedLayout) else None
@@ -217,6 +221,8 @@ class FrameReader:
 
     def _opened(self, stored: Any) -> Any:
         """Return a chunk of which frames can be decoded, or, without a layout, its codes."""
+        if self._checksum is not None:
+            stored = self._checksum.payload(stored)
         if self._grouped is not None:
             return self._grouped.open(stored)
         for each in reversed(self._filters):
@@ -229,3 +235,7 @@ def _codecs(zarray: Document) -> tuple[Codec | None, list[Codec]]:
     configured = zarray["compressor"]
     compressor = None if configured is None else numcodecs.get_codec(dict(configured))
     return compressor, [numcodecs.get_codec(dict(each)) for each in zarray["filters"] or []]
+
+
+def _ends_in_checksum(filters: list[Codec]) -> bool:
+    return bool(filters) and isinstance(filters[-1], ChecksumFilter)

@@ -1,6 +1,6 @@
 """The two documents of a stored movie, ``.zarray`` and ``.zattrs``: writing, checking, views.
 
-They are what a format version means. `describe` writes those of version 1.0, `check_documents`
+They are what a format version means. `describe` writes those of version 1.1, `check_documents`
 refuses what this library cannot read, and the functions after them turn the document of the
 transformed movie into those of its views, over the same chunks.
 """
@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
-from dj_photon_codecs.storage.filters import AnscombeFilter, LinearFilter
+from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
+from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
+from dj_photon_codecs.storage.linear_filter import LinearFilter
+from dj_photon_codecs.storage.pipeline import filters_of
 
 if TYPE_CHECKING:
     from dj_photon_codecs.layouts.choice import Compression
@@ -33,7 +36,7 @@ __all__ = [
     "split_transform",
 ]
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 MAJOR = FORMAT_VERSION.split(".", maxsplit=1)[0]
 DIGITS = 8  # hexadecimal digits of a CRC-32C
 NAMES = {".zattrs": "zattrs", ".zarray": "zarray"}  # on the store, in the order of writing
@@ -60,7 +63,7 @@ def describe(
     checksums: list[str],
     table: DecodeTable | None,
 ) -> Documents:
-    """Write the documents of a movie in format version 1.0.
+    """Write the documents of a movie in format version 1.1.
 
     Parameters
     ----------
@@ -140,14 +143,18 @@ def describe_recompressed(
         "filters": [*transform, *filters] or None,
         "compressor": compressor,
     }
-    zattrs = documents["zattrs"] | {"crc32c": "".join(checksums)}
+    zattrs = documents["zattrs"] | {
+        "codec_version": FORMAT_VERSION,
+        "crc32c": "".join(checksums),
+    }
     return Documents(zarray=zarray, zattrs=zattrs)
 
 
 def is_compressed_by(documents: Documents, compression: Compression) -> bool:
-    """Return whether the codes of a movie went through this, and nothing else."""
-    _, filters = _split_filters(documents["zarray"])
-    return (filters, documents["zarray"]["compressor"]) == _described(compression)
+    """Return whether the codes of a movie went through this, with or without a checksum."""
+    stored = _split_filters(documents["zarray"])[1], documents["zarray"]["compressor"]
+    filters, compressor = _described(compression)
+    return stored in [(filters, compressor), (_without_checksum(filters), compressor)]
 
 
 def check_documents(documents: Documents) -> None:
@@ -286,12 +293,15 @@ def _writers() -> tuple[tuple[str, str], ...]:
 
 
 def _described(compression: Compression) -> tuple[list[Document], Document | None]:
-    """The filter and the compressor that codes went through, as ``.zarray`` names them."""
-    layout, compressor = (
-        None if codec is None else dict(codec.get_config())
-        for codec in (compression.layout, compression.compressor)
-    )
-    return ([] if layout is None else [layout]), compressor
+    """The filters and the compressor that codes went through, as ``.zarray`` names them."""
+    filters = [dict(codec.get_config()) for codec in filters_of(compression)]
+    compressor = compression.compressor
+    return filters, None if compressor is None else dict(compressor.get_config())
+
+
+def _without_checksum(filters: list[Document]) -> list[Document]:
+    """The filters as format version 1.0 had them."""
+    return [config for config in filters if config["id"] != ChecksumFilter.codec_id]
 
 
 def _dimensions(number: int) -> list[str]:

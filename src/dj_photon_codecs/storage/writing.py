@@ -32,6 +32,7 @@ from dj_photon_codecs.storage.documents import (
 )
 from dj_photon_codecs.storage.forking import keep_across_forks
 from dj_photon_codecs.storage.movie_store import crc32c, zarr_array
+from dj_photon_codecs.storage.pipeline import encode_chunk
 from dj_photon_codecs.storage.plan import code_dtype, codes, decode_table
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class _Encoded:
     def chunk(self, index: int) -> bytes:
         start = index * self.frames
         block = codes(self.movie, start, frames=self.frames, dtype=self.dtype)
-        return self.compression.encode(block)
+        return encode_chunk(block, compression=self.compression)
 
     def documents(self, checksums: list[str]) -> Documents:
         return describe(
@@ -231,7 +232,8 @@ class _Recompressed(_Copied):
 
     def chunk(self, index: int) -> bytes:
         place = np.unravel_index(index, self.array.cdata_shape)
-        return self.compression.encode(_block(self.array, tuple(map(int, place))))
+        block = _block(self.array, tuple(map(int, place)))
+        return encode_chunk(block, compression=self.compression)
 
     def documents(self, checksums: list[str]) -> Documents:
         return describe_recompressed(self.source.documents, self.compression, checksums=checksums)

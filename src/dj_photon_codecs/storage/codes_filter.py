@@ -1,0 +1,112 @@
+"""What the filters have in common that decode integer codes, element by element."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numcodecs.abc import Codec
+from numpy.typing import NDArray
+
+from dj_photon_codecs.photons.table_lookup import look_up
+from dj_photon_codecs.storage.buffers import as_codes, room_for_values
+
+__all__ = ["CodesFilter", "check_codes"]
+
+LARGEST_IN_TABLE = 2  # bytes of a code; up to this size all codes are decoded once, into a table
+
+
+class CodesFilter(Codec):  # type: ignore[misc]
+    """A numcodecs filter that decodes each code by itself; small codes by looking them up."""
+
+    # In a slot, not in __dict__, so that a movie's state is the same whether it was read or not.
+    __slots__ = ("_filled_table",)
+
+    codes: str
+
+    def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
+        """Return the values of codes.
+
+        Parameters
+        ----------
+        buf : buffer
+            Codes, as bytes or as an array.
+        out : writeable buffer, optional
+            Where to put the result: room for as many values as there are codes.
+
+        Returns
+        -------
+        numpy.ndarray
+            Values, flat, in the order in which the codes lie in memory; they lie in `out` if that
+            was given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `buf` is not a whole number of codes, or `out` has another size or dtype.
+        """
+        codes = as_codes(buf, self.codes)
+        values = room_for_values(codes.size, self._dtype, out)
+        self._decode_into(codes, values)
+        return values
+
+    def _decode_into(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
+        if codes.dtype.kind in "iu" and codes.itemsize <= LARGEST_IN_TABLE:
+            look_up(self._table, codes.view(f"u{codes.itemsize}"), out=values)
+        else:
+            values[...] = self._values(codes)
+
+    @property
+    def _table(self) -> NDArray[Any]:
+        """The value of each code, in the order of the codes' bits read as an unsigned number."""
+        if not hasattr(self, "_filled_table"):
+            size = np.dtype(self.codes).itemsize
+            bits = np.arange(1 << (8 * size), dtype=f"u{size}")
+            self._filled_table = self._values(bits.view(self.codes))
+        return self._filled_table
+
+    @abstractmethod
+    def _values(self, codes: NDArray[Any]) -> NDArray[Any]: ...
+
+    @property
+    @abstractmethod
+    def _dtype(self) -> str: ...
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the configuration, plain JSON, from which `from_config` builds an equal filter."""
+        public = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {"id": self.codec_id, **public}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a pickle carries the configuration, not the table
+        config = self.get_config()
+        del config["id"]
+        return type(self).from_config, (config,)
+
+
+def check_codes(codes: str, *, stepped: bool) -> str:
+    """Return the name of a dtype of codes as NumPy writes it, or refuse it.
+
+    Parameters
+    ----------
+    codes : str
+        Little-endian integers of 1 to 8 bytes or, for lossless movies, floats of 2 to 8 bytes.
+    stepped : bool
+        Whether the codes are steps of the noise, which must be integers.
+
+    Raises
+    ------
+    ValueError
+        If it is another dtype, or none.
+    """
+    allowed = "iu" if stepped else "iuf"
+    kinds = "integers" if stepped else "integers or floats"
+    message = f"codes is {codes!r}; it must be a dtype of little-endian {kinds}"
+    try:
+        dtype = np.dtype(codes)
+    except (TypeError, ValueError, SyntaxError) as error:  # NumPy parses it as it would Python
+        raise ValueError(message) from error
+    if dtype.kind not in allowed or dtype.itemsize > 8 or dtype.byteorder == ">":
+        raise ValueError(message)
+    return dtype.str

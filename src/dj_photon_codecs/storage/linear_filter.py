@@ -1,0 +1,90 @@
+"""`LinearFilter`: integer codes in the chunk, values that are linear in light in the array.
+
+It is never stored. The views ``movie.raw`` and ``movie.photons`` name it in the place of
+`AnscombeFilter`, over the same chunks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dj_photon_codecs.photons.steps import DecodeTable
+from dj_photon_codecs.storage.codes_filter import CodesFilter, check_codes
+
+__all__ = ["LinearFilter"]
+
+
+class LinearFilter(CodesFilter):
+    """Numcodecs filter from codes to values that are linear in light; it only decodes.
+
+    Parameters
+    ----------
+    codes : str
+        The dtype of the codes, as in `AnscombeFilter`.
+    dtype : str
+        The dtype of the values.
+    gain, offset : float
+        Photons are ``(value - offset) / gain``.
+    unit : {"ADU", "photon"}
+        Values as they were inserted, or photons.
+    table : dict, optional
+        The `DecodeTable` of a movie that was stored in steps, as a dictionary.
+
+    Examples
+    --------
+    >>> camera = LinearFilter(codes="<i2", dtype="<f4", gain=50, offset=100, unit="photon")
+    >>> camera.decode(np.array([90, 100, 600], "int16"))
+    array([-0.2,  0. , 10. ], dtype=float32)
+    """
+
+    codec_id: ClassVar[str] = "photon.linear"
+
+    def __init__(
+        self,
+        codes: str,
+        dtype: str,
+        gain: float = 1.0,
+        offset: float = 0.0,
+        unit: Literal["ADU", "photon"] = "ADU",
+        table: dict[str, Any] | None = None,
+    ) -> None:
+        if unit not in ("ADU", "photon"):
+            raise ValueError(f"unit is {unit!r}; it must be 'ADU' or 'photon'")
+        self.codes = check_codes(codes, stepped=table is not None)
+        self.dtype = np.dtype(dtype).str
+        self.gain, self.offset, self.unit, self.table = float(gain), float(offset), unit, table
+
+    def encode(self, buf: Any) -> NDArray[Any]:  # noqa: ARG002
+        """Refuse: views of a stored movie cannot be written.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(
+            "movie.raw and movie.photons are views of a stored movie, for reading only"
+        )
+
+    def _decode_into(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
+        if self.unit == "ADU" and self.table is None:
+            values[...] = codes  # a cast is faster than a table
+        else:
+            super()._decode_into(codes, values)
+
+    def _values(self, codes: NDArray[Any]) -> NDArray[Any]:
+        if self.table is None:
+            values = codes
+            if self.unit == "photon":
+                values = (codes.astype(np.float64) - self.offset) / self.gain
+        else:
+            photons = DecodeTable.from_dict(self.table).photons(codes)
+            values = photons if self.unit == "photon" else self.offset + self.gain * photons
+        return values.astype(self.dtype)
+
+    @property
+    def _dtype(self) -> str:
+        return self.dtype

@@ -1,0 +1,39 @@
+"""What the codes of a chunk go through on their way to the store, after the transform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
+
+if TYPE_CHECKING:
+    from numcodecs.abc import Codec
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.layouts.choice import Compression
+
+__all__ = ["encode_chunk", "filters_of"]
+
+
+def filters_of(compression: Compression) -> list[Codec]:
+    """Return the filters between the transform and the compressor: a layout, if any, a checksum."""
+    layout = [] if compression.layout is None else [compression.layout]
+    return [*layout, ChecksumFilter()]
+
+
+def encode_chunk(codes: NDArray[Any], *, compression: Compression) -> bytes:
+    """Return the bytes of a chunk as they lie on the store.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray, shape (frames, height, width, ...)
+        All codes of the chunk, in C order.
+    compression : Compression
+        The layout and the compressor of the movie.
+    """
+    stored: Any = codes
+    for codec in filters_of(compression):
+        stored = codec.encode(stored)
+    if compression.compressor is None:
+        return bytes(memoryview(stored).cast("B"))
+    return bytes(compression.compressor.encode(stored))
