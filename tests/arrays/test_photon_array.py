@@ -22,9 +22,9 @@ from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import anscombe, generalized_anscombe
-from dj_photon_codecs.storage import movie_store as storage
 from dj_photon_codecs.storage.documents import Documents
-from dj_photon_codecs.storage.movie_store import ChunkError, MovieStore
+from dj_photon_codecs.storage.movie_files import MovieFiles
+from dj_photon_codecs.storage.movie_store import ChunkError, MovieNotFoundError, MovieStore
 from tests.movies_at_hand import (
     CAMERA,
     PLAIN,
@@ -54,24 +54,9 @@ def movie(counts, folder):
 
 
 @pytest.fixture
-def reads(monkeypatch):
-    """The keys that are read from any local store, one entry for each time."""
-    keys = []
-
-    def noting(read):
-        def noted(self, key, *args, **kwargs):
-            keys.append(key)
-            return read(self, key, *args, **kwargs)
-
-        return noted
-
-    for name in ("get", "get_sync"):
-        if hasattr(LocalStore, name):
-            monkeypatch.setattr(LocalStore, name, noting(getattr(LocalStore, name)))
-    read_file = storage._read_file
-    noted_file = noting(lambda path, _key: read_file(path))
-    monkeypatch.setattr(storage, "_read_file", lambda path: noted_file(path, path.name))
-    return keys
+def reads(noted):
+    """The names of the files that are read, one entry for each time."""
+    return noted(MovieFiles, "read", lambda _files, name: name)
 
 
 def opened_again(movie, folder):
@@ -583,10 +568,15 @@ def test_a_movie_over_another_store_explains_itself(movie, folder):
         repr(stray)
 
 
-def test_a_movie_without_its_directory_lacks_its_chunks(movie, folder):
+def test_a_movie_whose_directory_is_gone_asks_where_it_is(movie, folder):
     folder.rename(folder.with_name("elsewhere"))
 
-    for read in [lambda: movie[0], lambda: movie[0:5], lambda: movie.raw[:], lambda: list(movie)]:
-        with pytest.raises(ChunkError, match=r"chunk \d\.0\.0 of .*movie\.zarr is missing"):
+    for read in [
+        lambda: movie[0],
+        lambda: movie[0:5],
+        lambda: movie.raw[:],
+        lambda: list(movie),
+        movie.verify,
+    ]:
+        with pytest.raises(MovieNotFoundError, match=r"nothing of the movie is at .*mounted\?"):
             read()
-    assert movie.verify() == CHUNKS

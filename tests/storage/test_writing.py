@@ -18,9 +18,8 @@ import pytest
 import zarr
 from datajoint.storage import StorageBackend
 from numcodecs import Blosc, Delta
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
-from zarr.core.buffer import default_buffer_prototype
-from zarr.storage import LocalStore
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarr.buffer import default_buffer_prototype
 
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts import threads as processors
@@ -667,7 +666,7 @@ def test_opening_a_movie_needs_no_request(stored, counts, folder):
     assert movie.raw.dtype == counts.dtype
     assert movie.calibration == Calibration()
     assert len(movie) == 250
-    with pytest.raises(ChunkError, match=r"chunk 0\.0\.0 of .*movie_new\.zarr is missing"):
+    with pytest.raises(ChunkError, match=r"nothing of the movie is at .*movie_new\.zarr"):
         movie[0]
     (folder / "elsewhere").rename(stored.folder)
     np.testing.assert_array_equal(movie[249], anscombe(counts[249]))
@@ -755,7 +754,8 @@ def test_parts_of_values_are_parts_of_checked_values(part, expected, key, stored
     assert get(store, key, part) == whole[expected]
     partial = asyncio.run(store.get_partial_values(PROTOTYPE, [(key, part), (key, None)]))
     assert [value.to_bytes() for value in partial] == [whole[expected], whole]
-    assert asyncio.run(ranges()) == [(0, whole[expected]), (1, whole)]
+    if hasattr(Store, "get_ranges"):  # of Zarr 3.2 and later
+        assert sorted(asyncio.run(ranges())) == [(0, whole[expected]), (1, whole)]
 
 
 @pytest.mark.parametrize("part", [part for part, _ in RANGES], ids=str)
@@ -780,21 +780,6 @@ def test_many_values_at_once_are_checked(stored):
     flip(stored.folder / "1.0.0")
     with pytest.raises(ChunkError, match=r"chunk 1\.0\.0"):
         asyncio.run(many())
-
-
-@pytest.mark.skipif(not hasattr(LocalStore, "get_sync"), reason="this Zarr has no such path")
-@pytest.mark.parametrize(("part", "expected"), RANGES, ids=str)
-def test_the_synchronous_path_is_checked_too(part, expected, stored):
-    store = stored.movie.movie_store
-    whole = (stored.folder / "1.0.0").read_bytes()
-
-    assert store.get_sync("1.0.0", byte_range=part).to_bytes() == whole[expected]
-    assert store.get_sync("zarr.json", prototype=PROTOTYPE) is None
-    document = store.get_sync(".zarray", prototype=PROTOTYPE, byte_range=part).to_bytes()
-    assert document == get(store, ".zarray")[expected]
-    flip(stored.folder / "1.0.0")
-    with pytest.raises(ChunkError, match=r"chunk 1\.0\.0"):
-        store.get_sync("1.0.0", prototype=PROTOTYPE, byte_range=part)
 
 
 def test_stores_are_equal_where_chunks_and_documents_are(stored, counts, folder):

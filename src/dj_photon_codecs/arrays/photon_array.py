@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from dj_photon_codecs.arrays.frame_array import FrameArray
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.documents import Documents, check_documents, linear_view
-from dj_photon_codecs.storage.movie_store import MovieStore, open_store, zarr_array
+from dj_photon_codecs.storage.movie_store import open_store, zarr_array
+from dj_photon_codecs.storage.verification import faulty_parts
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -87,7 +88,7 @@ class PhotonArray(FrameArray):
         list of str
             Keys of chunks, such as ``"3.0.0"`` for frames 300 to 399; empty if all is well.
         """
-        return self.movie_store.damaged_chunks()
+        return faulty_parts(self.movie_store)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PhotonArray) and self.store_path == other.store_path
@@ -143,4 +144,4 @@ def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> Photo
         If the documents are of a format version that this library does not read, or damaged.
     """
     check_documents(documents)
-    return PhotonArray(zarr_array(MovieStore(open_store(fs, path), documents)).async_array)
+    return PhotonArray(zarr_array(open_store(fs, path, documents)).async_array)

@@ -1,25 +1,30 @@
-"""Filesystems across a fork: a child must not close the connections that it shares.
+"""Filesystems in forked processes: each process uses connections of its own.
 
-After a fork, fsspec forgets its filesystems in the child, where the garbage collector then
-finalizes them. The finalizer of an S3 filesystem closes its connections, and with them their
-entries in the operating system's poll, which child and parent share: the parent's next request
-would hang, and the child print "attached to a different loop". Whoever holds a filesystem across
-the fork keeps it from being finalized.
+A fork copies a filesystem together with its sockets. Two things would then break the parent:
+
+* The child sends a request over the copied socket, and one process reads the other's answer. So a
+  child opens a filesystem of its own: `own_filesystem`.
+* The child's garbage collector finalizes the copy. The finalizer of an S3 filesystem closes its
+  connections, and with them their entries in the poll of the operating system, which child and
+  parent share: the parent's next request would hang. So a child keeps the copy for as long as it
+  lives: `keep_across_forks`.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-__all__ = ["keep_across_forks"]
+__all__ = ["keep_across_forks", "own_filesystem"]
 
-_in_use: WeakSet[Any] = WeakSet()  # weak: no filesystem lives longer for it, but across a fork
-_held: list[Any] = []
+_in_use: WeakSet[Any] = WeakSet()
+_inherited: list[Any] = []  # in a child: what its parent used. In a parent: filled during a fork
+_changing = threading.RLock()  # held during a fork, so that no thread changes the set meanwhile
 
 
 def keep_across_forks(fs: AbstractFileSystem) -> None:
@@ -30,8 +35,41 @@ def keep_across_forks(fs: AbstractFileSystem) -> None:
     fs : fsspec.AbstractFileSystem
         A filesystem that has made, or will make, connections.
     """
-    _in_use.add(fs)
+    with _changing:
+        _in_use.add(fs)
+
+
+def own_filesystem(fs: AbstractFileSystem) -> AbstractFileSystem:
+    """Return a filesystem with the same options for the process that calls.
+
+    fsspec makes it once for each thread and set of options, and never returns one that was made
+    in another process.
+
+    Parameters
+    ----------
+    fs : fsspec.AbstractFileSystem
+        A filesystem that was made before a fork. It is not used.
+
+    Returns
+    -------
+    fsspec.AbstractFileSystem
+    """
+    own: AbstractFileSystem = type(fs)(*fs.storage_args, **fs.storage_options)
+    keep_across_forks(own)
+    return own
+
+
+def _before() -> None:
+    _changing.acquire()
+    _inherited.extend(_in_use)
+
+
+def _after_in_parent() -> None:
+    _inherited.clear()
+    _changing.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=lambda: _held.extend(_in_use), after_in_parent=_held.clear)
+    os.register_at_fork(
+        before=_before, after_in_parent=_after_in_parent, after_in_child=_changing.release
+    )

@@ -1,72 +1,190 @@
 """The store that a movie is read through.
 
-`MovieStore` lies over the store that holds the chunks. It serves the documents from memory, so
-that opening a movie needs no request, and checks each chunk before anything decodes it, because
-neither Zarr (a missing chunk reads as the fill value) nor Blosc (it has no checksum) would
-notice.
+`MovieStore` lies over the files of a movie. It serves the documents from memory, so that opening a
+movie needs no request, and checks each chunk before anything decodes it, because neither Zarr (a
+missing chunk reads as the fill value) nor Blosc (it has no checksum) would notice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import google_crc32c
 import numpy as np
 import zarr
-from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
-from zarr.storage import FsspecStore, LocalStore, StorePath, WrapperStore
+from zarr.storage import StorePath
 
-from dj_photon_codecs.storage.documents import NAMES, Documents, chunk_checksums
-from dj_photon_codecs.storage.forking import keep_across_forks
+from dj_photon_codecs.storage.chunk_index import ChunkIndex
+from dj_photon_codecs.storage.documents import NAMES, Documents
+from dj_photon_codecs.storage.movie_files import MovieFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
-    from pathlib import Path
 
     from fsspec import AbstractFileSystem
     from numpy.typing import NDArray
+    from zarr.abc.buffer import Buffer
     from zarr.abc.store import ByteRequest
-    from zarr.core.buffer import Buffer, BufferPrototype
+    from zarr.core.buffer import BufferPrototype
 
-__all__ = ["ChunkError", "MovieStore", "crc32c", "open_store", "zarr_array"]
+__all__ = ["ChunkError", "MovieNotFoundError", "MovieStore", "crc32c", "open_store", "zarr_array"]
 
-WHOLE = OffsetByteRequest(0)  # for a request without it, s3fs asks for the size first
-READS = 8  # chunks that `damaged_chunks` reads at once
-ABSENT = {"zarr.json", ".zgroup", ".zmetadata"}  # what Zarr looks for, and no movie has
+READ_ONLY = "a stored movie is read-only; insert the changed movie as a row of its own"
 
 
 class ChunkError(OSError):
     """A chunk of a stored movie is missing, or is not what was written."""
 
 
-class MovieStore(WrapperStore[Store]):
+class MovieNotFoundError(ChunkError, FileNotFoundError):
+    """Nothing of a movie is where its row says that it lies."""
+
+
+class MovieStore(Store):
     """A read-only Zarr store over the chunks of one movie.
 
     Parameters
     ----------
-    store : zarr.abc.store.Store
-        The read-only store that holds the chunks.
+    files : MovieFiles
+        Where the chunks lie.
     documents : Documents
         What to serve as ``.zarray`` and ``.zattrs``: those of the movie, or of a view of it.
     """
 
     # In slots, not in __dict__: what compares two fetches by their state (DeepHash, in DataJoint's
     # three-part make) shall compare the documents, not connections, whose state changes with use.
-    __slots__ = ("_expected", "_store")
+    __slots__ = ("_index", "_is_open", "files")
 
-    def __init__(self, store: Store, documents: Documents) -> None:
-        super().__init__(store)
+    supports_writes = False
+    supports_deletes = False
+    supports_partial_writes = False
+    supports_listing = True
+
+    def __init__(self, files: MovieFiles, documents: Documents) -> None:
+        super().__init__(read_only=True)
+        self.files = files
         self.documents = documents
-        self._expected: dict[str, str] | None = None
+        self._index: ChunkIndex | None = None
+
+    @property
+    def chunks(self) -> ChunkIndex:
+        """The keys and checksums of the chunks."""
+        # made when the first chunk is read, since most movies that are fetched are never read
+        if self._index is None:
+            self._index = ChunkIndex(self.documents)
+        return self._index
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the chunks are files of a local directory."""
+        return self.files.is_local
 
     def with_documents(self, documents: Documents) -> MovieStore:
         """Return a store over the same chunks that describes them otherwise."""
-        return MovieStore(self._store, documents)
+        return MovieStore(self.files, documents)
+
+    # ------------------------------------------------------------------------ chunks
+
+    def read_chunk(self, number: int) -> NDArray[np.uint8]:
+        """Return the stored bytes of a chunk, which are numbered from 0 along time.
+
+        Raises
+        ------
+        MovieNotFoundError
+            If nothing of the movie is there.
+        ChunkError
+            If the chunk is missing, or is damaged, as two reads of it found.
+        PermissionError, OSError
+            As `MovieFiles.read` raises them.
+        """
+        key, expected = self.chunks.key(number), self.chunks.checksum(number)
+        stored = self.files.read(key)
+        if stored is not None and expected and crc32c(stored) != expected:
+            stored = self.files.read(key)  # it may have been garbled on its way
+        if stored is None:
+            self._report_missing(key)
+        if expected and (found := crc32c(stored)) != expected:
+            raise self.chunk_error(number, f"is damaged (CRC-32C {found}, written {expected})")
+        return np.frombuffer(stored, np.uint8)
+
+    def chunk_error(self, number: int, fault: str) -> ChunkError:
+        """Return the error that says what is wrong with a chunk, and what to do."""
+        return ChunkError(
+            f"chunk {self.chunks.key(number)} of {self} {fault}. movie.verify() names all such "
+            "chunks; restore them from a backup of the store, or insert the movie again"
+        )
+
+    def _report_missing(self, key: str) -> NoReturn:
+        if any(self.files.read(name) is not None for name in NAMES):
+            number = self.chunks.number(key)
+            raise self.chunk_error(number or 0, "is missing")
+        raise MovieNotFoundError(
+            f"nothing of the movie is at {self}: neither chunk {key} nor its documents. Is the "
+            "store mounted? Do the bucket, the endpoint and the location in dj.config['stores'] "
+            "name the place that the movie was written to? A relative location depends on the "
+            "current directory. If they do, restore the movie from a backup of the store"
+        )
+
+    # ------------------------------------------------------------------------ Zarr
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Return a document from memory, or a chunk that is known to be whole.
+
+        Raises
+        ------
+        ChunkError, OSError
+            As `read_chunk` raises them.
+        """
+        if key in NAMES:
+            text = json.dumps(self.documents[NAMES[key]])  # type: ignore[literal-required]
+            return _part(prototype.buffer.from_bytes(text.encode()), byte_range)
+        number = self.chunks.number(key)
+        if number is None:  # such as zarr.json, .zgroup and .zmetadata, which no movie has
+            return None
+        stored = await asyncio.to_thread(self.read_chunk, number)
+        return _part(prototype.buffer.from_bytes(stored.data), byte_range)
+
+    async def get_partial_values(
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
+    ) -> list[Buffer | None]:
+        """Do what `get` does, for several keys."""
+        return [await self.get(key, prototype, part) for key, part in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        """Return whether the movie has this document or, on the store, this chunk."""
+        if key in NAMES:
+            return True
+        if self.chunks.number(key) is None:
+            return False
+        return await asyncio.to_thread(self.files.exists, key)
+
+    async def list(self) -> AsyncIterator[str]:
+        """Yield the keys that the movie consists of; no request is made."""
+        for key in (*NAMES, *self.chunks):
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Yield those keys of `list` that begin with a prefix."""
+        async for key in self.list():
+            if key.startswith(prefix):
+                yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Yield the names directly below a prefix."""
+        folder = prefix.rstrip("/") + "/" if prefix.rstrip("/") else ""
+        seen = set()
+        async for key in self.list_prefix(folder):
+            name = key.removeprefix(folder).split("/")[0]
+            if name not in seen:
+                seen.add(name)
+                yield name
 
     def with_read_only(self, read_only: bool = False) -> MovieStore:  # noqa: FBT001, FBT002
         """Return this store; refuse to make a writeable one of it.
@@ -77,177 +195,70 @@ class MovieStore(WrapperStore[Store]):
             If `read_only` is False.
         """
         if not read_only:
-            raise ValueError(
-                "a stored movie is read-only; insert the changed movie as a row of its own"
-            )
+            raise ValueError(READ_ONLY)
         return self
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the chunks are files."""
-        return isinstance(self._store, LocalStore)
-
-    def read_chunk(self, number: int) -> NDArray[np.uint8]:
-        """Return the stored bytes of a chunk, which are numbered from 0 along time.
+    async def set(self, key: str, value: Buffer) -> None:  # noqa: ARG002
+        """Refuse.
 
         Raises
         ------
-        ChunkError
-            If the chunk is missing or damaged.
+        ValueError
+            Always; so do `delete`, `delete_dir` and `clear`.
         """
-        key = list(self._checksums)[number]
-        if isinstance(self._store, LocalStore):
-            # going through Zarr's loop of events takes longer than to read a small chunk
-            stored = self._checked(key, _read_file(self._store.root / key))
-        else:
-            stored = sync(self.get(key, default_buffer_prototype()))
-        if stored is None:
-            return np.zeros(0, np.uint8)
-        return stored.as_numpy_array().view(np.uint8)
+        raise ValueError(READ_ONLY)
 
-    def damaged_chunks(self) -> list[str]:
-        """Read every chunk and return the keys of those that are missing or damaged."""
-        return sync(self._damaged_chunks())
+    async def set_partial_values(self, key_start_values: Iterable[Any]) -> None:  # noqa: ARG002
+        """Refuse, as `set` does; Zarr before 3.1.3 demands the method."""
+        raise ValueError(READ_ONLY)
 
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        """Return a document from memory, or a chunk that is known to be whole.
+    async def delete(self, key: str) -> None:  # noqa: ARG002
+        """Refuse, as `set` does."""
+        raise ValueError(READ_ONLY)
 
-        Raises
-        ------
-        ChunkError
-            If the chunk is missing or damaged.
-        """
-        if key in ABSENT or key in NAMES:
-            return _part(self._document(key, prototype), byte_range)
-        try:
-            stored = await self._store.get(key, prototype, WHOLE)
-        except FileNotFoundError:  # Zarr's local store, when its whole directory is gone
-            stored = None
-        return _part(self._checked(key, stored), byte_range)
+    async def delete_dir(self, prefix: str) -> None:  # noqa: ARG002
+        """Refuse, as `set` does."""
+        raise ValueError(READ_ONLY)
 
-    def get_sync(
-        self,
-        key: str,
-        *,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        """Do what `get` does, on the path that newer Zarr takes to local stores."""
-        prototype = prototype or default_buffer_prototype()
-        if key in ABSENT or key in NAMES:
-            return _part(self._document(key, prototype), byte_range)
-        try:
-            stored = self._store.get_sync(key, prototype=prototype)  # type: ignore[attr-defined]
-        except FileNotFoundError:
-            stored = None
-        return _part(self._checked(key, stored), byte_range)
+    async def clear(self) -> None:
+        """Refuse, as `set` does."""
+        raise ValueError(READ_ONLY)
 
-    async def get_partial_values(
-        self,
-        prototype: BufferPrototype,
-        key_ranges: Iterable[tuple[str, ByteRequest | None]],
-    ) -> list[Buffer | None]:
-        """Do what `get` does, for several keys."""
-        return [await self.get(key, prototype, part) for key, part in key_ranges]
-
-    async def get_ranges(
-        self,
-        key: str,
-        byte_ranges: Iterable[ByteRequest | None],
-        *,
-        prototype: BufferPrototype,
-        **_limits: int | None,
-    ) -> AsyncIterator[list[tuple[int, Buffer | None]]]:
-        """Do what `get` does, for several parts of a value; it is read once, and whole."""
-        whole = await self.get(key, prototype)
-        yield [(place, _part(whole, part)) for place, part in enumerate(byte_ranges)]
-
-    _get_many = Store._get_many  # noqa: SLF001 - the wrapper's would go round `get`
-
-    async def exists(self, key: str) -> bool:
-        """Return whether the movie has this document or, on the store, this chunk."""
-        return key in NAMES or (key not in ABSENT and await self._store.exists(key))
+    # ------------------------------------------------------------------------ Python
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, MovieStore)
-            and self._store == other._store
+            and self.files == other.files
             and self.documents == other.documents
         )
 
     def __hash__(self) -> int:
-        return hash(str(self._store))
+        return hash(self.files)
 
     def __str__(self) -> str:
-        return str(self._store)
+        return str(self.files)
 
     def __repr__(self) -> str:
-        return f"MovieStore('{self._store}')"
+        return f"MovieStore('{self}')"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return MovieStore, (self._store, self.documents)
-
-    def _with_store(self, store: Store) -> MovieStore:
-        return MovieStore(store, self.documents)
-
-    def _document(self, key: str, prototype: BufferPrototype) -> Buffer | None:
-        if key in ABSENT:
-            return None
-        text = json.dumps(self.documents[NAMES[key]])  # type: ignore[literal-required]
-        return prototype.buffer.from_bytes(text.encode())
-
-    def _checked(self, key: str, stored: Buffer | None) -> Buffer | None:
-        if key not in self._checksums:
-            return stored
-        if stored is None:
-            raise ChunkError(_report(key, self, "is missing"))
-        expected = self._checksums[key]
-        if expected and (found := crc32c(stored.as_numpy_array())) != expected:
-            raise ChunkError(
-                _report(key, self, f"is damaged (CRC-32C {found}, written {expected})")
-            )
-        return stored
-
-    async def _damaged_chunks(self) -> list[str]:
-        at_once = asyncio.Semaphore(READS)
-
-        async def is_damaged(key: str) -> bool:
-            async with at_once:
-                try:
-                    await self.get(key, default_buffer_prototype())
-                except ChunkError:
-                    return True
-                return False
-
-        keys = list(self._checksums)
-        damaged = await asyncio.gather(*map(is_damaged, keys))
-        return [key for key, wrong in zip(keys, damaged, strict=True) if wrong]
-
-    @property
-    def _checksums(self) -> dict[str, str]:
-        # made when the first chunk is read, since most movies that are fetched are never read
-        if self._expected is None:
-            self._expected = chunk_checksums(self.documents)
-        return self._expected
+        return MovieStore, (self.files, self.documents)
 
 
-def open_store(fs: AbstractFileSystem, path: str) -> Store:
-    """Return a read-only Zarr store for a directory, without a request to it.
+def open_store(fs: AbstractFileSystem, path: str, documents: Documents) -> MovieStore:
+    """Return the store of a movie, without a request.
 
     Parameters
     ----------
     fs : fsspec.AbstractFileSystem
-        Where the directory lies.
+        Where the movie lies.
     path : str
-        The directory, as `fs` names it; never a URL, in which ``#`` and ``?`` would be read.
+        Its directory, as `fs` names it.
+    documents : Documents
+        Its ``.zarray`` and ``.zattrs``.
     """
-    if isinstance(fs, LocalFileSystem):
-        return LocalStore(path, read_only=True)
-    store = FsspecStore.from_mapper(fs.get_mapper(path), read_only=True)
-    keep_across_forks(store.fs)
-    return store
+    return MovieStore(MovieFiles(fs, path), documents)
 
 
 def zarr_array(store: MovieStore) -> zarr.Array[Any]:
@@ -256,30 +267,16 @@ def zarr_array(store: MovieStore) -> zarr.Array[Any]:
     return zarr.Array.from_dict(StorePath(store), {**zarray, "attributes": zattrs})
 
 
-def _read_file(path: Path) -> Buffer | None:
-    try:
-        return default_buffer_prototype().buffer.from_bytes(path.read_bytes())
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return None
+def crc32c(stored: bytes | NDArray[Any]) -> str:
+    """Return the CRC-32C of bytes, or of an array that holds them, as eight hexadecimal digits."""
+    return f"{google_crc32c.value(stored):08x}"
 
 
-def _part(value: Buffer | None, byte_range: ByteRequest | None) -> Buffer | None:
-    if value is None or byte_range is None:
+def _part(value: Buffer, byte_range: ByteRequest | None) -> Buffer:
+    if byte_range is None:
         return value
     if isinstance(byte_range, RangeByteRequest):
         return value[byte_range.start : byte_range.end]
     if isinstance(byte_range, OffsetByteRequest):
         return value[byte_range.offset :]
     return value[max(0, len(value) - byte_range.suffix) :]
-
-
-def crc32c(stored: bytes | NDArray[Any]) -> str:
-    """Return the CRC-32C of bytes, or of an array that holds them, as eight hexadecimal digits."""
-    return f"{google_crc32c.value(stored):08x}"
-
-
-def _report(key: str, store: MovieStore, fault: str) -> str:
-    return (
-        f"chunk {key} of {store} {fault}. movie.verify() names all such chunks; restore them from "
-        "a backup of the store, or insert the movie again"
-    )

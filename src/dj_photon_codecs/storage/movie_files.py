@@ -1,0 +1,100 @@
+"""The files of one stored movie, read by name from wherever they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from dj_photon_codecs.storage.forking import keep_across_forks, own_filesystem
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+__all__ = ["MovieFiles"]
+
+
+class MovieFiles:
+    """The files in the directory of one movie.
+
+    Parameters
+    ----------
+    fs : fsspec.AbstractFileSystem
+        Where the directory lies.
+    path : str
+        The directory, as `fs` names it; never a URL, in which ``#`` and ``?`` would be read.
+        A relative one is resolved now.
+
+    Attributes
+    ----------
+    path : str
+        The directory; absolute where it is local.
+    is_local : bool
+        Whether the files are read from a local directory.
+    """
+
+    def __init__(self, fs: AbstractFileSystem, path: str) -> None:
+        self.is_local = isinstance(fs, LocalFileSystem)
+        self.path = str(Path(path).absolute()) if self.is_local else path.rstrip("/")
+        self._fs, self._process = fs, os.getpid()
+        if not self.is_local:
+            keep_across_forks(fs)
+
+    @property
+    def fs(self) -> AbstractFileSystem:
+        """The filesystem; after a fork, one of the new process with the same options."""
+        if self._process != os.getpid():
+            self._fs, self._process = own_filesystem(self._fs), os.getpid()
+        return self._fs
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a file holds, or None if there is no such file.
+
+        Raises
+        ------
+        PermissionError
+            If the store refuses. It says which rights are needed.
+        OSError, or what else the store's library raises
+            If the store fails. It names the file.
+        """
+        try:
+            if self.is_local:
+                return Path(self.path, name).read_bytes()
+            stored: bytes = self.fs.cat_file(f"{self.path}/{name}")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except PermissionError as error:
+            raise PermissionError(
+                f"reading {name} of {self} was refused ({error}). Reading a movie needs the right "
+                "to read its files (on S3: s3:GetObject), and on S3 s3:ListBucket too, without "
+                "which a missing file is reported as a refusal. Ask whoever runs the store"
+            ) from error
+        except OSError as error:
+            fault = f"reading {name} of {self} failed ({error}). Try again, or check the store"
+            raise OSError(error.errno, fault) from error
+        return stored
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a file of this name."""
+        if self.is_local:
+            return Path(self.path, name).is_file()
+        return bool(self.fs.exists(f"{self.path}/{name}"))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MovieFiles) and self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __str__(self) -> str:
+        return str(self._fs.unstrip_protocol(self.path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MovieFiles, (self._fs, self.path)
+
+    @property
+    def _place(self) -> tuple[Any, ...]:
+        options = None if self.is_local else (self._fs.storage_args, self._fs.storage_options)
+        return type(self._fs), options, self.path

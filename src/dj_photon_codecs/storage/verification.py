@@ -1,0 +1,73 @@
+"""Looking a stored movie over: which of its chunks and documents are not what was written."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from dj_photon_codecs.storage.documents import NAMES
+from dj_photon_codecs.storage.movie_store import MovieNotFoundError
+
+if TYPE_CHECKING:
+    from dj_photon_codecs.storage.movie_store import MovieStore
+
+__all__ = ["faulty_parts"]
+
+READS = 8  # files that are read at once; each thread mostly waits
+
+
+def faulty_parts(store: MovieStore) -> list[str]:
+    """Read every chunk and both documents, and name those that are not what was written.
+
+    Parameters
+    ----------
+    store : MovieStore
+        Of a movie, with the documents of its row.
+
+    Returns
+    -------
+    list of str
+        Keys of chunks that are missing, damaged or cannot be read, in the order of the chunks;
+        then ``".zattrs"`` and ``".zarray"`` if they are missing or differ from the row.
+
+    Raises
+    ------
+    MovieNotFoundError
+        If nothing of the movie is there.
+    PermissionError
+        If the store refuses to hand out any file.
+    """
+
+    def chunk_fault(number: int) -> OSError | None:
+        try:
+            store.read_chunk(number)
+        except MovieNotFoundError:
+            raise
+        except OSError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(READS, thread_name_prefix="photon") as pool:
+        faults = list(pool.map(chunk_fault, range(len(store.chunks))))
+    refused = [fault for fault in faults if isinstance(fault, PermissionError)]
+    if refused and len(refused) == len(faults):
+        raise refused[0]
+    chunks = [store.chunks.key(number) for number, fault in enumerate(faults) if fault is not None]
+    return chunks + [name for name in NAMES if _differs(store, name)]
+
+
+def _differs(store: MovieStore, name: str) -> bool:
+    """Return whether a document on the store is not the one in the row."""
+    try:
+        stored = store.files.read(name)
+        found = None if stored is None else json.loads(stored)
+    except (OSError, ValueError):
+        return True
+    expected = store.documents[NAMES[name]]  # type: ignore[literal-required]
+    # as text, too, since a NaN that another program wrote is not equal to itself
+    return found != expected and _text(found) != _text(expected)
+
+
+def _text(document: object) -> str:
+    return json.dumps(document, sort_keys=True)
