@@ -175,8 +175,7 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
 
         if isinstance(value, CameraMovie):
             return replace(value, step=value.step or self.step), False
-        check_frames(value)
-        _refuse_transformed(value)
+        check_frames(value, counts=True)
         return CameraMovie(value, Calibration(), step=self.step), True
 
     def _compression(self) -> Compression | None:
@@ -240,16 +239,3 @@ def _checked_path(path: str) -> str:
                 "relative, without '..'. Find out who changed the database row"
             )
     return path
-
-
-def _refuse_transformed(value: Any) -> None:
-    import zarr
-
-    from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-
-    filters = getattr(getattr(value, "metadata", None), "filters", None) or ()
-    if isinstance(value, zarr.Array) and any(isinstance(f, AnscombeFilter) for f in filters):
-        raise TypeError(
-            "movie is a stored movie that was opened as a plain zarr.Array, and would be "
-            "transformed twice; insert what fetch1 returned, or its .raw"
-        )

@@ -1,16 +1,13 @@
 """What may be inserted, and the codes that it becomes."""
 
-import datetime as dt
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import zarr
 
 from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.movies.checks import check_frames
 from dj_photon_codecs.movies.slabs import SLAB
 from dj_photon_codecs.movies.survey import ValueRange, survey
 from dj_photon_codecs.photons.calibration import Calibration
@@ -57,75 +54,7 @@ def as_zarr(values, folder, *, chunks=(4, 5, 6)):
     return zarr.open_array(array.store_path, mode="r")
 
 
-# ---------------------------------------------------------------------------- refused unread
-
-NO_ARRAYS = {
-    "list": ([[[1, 2], [3, 4]]], r"movie is a list; it must be a NumPy array .* numpy\.asarray"),
-    "bytes": (b"movie", "movie is a bytes; it must be a NumPy array"),
-    "dict": ({"movie": 1}, "movie is a dict"),
-    "number": (7, "movie is a int"),
-    "none": (None, "movie is a NoneType"),
-    "path": (Path("movie.npy"), "movie is a .*Path"),
-    "generator": ((frame for frame in [1]), "movie is a generator"),
-    "named like one": (SimpleNamespace(dtype="u1", shape=(1, 1, 1)), "movie is a SimpleNamespace"),
-    "dtype without values": (
-        SimpleNamespace(dtype=np.dtype("u1"), shape=(1, 1, 1)),
-        "movie is a SimpleNamespace",
-    ),
-    "masked array": (
-        np.ma.masked_less(photon_counts(SHAPE), 1),
-        r"movie is a masked array, whose mask would be lost; fill it \(movie\.filled\(0\)\)",
-    ),
-}
-
-WRONG_DTYPES = {
-    "object": np.full(SHAPE, None),
-    "complex64": np.zeros(SHAPE, "c8"),
-    "complex128": np.zeros(SHAPE, "c16"),
-    "text": np.full(SHAPE, "photon"),
-    "bytes": np.full(SHAPE, b"photon"),
-    "datetime": np.full(SHAPE, np.datetime64(dt.date(2026, 1, 1))),
-    "timedelta": np.zeros(SHAPE, "m8[s]"),
-    "structured": np.zeros(SHAPE, [("x", "u1"), ("y", "f4")]),
-    "void": np.zeros(SHAPE, "V4"),
-}
-if np.dtype("longdouble").itemsize > 8:
-    WRONG_DTYPES["longdouble"] = np.zeros(SHAPE, "longdouble")
-
-WRONG_SHAPES = [(), (7,), (512, 512), (0, 5, 6), (3, 0, 6), (3, 5, 0), (3, 5, 6, 0)]
-
-
-@pytest.mark.parametrize(("value", "message"), NO_ARRAYS.values(), ids=NO_ARRAYS)
-def test_what_is_no_array_is_refused(value, message):
-    with pytest.raises(TypeError, match=message):
-        check_frames(value)
-
-
-@pytest.mark.parametrize("value", WRONG_DTYPES.values(), ids=WRONG_DTYPES)
-def test_other_dtypes_are_refused(value):
-    with pytest.raises(TypeError, match=r"movie has dtype .*; it must be bool, .* movie\.astype"):
-        check_frames(value)
-
-
-@pytest.mark.parametrize("shape", WRONG_SHAPES, ids=str)
-def test_other_shapes_are_refused(shape):
-    with pytest.raises(ValueError, match=r"movie has shape \(.*\); it must be \(frames, height, "):
-        check_frames(np.zeros(shape))
-
-
-def test_a_scalar_with_a_dtype_is_refused():
-    with pytest.raises((TypeError, ValueError), match=r"movie (is a|has shape)"):
-        check_frames(np.float64(3))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(1, 1, 1), SHAPE, (2, 1, 3, 1, 2)], ids=str)
-def test_movies_of_every_dtype_and_shape_are_accepted_unread(shape, dtype):
-    source = SlicedFile(np.zeros(shape, dtype))
-
-    check_frames(source)
-
-    assert not source.slices
+# ---------------------------------------------------------------------------- camera movies
 
 
 def test_camera_movie_refuses_what_cannot_be_a_movie():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.movies.checks import check_array
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,7 +36,8 @@ def check_movie(movie: Any) -> None:
     Raises
     ------
     TypeError
-        If it is no array of integers or floating-point numbers.
+        If it is no array of integers or floating-point numbers, or a stored movie, whose values
+        are transformed.
     ValueError
         If it is not (frames, height, width), or smaller than 8 frames of 256 pixels.
 
@@ -45,13 +48,7 @@ def check_movie(movie: Any) -> None:
         ...
     ValueError: movie has shape (5, 64, 64); its noise shows in at least 8 frames of 256 pixels...
     """
-    if isinstance(movie, np.ma.MaskedArray) or not (
-        hasattr(movie, "shape") and hasattr(movie, "dtype")
-    ):
-        raise TypeError(
-            f"movie is a {type(movie).__name__}; it must be an array of shape (frames, height, "
-            "width), such as a NumPy array, a memory map or a Zarr array"
-        )
+    check_array(movie)
     if movie.dtype.kind not in "iuf":
         raise TypeError(
             f"movie has dtype {movie.dtype}; it must hold integers or floating-point numbers. "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dj_photon_codecs.movies.checks import check_frames
+from dj_photon_codecs.movies.provenance import stored_movie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.steps import check_step
 
@@ -33,8 +34,9 @@ class CameraMovie:
     Raises
     ------
     TypeError, ValueError
-        If `values` is no array of real numbers of 3 dimensions or more, or `step` is out of
-        range.
+        If `values` is no array of real numbers of 3 dimensions or more, or a stored movie, whose
+        values are transformed (`check_frames` says what else is refused), or the `photons` of a
+        stored movie with a gain other than 1; if `step` is out of range.
 
     Examples
     --------
@@ -58,3 +60,10 @@ class CameraMovie:
             )
         if self.step is not None:
             check_step(self.step)
+        stored = stored_movie(self.values)
+        if stored and stored.unit == "photon" and stored.calibrated and self.calibration.gain != 1:
+            raise TypeError(
+                "values are the .photons of a stored movie, and the calibration is that of camera "
+                f"values ({self.calibration.gain:g} ADU per photon). Give movie.raw with "
+                "movie.calibration, or movie.photons with Calibration(gain=1)"
+            )

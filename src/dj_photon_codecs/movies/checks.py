@@ -6,24 +6,38 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_frames"]
+from dj_photon_codecs.movies.kinds import advice_for
+from dj_photon_codecs.movies.provenance import StoredMovie, stored_movie
+
+__all__ = ["check_array", "check_frames"]
+
+TIME = ("time", "t", "frame", "frames")  # names of the first axis, in lower case
 
 
-def check_frames(values: Any) -> None:
+def check_frames(values: Any, *, counts: bool = False) -> None:
     """Refuse what cannot be a movie, without reading its values.
 
     Parameters
     ----------
     values : object
         What a user gave.
+    counts : bool
+        Whether the values are taken for photon counts, without a calibration.
 
     Raises
     ------
     TypeError
-        If it is no array, a masked array, or an array of another kind than bool, integers and
-        floats of 16, 32 or 64 bits.
+        If it is no array, a masked array, an array of another kind than bool, integers and
+        floats of 16, 32 or 64 bits, or a stored movie, whose values are transformed. If they are
+        taken for photon counts: if it is the `raw` of a movie of camera values.
     ValueError
-        If it has fewer than 3 dimensions, no frames, or empty frames.
+        If it has fewer than 3 dimensions, no frames, or empty frames, or names its axes and time
+        is not the first of them.
+
+    Notes
+    -----
+    Transformed values in memory, such as ``movie[:]`` or ``numpy.asarray(movie)`` of a fetched
+    `movie`, cannot be told from other numbers.
 
     Examples
     --------
@@ -32,16 +46,7 @@ def check_frames(values: Any) -> None:
     ...
     ValueError: movie has shape (512, 512); it must be ...
     """
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(
-            "movie is a masked array, whose mask would be lost; fill it (movie.filled(0)) and "
-            "keep the mask in a column of its own"
-        )
-    if not _is_array(values):
-        raise TypeError(
-            f"movie is a {type(values).__name__}; it must be a NumPy array (or memory map) of "
-            "shape (frames, height, width, ...). Convert it with numpy.asarray"
-        )
+    check_array(values)
     if values.dtype.kind not in "buif" or values.dtype.itemsize > 8:
         raise TypeError(
             f"movie has dtype {values.dtype}; it must be bool, an integer, or a float of 16, 32 "
@@ -49,13 +54,100 @@ def check_frames(values: Any) -> None:
         )
     if len(values.shape) < 3 or 0 in values.shape:
         raise ValueError(
-            f"movie has shape {values.shape}; it must be (frames, height, width, ...), with "
+            f"movie has shape {tuple(values.shape)}; it must be (frames, height, width, ...), with "
             "nothing empty. A single image is image[numpy.newaxis]"
+        )
+    movie = stored_movie(values)
+    if counts and movie is not None and movie.unit == "ADU" and movie.calibrated:
+        raise TypeError(
+            f"movie is the .raw of a stored movie of camera values, {movie.gain:g} ADU per photon, "
+            "and would be taken for photon counts. Insert the stored movie itself, or "
+            "CameraMovie(movie.raw, movie.calibration)"
         )
 
 
+def check_array(values: Any) -> None:
+    """Refuse what is no array of frames, or a stored movie whose values are transformed.
+
+    Parameters
+    ----------
+    values : object
+        What a user gave. Nothing of it is read.
+
+    Raises
+    ------
+    TypeError
+        If it is no array that can be sliced, a masked array, or a stored movie.
+    ValueError
+        If it names its axes, and time is not the first of them; if its shape cannot be read.
+
+    Examples
+    --------
+    >>> check_array([1, 2])
+    Traceback (most recent call last):
+    ...
+    TypeError: movie is a list; it must be an array of shape (frames, height, width, ...). ...
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            "movie is a masked array, whose mask would be lost; fill it (movie.filled(0)) and "
+            "keep the mask in a column of its own"
+        )
+    advice = "" if isinstance(values, np.ndarray) else advice_for(values)
+    if advice or not _is_array(values):
+        raise TypeError(
+            f"movie is a {type(values).__name__}; it must be an array of shape (frames, height, "
+            f"width, ...). {advice or OTHER}"
+        )
+    _refuse_transformed(stored_movie(values))
+    _check_axes(values)
+
+
+OTHER = (
+    "Give a NumPy array or a memory map, or what has a shape, a NumPy dtype and slices of frames, "
+    "as h5py, Zarr and dask have; what is small becomes an array with numpy.asarray"
+)
+
+
 def _is_array(values: Any) -> bool:
-    attributes = ("shape", "__array__", "__getitem__")
-    return isinstance(getattr(values, "dtype", None), np.dtype) and all(
-        hasattr(values, name) for name in attributes
+    try:
+        shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
+    except (ValueError, OSError, RuntimeError) as error:  # as those of h5py and netCDF4
+        raise ValueError(
+            f"the shape of the movie, a {type(values).__name__}, cannot be read ({error}). Its "
+            "file may be closed: open it again"
+        ) from error
+    return (
+        isinstance(dtype, np.dtype)
+        and isinstance(shape, tuple | list)
+        and all(isinstance(n, int | np.integer) for n in shape)
+        and hasattr(values, "__getitem__")
     )
+
+
+def _refuse_transformed(movie: StoredMovie | None) -> None:
+    if movie is None or movie.unit != "transformed":
+        return
+    if movie.through_dask:
+        raise TypeError(
+            "movie is computed by dask from a stored movie, whose values are transformed, and "
+            "would be transformed twice. Begin with dask.array.from_zarr(movie.raw) of what fetch1 "
+            "returned; if the graph undoes the transform, compute it first (movie.compute())"
+        )
+    raise TypeError(
+        "movie is a stored movie: its values are transformed, and would be transformed twice. Give "
+        "the .raw of what fetch1 returned, the values as they were inserted; to insert the movie "
+        "as it is, insert what fetch1 returned"
+    )
+
+
+def _check_axes(values: Any) -> None:
+    axes = getattr(values, "dims", None)
+    if not isinstance(axes, tuple):
+        return
+    time = [axis for axis in axes if str(axis).lower() in TIME]
+    if time and axes[0] not in time:
+        raise ValueError(
+            f"movie has the axes {axes}; time must be the first of them. Give "
+            f"movie.transpose({time[0]!r}, ...)"
+        )

@@ -154,7 +154,7 @@ def _described(movie: Any, calibration: Calibration | None) -> tuple[CameraMovie
         return CameraMovie(movie.raw, movie.calibration), False
     if isinstance(movie, CameraMovie):
         return movie, False
-    check_frames(movie)
+    check_frames(movie, counts=calibration is None)
     return CameraMovie(movie, calibration or Calibration()), calibration is None
 
 

@@ -1,0 +1,165 @@
+"""Kinds of objects that people insert, recognised without importing the libraries they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from os import PathLike
+from typing import Any, NamedTuple
+
+__all__ = ["advice_for", "is_a"]
+
+
+def is_a(value: Any, library: str, name: str) -> bool:
+    """Return whether an object is of a class, or of one derived from it, of a library.
+
+    Parameters
+    ----------
+    value : object
+        Any object.
+    library : str
+        First part of the name of the module in which the class is defined, such as ``"zarr"``.
+    name : str
+        Name of the class, such as ``"Array"``.
+
+    Returns
+    -------
+    bool
+        False also where the library is not installed.
+
+    Examples
+    --------
+    >>> from collections import OrderedDict
+    >>> is_a(OrderedDict(), "collections", "OrderedDict"), is_a({}, "collections", "OrderedDict")
+    (True, False)
+    """
+    return any(cls.__name__ == name and _library(cls) == library for cls in type(value).__mro__)
+
+
+def advice_for(value: Any) -> str:
+    """Say how what a user gave becomes an array of frames.
+
+    Parameters
+    ----------
+    value : object
+        What is no array, or none that can be read.
+
+    Returns
+    -------
+    str
+        A sentence for the end of an error message, without a full stop; "" for the kinds of
+        which nothing is known.
+
+    Examples
+    --------
+    >>> advice_for("movie.npy")
+    "Open the file first, such as with numpy.load(path, mmap_mode='r'), tifffile.imread(path), ..."
+    """
+    if isinstance(value, str | PathLike):
+        return OPEN_FILE
+    for kind in KINDS:
+        if any(_library(cls) == kind.library for cls in type(value).__mro__) and (
+            kind.name is None or is_a(value, kind.library, kind.name)
+        ):
+            return kind.advice(value)
+    if isinstance(value, Iterator):
+        return STACK_FRAMES
+    if hasattr(value, "get_series") and hasattr(value, "get_num_frames"):
+        return SERIES  # an ImagingExtractor by another name
+    return ""
+
+
+class Kind(NamedTuple):
+    """A kind of object: the library and the class (None: any), and what to do with it."""
+
+    library: str
+    name: str | None
+    advice: Callable[[Any], str]
+
+
+def _say(sentence: str) -> Callable[[Any], str]:
+    return lambda _: sentence
+
+
+def _choose(sentence: str, names: Callable[[Any], Any]) -> Callable[[Any], str]:
+    """Advise to choose one of a collection's arrays, and name them where they can be listed."""
+
+    def advice(value: Any) -> str:
+        listed: list[str] = []
+        with suppress(OSError, ValueError, KeyError):  # a file that is closed, or a store away
+            listed = sorted(map(str, names(value)))
+        first = listed[0] if listed else "name"
+        more = f", of {', '.join(map(repr, listed[:NAMED]))}" if listed else ""
+        more += ", ..." if len(listed) > NAMED else ""
+        return sentence.format(name=first) + more
+
+    return advice
+
+
+def _library(cls: type) -> str:
+    return cls.__module__.partition(".")[0]
+
+
+NAMED = 10  # at most so many arrays of a group are listed in a message
+
+OPEN_FILE = (
+    "Open the file first, such as with numpy.load(path, mmap_mode='r'), tifffile.imread(path), "
+    "h5py.File(path)[name] or zarr.open_array(path), and give the array"
+)
+STACK_FRAMES = (
+    "Give an array of all frames: numpy.stack(list(frames)) if they fit into memory, else write "
+    "them one by one into numpy.lib.format.open_memmap(path, 'w+', dtype, shape)"
+)
+STACK = "Make one array of the frames with numpy.stack(movie)"
+SERIES = "Give its frames, movie.get_series(), or an object with shape, dtype and slices of them"
+FETCH = "Fetch the movie first, such as with table.fetch1('movie')"
+TIFF = (
+    "Give its frames: tifffile.memmap(path) where the file is not compressed, else "
+    "zarr.open_array(tifffile.imread(path, aszarr=True)) reads page by page, and movie.asarray() "
+    "all at once"
+)
+
+KINDS = (
+    Kind("tifffile", None, _say(TIFF)),
+    Kind("zarr", "Group", _choose("Choose an array, movie[{name!r}]", lambda g: g.array_keys())),
+    Kind("h5py", "Group", _choose("Choose a data set, movie[{name!r}]", lambda g: g.keys())),
+    Kind("netCDF4", "Dataset", _choose("Choose movie[{name!r}]", lambda d: d.variables)),
+    Kind("xarray", "Dataset", _choose("Choose a variable, movie[{name!r}]", lambda d: d.data_vars)),
+    Kind("numpy", "NpzFile", _choose("Choose an array, movie[{name!r}]", lambda f: f.files)),
+    Kind("torch", "Tensor", _say("Give movie.detach().cpu().numpy()")),
+    Kind("tensorflow", None, _say("Give movie.numpy()")),
+    Kind("cupy", None, _say("Give movie.get()")),
+    Kind("suite2p", "BinaryFile", _say("Give its memory map, movie.file")),
+    Kind("roiextractors", None, _say(SERIES)),
+    Kind("pynwb", None, _say("Give its frames, movie.data")),
+    Kind("nd2", None, _say("Give movie.to_dask(), or movie.asarray()")),
+    Kind("pims", None, _say(STACK)),
+    Kind("imageio", None, _say(STACK)),
+    Kind(
+        "PIL",
+        None,
+        _say(
+            "Give an array: numpy.stack([numpy.asarray(frame) for frame in "
+            "PIL.ImageSequence.Iterator(movie)])"
+        ),
+    ),
+    Kind("cv2", None, _say(STACK_FRAMES)),
+    Kind("pandas", None, _say("Give an array: numpy.stack(series) if each row holds a frame")),
+    Kind("polars", None, _say("Give an array: numpy.stack(series) if each row holds a frame")),
+    Kind("scipy", "sparray", _say("Give an array of all values, movie.toarray()")),
+    Kind("scipy", "spmatrix", _say("Give an array of all values, movie.toarray()")),
+    Kind("sparse", None, _say("Give an array of all values, movie.todense()")),
+    Kind(
+        "datajoint",
+        "QueryExpression",
+        _say("Fetch the movie first, such as with table.fetch1('movie')"),
+    ),
+    Kind("builtins", "list", _say(STACK)),
+    Kind("builtins", "tuple", _say(STACK)),
+    Kind("builtins", "dict", _choose("Choose one of its values, movie[{name!r}]", list)),
+    Kind("builtins", "generator", _say(STACK_FRAMES)),
+    Kind("builtins", "bytes", _say("Give numpy.frombuffer(movie, dtype).reshape(shape)")),
+    Kind("builtins", "bytearray", _say("Give numpy.frombuffer(movie, dtype).reshape(shape)")),
+    Kind("builtins", "memoryview", _say("Give numpy.asarray(movie)")),
+    Kind("builtins", "function", _say("Give what it returns")),
+)
