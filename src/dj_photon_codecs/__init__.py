@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.arrays.photon_array import PhotonArray
     from dj_photon_codecs.calibration import calibrate
     from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
+    from dj_photon_codecs.layouts.threads import set_threads
     from dj_photon_codecs.movies.camera_movie import CameraMovie
     from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.photons.transform import (
@@ -31,6 +32,7 @@ __all__ = [
     "generalized_anscombe",
     "generalized_inverse_anscombe",
     "report",
+    "set_threads",
 ]
 
 # PEP 562: DataJoint's door, codecs.py, lies behind this module, and must open even where a library
@@ -47,6 +49,7 @@ ROOMS = {
     "generalized_anscombe": "photons.transform",
     "generalized_inverse_anscombe": "photons.transform",
     "report": "views.report",
+    "set_threads": "layouts.threads",
 }
 
 

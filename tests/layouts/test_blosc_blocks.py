@@ -1,14 +1,14 @@
 """Chunks are compressed in parts, and decompressed block by block, as Blosc does it itself."""
 
-import threading
 from contextlib import suppress
 
 import numpy as np
 import pytest
 from numcodecs import Blosc, Zstd
 
-from dj_photon_codecs.layouts import blosc_blocks
+from dj_photon_codecs.layouts import blosc_blocks, threads
 from dj_photon_codecs.layouts.blosc_blocks import compress, decompress_alone
+from dj_photon_codecs.layouts.layout import DamagedChunk
 
 LENGTH = 1 << 14  # bytes of a block
 COMPRESSOR = Blosc("zstd", 1, Blosc.NOSHUFFLE, LENGTH)
@@ -17,15 +17,15 @@ STARTS = slice(16, 20)  # of the first block
 
 @pytest.fixture(autouse=True)
 def small_chunks_count(monkeypatch):
-    monkeypatch.setattr(blosc_blocks, "SMALLEST", 1)
-    monkeypatch.setattr(blosc_blocks, "SHORTEST", 1)
-    monkeypatch.setattr(blosc_blocks, "usable_processors", lambda: 3)
+    monkeypatch.setattr(blosc_blocks, "SMALLEST_CHUNK", 1)
+    monkeypatch.setattr(blosc_blocks, "SMALLEST_BLOCK", 1)
+    monkeypatch.setattr(threads, "available_processors", lambda: 3)
 
 
 @pytest.fixture
 def blocks(noted):
     """The number of blocks that are decompressed here; empty if Blosc does it."""
-    return noted(blosc_blocks, "_decompress_all", len)
+    return noted(blosc_blocks, "in_threads", lambda _function, items: len(items))
 
 
 def values(size, *, noise=False):
@@ -84,7 +84,7 @@ def test_what_others_compressed_they_decompress(compressor, blocks):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("SMALLEST", CODES.size + 1), ("SHORTEST", LENGTH + 1)]
+    ("name", "value"), [("SMALLEST_CHUNK", CODES.size + 1), ("SMALLEST_BLOCK", LENGTH + 1)]
 )
 def test_small_chunks_and_blocks_are_left_to_blosc(name, value, blocks, monkeypatch):
     monkeypatch.setattr(blosc_blocks, name, value)
@@ -93,27 +93,9 @@ def test_small_chunks_and_blocks_are_left_to_blosc(name, value, blocks, monkeypa
 
 
 def test_one_processor_is_left_to_blosc(blocks, monkeypatch):
-    monkeypatch.setattr(blosc_blocks, "usable_processors", lambda: 1)
+    monkeypatch.setattr(threads, "available_processors", lambda: 1)
     assert decompress_alone(compressed(CODES), compressor=COMPRESSOR) == CODES.tobytes()
     assert blocks == []
-
-
-def test_all_processors_decompress_and_no_thread_is_left(monkeypatch):
-    meeting, decompress = threading.Barrier(3), blosc_blocks._decompress
-    names = set()
-
-    def meet(block, **room):
-        meeting.wait(timeout=20)
-        names.add(threading.current_thread().name)
-        decompress(block, **room)
-
-    monkeypatch.setattr(blosc_blocks, "_decompress", meet)
-    before = threading.active_count()
-    found = decompress_alone(compressed(CODES), compressor=COMPRESSOR)
-    np.testing.assert_array_equal(found, CODES)
-    assert len(names) == 3
-    assert threading.current_thread().name in names
-    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("size", [0, 3, 15])
@@ -126,7 +108,7 @@ def test_less_than_a_header_is_left_to_the_compressor(size, blocks):
 
 @pytest.mark.parametrize("size", [16, 19, 40, 5000, -1])
 def test_what_was_cut_is_refused(size):
-    with pytest.raises(ValueError, match=r"damaged chunk: \d+ bytes for "):
+    with pytest.raises(DamagedChunk, match=r"damaged chunk: \d+ bytes "):
         decompress_alone(compressed(CODES)[:size], compressor=COMPRESSOR)
 
 
@@ -134,7 +116,7 @@ def test_what_was_cut_is_refused(size):
 def test_blocks_outside_of_the_chunk_are_refused(start):
     stored = compressed(CODES)
     stored[STARTS].view("<i4")[:] = start
-    with pytest.raises(ValueError, match=rf"damaged chunk: a block at {start} of \d+ bytes"):
+    with pytest.raises(DamagedChunk, match=rf"damaged chunk: a block at {start} of \d+ bytes"):
         decompress_alone(stored, compressor=COMPRESSOR)
 
 
@@ -142,14 +124,14 @@ def test_blocks_that_reach_behind_the_chunk_are_refused():
     stored = compressed(CODES)
     last = int(stored[16:40].view("<i4").max())
     stored[last : last + 4].view("<i4")[:] = -1
-    with pytest.raises(ValueError, match=rf"damaged chunk: 4294967295 bytes of a block at {last}"):
+    with pytest.raises(DamagedChunk, match="damaged chunk: 4294967295 bytes of a block at"):
         decompress_alone(stored, compressor=COMPRESSOR)
 
 
 def test_a_table_longer_than_the_chunk_is_refused():
     stored = compressed(CODES)
     stored[8:12].view("<u4")[:] = 1
-    with pytest.raises(ValueError, match=r"damaged chunk: \d+ bytes for a table of 82019 blocks"):
+    with pytest.raises(DamagedChunk, match=r"damaged chunk: \d+ bytes for a table of 82019 blocks"):
         decompress_alone(stored, compressor=COMPRESSOR)
 
 
@@ -166,7 +148,7 @@ def test_a_block_of_another_size_is_refused(size, skipped):
         frame[:4] = 0x50, 0x2A, 0x4D, 0x18
     stored[first : first + 4].view("<i4")[:] = frame.size
     stored[first + 4 : first + 4 + frame.size] = frame
-    with pytest.raises(ValueError, match=rf"damaged chunk: a block of {frame.size} bytes for"):
+    with pytest.raises(DamagedChunk, match=rf"damaged chunk: a block of {frame.size} bytes for"):
         decompress_alone(stored, compressor=COMPRESSOR)
 
 
@@ -174,7 +156,7 @@ def test_a_block_that_zstd_refuses_is_refused():
     stored = compressed(CODES)
     first = int(stored[STARTS].view("<i4")[0])
     stored[first + 20 : first + 4000] = 255
-    with pytest.raises(ValueError, match="damaged chunk: Zstd decompression error"):
+    with pytest.raises(DamagedChunk, match="damaged chunk: Zstd decompression error"):
         decompress_alone(stored, compressor=COMPRESSOR)
 
 
@@ -187,7 +169,7 @@ def test_flipped_bits_raise_or_decode_to_the_same_size(codes):
             bad = good.copy()
             bad[byte] ^= 1 << int(rng.integers(8))
             refused += 1
-            with suppress(ValueError):
+            with suppress(DamagedChunk):
                 assert decompress_alone(bad, compressor=COMPRESSOR).size == codes.size
                 refused -= 1
     assert refused > 20
@@ -198,7 +180,7 @@ def test_random_bytes_behind_the_header_are_refused():
     for seed in range(50):
         bad = good.copy()
         bad[16:] = np.random.default_rng(seed).integers(0, 256, good.size - 16, dtype="u1")
-        with pytest.raises(ValueError, match="damaged chunk: "):
+        with pytest.raises(DamagedChunk, match="damaged chunk: "):
             decompress_alone(bad, compressor=COMPRESSOR)
 
 
@@ -207,7 +189,7 @@ NUMBERS = np.random.default_rng(1).poisson(30, 5 * LENGTH).astype("u2")
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr(blosc_blocks, "PART", LENGTH)
+    monkeypatch.setattr(blosc_blocks, "SMALLEST_PART", LENGTH)
 
 
 @pytest.mark.usefixtures("small_parts")

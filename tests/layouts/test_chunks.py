@@ -1,22 +1,18 @@
-"""Chunks of codes: which there may be, and what Blosc compressed of them."""
+"""Chunks of codes: which there may be, and samples of them."""
 
 import numpy as np
 import pytest
-from numcodecs import Blosc
 
 from dj_photon_codecs.layouts.chunks import (
     DTYPES,
     check_chunk,
     count_varying,
-    decompress,
-    decompressed_size,
     frames_repeat,
     room_for,
     sample_patches,
 )
 
 CODES = np.arange(600, dtype="<u2").reshape(6, 10, 10)
-COMPRESSED = np.frombuffer(Blosc("zstd", 5, Blosc.BITSHUFFLE).encode(CODES), np.uint8)
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=str)
@@ -75,32 +71,6 @@ def test_codes_lie_where_they_are_wanted():
 def test_room_of_another_size_is_refused():
     with pytest.raises(ValueError, match="out holds 10 bytes; the chunk has 12"):
         room_for(6, np.dtype("<u2"), bytearray(10))
-
-
-def test_what_blosc_compressed_is_decompressed():
-    out = np.empty_like(CODES)
-    decompress(COMPRESSED, out=out)
-    np.testing.assert_array_equal(out, CODES)
-    assert decompressed_size(COMPRESSED, least=0, most=1200) == 1200
-
-
-@pytest.mark.parametrize("size", [0, 15, 16, COMPRESSED.size - 1])
-def test_what_was_cut_is_refused(size):
-    with pytest.raises(ValueError, match=rf"damaged chunk: {size} bytes for 1200 to 1200 bytes"):
-        decompress(COMPRESSED[:size], out=np.empty_like(CODES))
-
-
-@pytest.mark.parametrize("legal", [(0, 1199), (1201, 2000)])
-def test_what_becomes_of_another_size_is_refused(legal):
-    with pytest.raises(ValueError, match=r"damaged chunk: \d+ bytes for \d+ to \d+ bytes of codes"):
-        decompressed_size(COMPRESSED, least=legal[0], most=legal[1])
-
-
-def test_what_blosc_cannot_read_is_refused():
-    bad = COMPRESSED.copy()
-    bad[16:] = 255
-    with pytest.raises(ValueError, match="damaged chunk: "):
-        decompress(bad, out=np.empty_like(CODES))
 
 
 def test_samples_are_spread_over_the_frame():

@@ -6,23 +6,19 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numcodecs import Blosc
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
 
-from dj_photon_codecs.layouts.grouped.packing import MAX_BYTES
+from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "BLOSC_HEADER",
     "DTYPES",
     "GOLDEN",
     "MAX_BYTES",
     "check_chunk",
     "count_varying",
-    "decompress",
-    "decompressed_size",
     "frames_repeat",
     "room_for",
     "sample_patches",
@@ -36,8 +32,6 @@ DTYPES = {
 GOLDEN = (math.sqrt(5) - 1) / 2  # steps of so much of a length are in step with no period in it
 PATCHES = 8  # of a sample, or more where a patch would be narrower than it may be
 ROWS = 4  # of a patch
-BLOSC = Blosc()  # its chunks say how they were compressed
-BLOSC_HEADER = 16  # bytes
 
 
 def check_chunk(buf: Any) -> NDArray[Any]:
@@ -164,40 +158,3 @@ def room_for(size: int, dtype: np.dtype[Any], out: Any) -> NDArray[Any]:
     if room.size != size * dtype.itemsize:
         raise ValueError(f"out holds {room.size} bytes; the chunk has {size * dtype.itemsize}")
     return room.view(dtype)
-
-
-def decompressed_size(body: NDArray[np.uint8], *, least: int, most: int) -> int:
-    """Return how many bytes a chunk of Blosc's decompresses to.
-
-    Parameters
-    ----------
-    body : ndarray of uint8
-        The chunk.
-    least, most : int
-        What is legal.
-
-    Raises
-    ------
-    ValueError
-        If it is another number, or the chunk was cut.
-    """
-    # Blosc believes its header: a size that is too large would be read beyond the buffer.
-    sizes = body[4:16].view("<u4").tolist() if body.size >= BLOSC_HEADER else [0, 0, -1]
-    if not least <= sizes[0] <= most or sizes[2] != body.size:
-        raise ValueError(f"damaged chunk: {body.size} bytes for {least} to {most} bytes of codes")
-    return int(sizes[0])
-
-
-def decompress(body: NDArray[np.uint8], *, out: NDArray[Any]) -> None:
-    """Decompress a chunk of Blosc's that decompresses to the size of an array, into that.
-
-    Raises
-    ------
-    ValueError
-        If it does not.
-    """
-    decompressed_size(body, least=out.nbytes, most=out.nbytes)
-    try:
-        BLOSC.decode(body, out=out)
-    except RuntimeError as error:
-        raise ValueError(f"damaged chunk: {error}") from error

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.grouped.grouping import CLASS, Grouping, group_pixels
 from dj_photon_codecs.layouts.grouped.packing import (
     HEADER,
-    MAX_BYTES,
     SECTIONS,
     PackedChunk,
     _check_table,

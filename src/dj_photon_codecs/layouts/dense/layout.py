@@ -9,14 +9,13 @@ import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray
 
+from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
 from dj_photon_codecs.layouts.choice import Compression, choose_compression
 from dj_photon_codecs.layouts.chunks import (
     DTYPES,
     MAX_BYTES,
     check_chunk,
     count_varying,
-    decompress,
-    decompressed_size,
     room_for,
 )
 from dj_photon_codecs.layouts.dense.numbering import Numbering, number_codes

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numcodecs.compat import ensure_contiguous_ndarray
 
-from dj_photon_codecs.layouts.chunks import DTYPES, MAX_BYTES, decompress
+from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES, decompress
+from dj_photon_codecs.layouts.chunks import DTYPES
 from dj_photon_codecs.layouts.grouped.packing import PackedChunk
 from dj_photon_codecs.layouts.grouped.planes import whole_rows
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.grouped.events import EventReader, Events, find_events
 from dj_photon_codecs.layouts.grouped.grouping import CLASS, Grouping
 from dj_photon_codecs.layouts.grouped.planes import planes_of, planes_size, whole_rows
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from dj_photon_codecs.layouts.grouped.grouping import Kind
     from dj_photon_codecs.layouts.grouped.planes import Plane
 
-__all__ = ["MAX_BYTES", "PackedChunk", "pack"]
+__all__ = ["PackedChunk", "pack"]
 
-MAX_BYTES = 1 << 31  # of the codes of a chunk, as in Blosc
 # Of fewer bytes, NumPy's calls are so short that threads wait for each other; more leave the cache.
 CACHED = 1 << 21  # bytes of codes that are packed at a time
 AHEAD = 1 << 21  # bytes of a kind that are unpacked at a time
