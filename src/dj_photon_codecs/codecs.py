@@ -1,17 +1,22 @@
 """`PhotonCodec`, the type ``<photon@store>`` of a table definition, and its densest profile.
 
-DataJoint loads this module through its entry point. Should that fail, DataJoint's garbage
-collection would take every stored movie for an orphan: nothing here may be able to fail on import.
+DataJoint loads this module through its entry point. If that fails, DataJoint's garbage collection
+finds no movie in any row and deletes all of them. So at import this module needs DataJoint's base
+class and the standard library, nothing else; NumPy, Zarr and the rooms of this package are imported
+by the methods that use them, and are named there if they are broken.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from datajoint.builtin_codecs.schema import SchemaCodec
-from datajoint.settings import config as global_config
+import datajoint as dj
+
+from dj_photon_codecs.broken_libraries import naming_broken_libraries
+from dj_photon_codecs.class_attributes import check_attributes
 
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["PhotonCodec", "PhotonDenseCodec"]
 
 
-class PhotonCodec(SchemaCodec):  # type: ignore[misc]
+class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     """Photon-limited movies, variance-stabilised and compressed: ``movie : <photon@store>``.
 
     Insert a NumPy array of photon counts, shape (frames, height, width, ...), a `CameraMovie`, or
@@ -41,10 +46,19 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         What compresses the codes. "auto" measures, for each movie, what makes it smallest: Blosc
         with Zstd, at one of three settings, or behind `GroupedLayout`.
     layout : numcodecs.abc.Codec, str or None
-        A filter, or its ``codec_id``, for the codes before a `compressor` of your choice.
+        A filter, or its ``codec_id``, for the codes before a `compressor` of your choice; "auto"
+        chooses the layout as well, and takes none.
     step : float or None
         None stores movies exactly. ``0 < step <= 1`` stores them in steps of it, in units of the
         noise's standard deviation, unless the inserted `CameraMovie` has a step.
+    durable : bool
+        Whether an insert waits until the movie is on the disk of a local store (fsync), so that no
+        row outlives its movie in a power failure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When a subclass is defined with an attribute that is out of range, or with no name.
 
     Examples
     --------
@@ -59,9 +73,20 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
     compressor: ClassVar[Codec | Literal["auto"] | None] = "auto"
     layout: ClassVar[Codec | str | None] = None
     step: ClassVar[float | None] = None
+    durable: ClassVar[bool] = True
+
+    def __init_subclass__(cls, *, register: bool = True, **options: Any) -> None:
+        """Check the attributes of a subclass, then let DataJoint register it."""
+        check_attributes(cls)
+        if register and "name" not in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} has no name of its own; give it one that no other type has, such "
+                f"as name = 'photon_{cls.__name__.lower()}'"
+            )
+        super().__init_subclass__(register=register, **options)
 
     def validate(self, value: Any) -> None:
-        """Refuse what cannot be stored, before anything is written.
+        """Refuse what is no movie, by its type, dtype and shape; `encode` looks at the values.
 
         Parameters
         ----------
@@ -71,16 +96,13 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            If it is no movie, or holds NaN, infinite, or (photon counts) negative values.
+            If it is no movie.
         """
-        from dj_photon_codecs.arrays.photon_array import PhotonArray
-        from dj_photon_codecs.movies.survey import survey
+        with naming_broken_libraries():
+            from dj_photon_codecs.arrays.photon_array import PhotonArray
 
-        if isinstance(value, PhotonArray):
-            return
-        movie, counts = self._as_movie(value)
-        if movie.values.dtype.kind not in "bu":  # which cannot hold anything illegal
-            survey(movie.values, counts=counts)
+            if not isinstance(value, PhotonArray):
+                self._as_movie(value)
 
     def encode(
         self,
@@ -116,17 +138,17 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         OSError
             If the store fails. Whatever the error, nothing is left on the store.
         """
-        from dj_photon_codecs.storage.rows import write_row
-
         config = self._configuration(key, context)
         store = _resolved(store_name, config)
         schema, table, field, primary_key = self._extract_context(key, context)
-        path, _token = self._build_path(
+        path, _ = self._build_path(
             schema, table, field, primary_key, ext=".zarr", store_name=store, config=config
         )
-        backend = self._get_backend(store, config=config)
-        documents = self._write(value, backend.fs, backend._full_path(path))  # noqa: SLF001
-        return write_row(documents, path=path, store=store)
+        with naming_broken_libraries():
+            from dj_photon_codecs.storage.rows import write_row
+
+            fs, root = self._place(path, store=store, config=config)
+            return write_row(self._write(value, fs, root), path=path, store=store)
 
     def decode(
         self,
@@ -154,18 +176,25 @@ class PhotonCodec(SchemaCodec):  # type: ignore[misc]
         ValueError
             If the row was written by a newer version, or leads out of the store.
         """
-        from dj_photon_codecs.arrays.photon_array import open_movie
-        from dj_photon_codecs.storage.documents import Documents
-
         config = self._configuration(key, context)
-        backend = self._get_backend(stored["store"], config=config)
-        path = backend._full_path(_checked_path(stored["path"]))  # noqa: SLF001
-        documents = Documents(zarray=stored[".zarray"], zattrs=stored[".zattrs"])
-        return open_movie(backend.fs, path, documents)
+        with naming_broken_libraries():
+            from dj_photon_codecs.arrays.photon_array import open_movie
+            from dj_photon_codecs.storage.documents import Documents
+
+            path = _checked_path(stored["path"])
+            fs, root = self._place(path, store=stored["store"], config=config)
+            documents = Documents(zarray=stored[".zarray"], zattrs=stored[".zattrs"])
+            return open_movie(fs, root, documents)
 
     def _configuration(self, key: dict[str, Any] | None, context: dict[str, Any] | None) -> Any:
         """Return the calling connection's configuration; another's would be another store."""
-        return self._codec_config(key, context) or global_config
+        return self._codec_config(key, context) or dj.config
+
+    def _place(self, path: str, *, store: str, config: Any) -> tuple[Any, str]:
+        """Return the file system of a store, and where on it a path of a row lies."""
+        place = self._get_backend(store, config=config).get_fsmap(path)
+        # a location with slashes to spare, "calcium/": no listing finds a key that holds "//"
+        return place.fs, re.sub("//+", "/", place.root)
 
     def _as_movie(self, value: Any) -> tuple[CameraMovie, bool]:
         """Return what a user inserts as a CameraMovie, and whether it holds photon counts."""
