@@ -38,8 +38,8 @@ from simulate import simulate_rates
 from zarr.storage import FsspecStore, LocalStore
 
 from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec
-from dj_photon_codecs.movies.survey import survey
-from dj_photon_codecs.storage.plan import code_dtype, codes
+from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -272,14 +272,9 @@ def choice(movie: NDArray[Any]) -> Callable[[], Any]:
     """Return what chooses the compression of a movie."""
     from dj_photon_codecs.layouts.choice import choose_compression  # noqa: PLC0415
 
-    described = CameraMovie(movie, Calibration())
-    dtype = code_dtype(described, survey(movie, counts=False))
+    plan = plan_movie(CameraMovie(movie, Calibration()), Policy(compressor=None))
     chunk = movie[: min(CHUNK, len(movie))]
-
-    def sample_codes(sample: NDArray[Any]) -> NDArray[Any]:
-        return codes(CameraMovie(sample, Calibration()), 0, frames=len(sample), dtype=dtype)
-
-    return lambda: choose_compression(chunk, codes=sample_codes)
+    return lambda: choose_compression(chunk, codes=plan.encode_values)
 
 
 # ---------------------------------------------------------------------------- memory, rows

@@ -13,8 +13,10 @@ from numcodecs import Blosc
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.storage.movie_folder import MovieFolder
+from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie
 
 BLOSC = Blosc("zstd", 5, Blosc.BITSHUFFLE)
@@ -42,18 +44,21 @@ def camera_values(shape=(120, 6, 7), *, dtype="i2", seed=0):
     return values.astype(dtype) if np.dtype(dtype).kind == "f" else np.rint(values).astype(dtype)
 
 
-def store_movie(movie, fs, path, *, frames_per_chunk=100, compression=PLAIN):
+def policy_of(compression=None, **attributes):
+    """Return the policy of a type with a compression; None measures it for each movie."""
+    if compression is None:
+        return Policy(**attributes)
+    return Policy(compressor=compression.compressor, layout=compression.layout, **attributes)
+
+
+def store_movie(movie, fs, path, *, frames_per_chunk=100, compression=PLAIN, durable=True):
     """Write a movie as the codec does, and open it; a plain array stands for photon counts."""
     counts = not isinstance(movie, CameraMovie)
     movie = CameraMovie(movie, Calibration()) if counts else movie
-    documents = write_movie(
-        movie,
-        fs,
-        str(path),
-        found=survey(movie.values, counts=counts),
-        frames_per_chunk=frames_per_chunk,
-        compression=compression,
-    )
+    policy = policy_of(compression, frames_per_chunk=frames_per_chunk)
+    plan = plan_movie(movie, policy, counts=counts)
+    folder = MovieFolder(fs, str(path), store="imaging", durable=durable)
+    documents = write_movie(movie, plan, folder=folder)
     return open_movie(fs, str(path), documents)
 
 

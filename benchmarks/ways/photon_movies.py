@@ -9,7 +9,9 @@ import fsspec
 
 from dj_photon_codecs import Calibration, CameraMovie
 from dj_photon_codecs.arrays.photon_array import open_movie
-from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.storage.movie_folder import MovieFolder
+from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie
 from ways.way import Way, is_any
 
@@ -21,21 +23,18 @@ if TYPE_CHECKING:
 
     from dj_photon_codecs.layouts.choice import Compression
 
-FRAMES = 100  # in a chunk
-
 
 def insert(movie: Movie, path: Path, *, compression: Compression | None = None) -> Any:
     """Do what an insert does."""
     described = CameraMovie(movie.values, movie.calibration, movie.step)
     counts = movie.calibration == Calibration() and movie.values.dtype.kind == "u"
-    return write_movie(
-        described,
-        fsspec.filesystem("file"),
-        path.as_posix(),
-        found=survey(movie.values, counts=counts),
-        frames_per_chunk=FRAMES,
-        compression=compression,
+    policy = (
+        Policy()
+        if compression is None
+        else Policy(compressor=compression.compressor, layout=compression.layout)
     )
+    folder = MovieFolder(fsspec.filesystem("file"), path.as_posix())
+    return write_movie(described, plan_movie(described, policy, counts=counts), folder=folder)
 
 
 def fetch_raw(documents: Any, path: Path) -> NDArray[Any]:

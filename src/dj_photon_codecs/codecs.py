@@ -9,7 +9,6 @@ by the methods that use them, and are named there if they are broken.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -22,9 +21,10 @@ if TYPE_CHECKING:
     from numcodecs.abc import Codec
 
     from dj_photon_codecs.arrays.photon_array import PhotonArray
-    from dj_photon_codecs.layouts.choice import Compression
     from dj_photon_codecs.movies.camera_movie import CameraMovie
     from dj_photon_codecs.storage.documents import Documents
+    from dj_photon_codecs.storage.movie_folder import MovieFolder
+    from dj_photon_codecs.storage.policy import Policy
 
 __all__ = ["PhotonCodec", "PhotonDenseCodec"]
 
@@ -96,12 +96,16 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            If it is no movie.
+            If it is no movie, or a fetched one that was stored in other steps than this type has.
         """
         with naming_broken_libraries():
             from dj_photon_codecs.arrays.photon_array import PhotonArray
+            from dj_photon_codecs.storage.copying import check_copy
 
-            if not isinstance(value, PhotonArray):
+            policy = self._policy()
+            if isinstance(value, PhotonArray):
+                check_copy(value.movie_store, policy)
+            else:
                 self._as_movie(value)
 
     def encode(
@@ -117,7 +121,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         Parameters
         ----------
         value : numpy.ndarray, CameraMovie or PhotonArray
-            The movie. One that was fetched is copied: its codes, compressed as this type does.
+            The movie. One that was fetched is copied: its codes, in chunks and compressed as this
+            type does, and quantised if this type has a step and the movie has none.
         key : dict, optional
             The primary key, as far as it is known; a part of the path.
         context : dict, optional
@@ -145,10 +150,20 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
             schema, table, field, primary_key, ext=".zarr", store_name=store, config=config
         )
         with naming_broken_libraries():
+            from dj_photon_codecs.storage.movie_folder import MovieFolder
             from dj_photon_codecs.storage.rows import write_row
 
+            policy = self._policy()
             fs, root = self._place(path, store=store, config=config)
-            return write_row(self._write(value, fs, root), path=path, store=store)
+            folder = MovieFolder(
+                fs,
+                root,
+                store=store,
+                root=root.removesuffix(f"/{path}"),
+                durable=policy.durable,
+            )
+            documents = self._write(value, folder, policy=policy)
+            return write_row(documents, path=path, store=store)
 
     def decode(
         self,
@@ -180,6 +195,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         with naming_broken_libraries():
             from dj_photon_codecs.arrays.photon_array import open_movie
             from dj_photon_codecs.storage.documents import Documents
+    from dj_photon_codecs.storage.movie_folder import MovieFolder
+    from dj_photon_codecs.storage.policy import Policy
 
             path = _checked_path(stored["path"])
             fs, root = self._place(path, store=stored["store"], config=config)
@@ -203,36 +220,26 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         from dj_photon_codecs.photons.calibration import Calibration
 
         if isinstance(value, CameraMovie):
-            return replace(value, step=value.step or self.step), False
+            return value, False
         check_frames(value, counts=True)
-        return CameraMovie(value, Calibration(), step=self.step), True
+        return CameraMovie(value, Calibration()), True
 
-    def _compression(self) -> Compression | None:
-        from numcodecs import get_codec
+    def _policy(self) -> Policy:
+        from dj_photon_codecs.storage.policy import Policy
 
-        from dj_photon_codecs.layouts.choice import Compression
+        return Policy.of(self)
 
-        if self.compressor == "auto":
-            return None
-        layout = get_codec({"id": self.layout}) if isinstance(self.layout, str) else self.layout
-        return Compression(self.compressor, layout)
-
-    def _write(self, value: Any, fs: Any, path: str) -> Documents:
+    def _write(self, value: Any, folder: MovieFolder, *, policy: Policy) -> Documents:
         from dj_photon_codecs.arrays.photon_array import PhotonArray
-        from dj_photon_codecs.movies.survey import survey
-        from dj_photon_codecs.storage.writing import copy_movie, write_movie
+        from dj_photon_codecs.storage.copying import copy_movie
+        from dj_photon_codecs.storage.plan import plan_movie
+        from dj_photon_codecs.storage.writing import write_movie
 
         if isinstance(value, PhotonArray):
-            return copy_movie(value.movie_store, fs, path, compression=self._compression())
+            return copy_movie(value.movie_store, policy, folder=folder)
         movie, counts = self._as_movie(value)
-        return write_movie(
-            movie,
-            fs,
-            path,
-            found=survey(movie.values, counts=counts),
-            frames_per_chunk=self.frames_per_chunk,
-            compression=self._compression(),
-        )
+        plan = plan_movie(movie, policy, counts=counts)
+        return write_movie(movie, plan, folder=folder)
 
 
 class PhotonDenseCodec(PhotonCodec):

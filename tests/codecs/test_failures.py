@@ -200,12 +200,12 @@ def test_interrupt_survives_a_clean_up_that_fails(recording, store, monkeypatch,
         if path.endswith(".zattrs"):
             raise KeyboardInterrupt
 
-    def find(path):
+    def remove(path):
         raise failure
 
     with monkeypatch.context() as patch:
         on_write(patch, store, interrupt)
-        patch.setattr(filesystem(store), "find", find)
+        patch.setattr(filesystem(store), "rm_file", remove)
         with pytest.raises(KeyboardInterrupt) as caught:
             recording.insert1({"recording_id": 2, "movie": photons(230)})
 

@@ -21,7 +21,9 @@ from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.grouped import grouping
-from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.storage.movie_folder import MovieFolder
+from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie
 
 FRAMES_PER_CHUNK = 10
@@ -111,14 +113,12 @@ def freeze(
     fs, path = fsspec.filesystem("file"), (folder / "movie.zarr").as_posix()
     values = np.asarray(movie.values)
     np.save(folder / "inserted.npy", values)
-    documents = write_movie(
-        movie,
-        fs,
-        path,
-        found=survey(values, counts=False),
+    policy = Policy(
         frames_per_chunk=frames_per_chunk,
-        compression=compression,
+        compressor=compression.compressor,
+        layout=compression.layout,
     )
+    documents = write_movie(movie, plan_movie(movie, policy), folder=MovieFolder(fs, path))
     if movie.step is not None:  # what cannot be computed from what was inserted
         np.save(folder / "photons.npy", open_movie(fs, path, documents).photons[:])
 

@@ -13,7 +13,9 @@ from dj_photon_codecs.movies.survey import ValueRange, survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.steps import quantize
 from dj_photon_codecs.photons.transform import generalized_anscombe
-from dj_photon_codecs.storage.plan import code_dtype, codes
+from dj_photon_codecs.storage.plan import code_dtype, plan_movie
+from dj_photon_codecs.storage.policy import Policy
+from dj_photon_codecs.storage.writing import fill_chunk, frames_of_chunks
 from tests.movies_at_hand import (
     BIG_ENDIAN,
     CAMERA,
@@ -32,13 +34,15 @@ def movie_of(values):
     return CameraMovie(values, Calibration())
 
 
-def all_codes(values, *, frames=5):
+def all_codes(values, *, frames=5, calibration=None, step=None):
     """Codes of the whole movie, chunk by chunk, as they are written."""
-    movie = movie_of(values)
-    dtype = code_dtype(movie, survey(values, counts=False))
-    starts = range(0, values.shape[0], frames)
-    chunks = [codes(movie, start, frames=frames, dtype=dtype) for start in starts]
-    assert all(chunk.shape == (frames, *values.shape[1:]) for chunk in chunks)
+    movie = CameraMovie(values, calibration or Calibration(), step=step)
+    plan = plan_movie(movie, Policy(frames_per_chunk=frames, compressor=None))
+    chunks = [
+        fill_chunk(plan, map(plan.encode_values, parts))
+        for parts in frames_of_chunks(values, plan.frames_per_chunk)
+    ]
+    assert all(chunk.shape == plan.chunk_shape for chunk in chunks)
     assert all(chunk.flags.c_contiguous for chunk in chunks)
     return np.concatenate(chunks)
 
@@ -300,15 +304,12 @@ def test_movies_are_read_a_slab_at_a_time(monkeypatch):
 @pytest.mark.parametrize("dtype", [*DTYPES, "camera"])
 def test_codes_in_steps_are_those_of_the_transform(dtype):
     values = camera_values(SHAPE) if dtype == "camera" else photon_counts(SHAPE, dtype=dtype)
-    movie = CameraMovie(values, CAMERA, step=0.5)
-    found = code_dtype(movie, survey(values, counts=False))
 
-    coded = codes(movie, 10, frames=5, dtype=found)
+    coded = all_codes(values, frames=5, calibration=CAMERA, step=0.5)
 
-    y = generalized_anscombe(values[10:], CAMERA.gain, CAMERA.offset, CAMERA.variance)
-    np.testing.assert_array_equal(coded[:2], quantize(y, 0.5, dtype=found), strict=True)
-    assert coded.shape == (5, *SHAPE[1:])
-    assert not coded[2:].any()
+    y = generalized_anscombe(values, CAMERA.gain, CAMERA.offset, CAMERA.variance)
+    np.testing.assert_array_equal(coded[:12], quantize(y, 0.5, dtype=coded.dtype), strict=True)
+    assert not coded[12:].any()
 
 
 @pytest.mark.parametrize(
@@ -316,11 +317,11 @@ def test_codes_in_steps_are_those_of_the_transform(dtype):
 )
 def test_a_movie_that_changes_meanwhile_is_refused(inserted, changed):
     values = photon_counts(SHAPE, dtype=inserted)
-    movie, found = movie_of(values), survey(values, counts=True)
+    plan = plan_movie(movie_of(values), Policy(compressor=None), counts=True)
     values[2, 3, 4] = changed
 
     with pytest.raises(ValueError, match="movie does not fit into uint8 any more: it has changed"):
-        codes(movie, 0, frames=5, dtype=code_dtype(movie, found))
+        plan.encode_values(values)
 
 
 # ---------------------------------------------------------------------------- memory maps

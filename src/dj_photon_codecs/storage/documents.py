@@ -124,9 +124,13 @@ def describe(
 
 
 def describe_recompressed(
-    documents: Documents, compression: Compression, *, checksums: list[str]
+    documents: Documents,
+    compression: Compression,
+    *,
+    checksums: list[str],
+    chunks: tuple[int, ...],
 ) -> Documents:
-    """Describe the codes of a movie, all else unchanged, after they went through something else.
+    """Describe the codes of a movie in other chunks, or behind another compressor.
 
     Parameters
     ----------
@@ -136,10 +140,15 @@ def describe_recompressed(
         What its codes now went through.
     checksums : list of str
         As in `describe`.
+    chunks : tuple of int
+        The shape of a chunk.
     """
     filters, compressor = _described(compression)
     transform, _ = _split_filters(documents["zarray"])
     zarray = documents["zarray"] | {
+        "chunks": list(chunks),
+        "order": "C",
+        "dimension_separator": ".",
         "filters": [*transform, *filters] or None,
         "compressor": compressor,
     }

@@ -1,27 +1,180 @@
-"""From a movie to the codes that are stored: their dtype, and what they decode to."""
+"""`StoragePlan`: how one movie is stored, made once from the movie and a policy.
+
+Inserting, copying and reporting follow the same plan, so that a report is right about what an
+insert will do.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numcodecs.blosc
 import numpy as np
 
-from dj_photon_codecs.movies.slabs import slabs
+from dj_photon_codecs.layouts.choice import choose_compression
+from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.decode_table_fit import fit_table
 from dj_photon_codecs.photons.photon_peaks import clipping, photon_peaks
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
+from dj_photon_codecs.storage.pipeline import encode_chunk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
+    from dj_photon_codecs.layouts.choice import Compression
     from dj_photon_codecs.movies.camera_movie import CameraMovie
+    from dj_photon_codecs.movies.slabs import Frames
     from dj_photon_codecs.movies.survey import ValueRange
+    from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.photons.steps import DecodeTable
+    from dj_photon_codecs.storage.policy import Policy
 
-__all__ = ["code_dtype", "codes", "decode_table"]
+__all__ = [
+    "StoragePlan",
+    "code_dtype",
+    "decode_table",
+    "frames_in_chunk",
+    "middle_chunk",
+    "plan_movie",
+]
 
+CHUNK_BYTES = 1 << 28  # of codes; 100 frames of 1024 x 1024 uint16 are less
+LARGEST_FRAME = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, and room for layouts
 SAMPLED = 8  # frames, spread over a movie, in which its photon peaks are looked for
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
+
+
+@dataclass(frozen=True, eq=False)
+class StoragePlan:
+    """How one movie is stored.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the movie: (frames, height, width, ...).
+    original_dtype : numpy.dtype
+        Of the values that were inserted.
+    calibration : Calibration
+        What the values mean.
+    step : float or None
+        The quantisation step; None stores values exactly.
+    code_dtype : numpy.dtype
+        Of the codes in the chunks: integers, or floats for values that are not whole numbers.
+    frames_per_chunk : int
+        Frames in a chunk.
+    compression : Compression
+        The layout and the compressor that the codes of a chunk go through.
+    decode_table : DecodeTable or None
+        What the codes of a movie in steps decode to.
+    """
+
+    shape: tuple[int, ...]
+    original_dtype: np.dtype[Any]
+    calibration: Calibration
+    step: float | None
+    code_dtype: np.dtype[Any]
+    frames_per_chunk: int
+    compression: Compression
+    decode_table: DecodeTable | None = None
+
+    @property
+    def chunk_shape(self) -> tuple[int, ...]:
+        """Frames in a chunk, then height, width, ... of the movie."""
+        return (self.frames_per_chunk, *self.shape[1:])
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of the codes of a chunk."""
+        return math.prod(self.chunk_shape) * self.code_dtype.itemsize
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks the movie has."""
+        return -(-self.shape[0] // self.frames_per_chunk)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the chunks in the store, in the order of time: ``"0.0.0"``, ``"1.0.0"``."""
+        zeros = ".0" * (len(self.shape) - 1)
+        return [f"{number}{zeros}" for number in range(self.chunks)]
+
+    def encode_values(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the codes of values.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Frames of the movie, of any number and shape.
+
+        Returns
+        -------
+        numpy.ndarray
+            In the shape of `values`, of dtype `code_dtype`.
+
+        Raises
+        ------
+        ValueError
+            If a value does not fit, because the movie has changed since it was surveyed.
+        """
+        return _codes(values, self.calibration, step=self.step, dtype=self.code_dtype)
+
+    def encode_chunk(self, codes: NDArray[Any]) -> bytes:
+        """Return the bytes of a chunk, as a Zarr array of this plan stores it.
+
+        Parameters
+        ----------
+        codes : numpy.ndarray
+            Shape `chunk_shape`, of dtype `code_dtype`, in C order.
+        """
+        return encode_chunk(codes, compression=self.compression)
+
+
+def plan_movie(
+    movie: CameraMovie, policy: Policy, *, counts: bool = False, found: ValueRange | None = None
+) -> StoragePlan:
+    """Plan how to store a movie.
+
+    All values are read once, to find their range, and a sample again.
+
+    Parameters
+    ----------
+    movie : CameraMovie
+        What is to be stored; its own step goes before that of the policy.
+    policy : Policy
+        How its column type stores movies.
+    counts : bool
+        Whether the values are photon counts, which cannot be negative, or camera values.
+    found : ValueRange, optional
+        What `survey` found in the movie, if it was surveyed already.
+
+    Raises
+    ------
+    ValueError
+        If a value is illegal (see `survey`), or a frame is larger than Blosc can take.
+    """
+    found = survey(movie.values, counts=counts) if found is None else found
+    movie = replace(movie, step=policy.step if movie.step is None else movie.step)
+    shape = tuple(map(int, movie.values.shape))
+    dtype = code_dtype(movie, found)
+    frames = frames_in_chunk(shape, dtype.itemsize, wanted=policy.frames_per_chunk)
+
+    def codes(sample: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(_codes(sample, movie.calibration, step=movie.step, dtype=dtype))
+
+    return StoragePlan(
+        shape=shape,
+        original_dtype=movie.values.dtype,
+        calibration=movie.calibration,
+        step=movie.step,
+        code_dtype=dtype,
+        frames_per_chunk=frames,
+        compression=policy.compression or _smallest(movie.values, frames, codes=codes),
+        decode_table=decode_table(movie, found),
+    )
 
 
 def code_dtype(movie: CameraMovie, found: ValueRange) -> np.dtype[Any]:
@@ -81,43 +234,68 @@ def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
     )
 
 
-def codes(movie: CameraMovie, start: int, *, frames: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the codes of one chunk.
+def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> int:
+    """Return how many frames a chunk holds: as many as wanted, within the movie and the memory.
 
     Parameters
     ----------
-    movie : CameraMovie
-        What is to be stored.
-    start : int
-        First frame of the chunk.
-    frames : int
-        Frames in a chunk. Those behind the end of the movie are zero.
-    dtype : numpy.dtype
-        What `code_dtype` returned.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (frames, height, width, ...), of `dtype`, in C order.
+    shape : tuple of int
+        Of the movie.
+    itemsize : int
+        Bytes of a code.
+    wanted : int
+        Frames in a chunk, if the movie has as many and they take no more than 256 MiB.
 
     Raises
     ------
     ValueError
-        If a value does not fit, because the movie has changed since it was surveyed.
+        If a single frame exceeds what Blosc can take.
+
+    Examples
+    --------
+    >>> frames_in_chunk((1000, 512, 512), 2, wanted=100)
+    100
+    >>> frames_in_chunk((1000, 4096, 4096), 2, wanted=100)
+    8
     """
-    stop = min(start + frames, movie.values.shape[0])
-    chunk = np.zeros((frames, *movie.values.shape[1:]), dtype)
-    for first, slab in slabs(movie.values, start, stop):
-        chunk[first - start : first - start + len(slab)] = _slab_codes(movie, slab, dtype)
-    return chunk
+    frame = math.prod(shape[1:]) * itemsize
+    if frame > LARGEST_FRAME:
+        raise ValueError(
+            f"a frame of shape {shape[1:]} takes {frame} bytes, more than the {LARGEST_FRAME} "
+            "that Blosc can compress; insert the movie in tiles"
+        )
+    return max(1, min(wanted, shape[0], CHUNK_BYTES // frame))
 
 
-def _slab_codes(movie: CameraMovie, slab: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if movie.step is not None:
-        return stepped_codes(slab, movie.calibration, step=movie.step, dtype=dtype)
+def middle_chunk(values: Frames, frames: int) -> NDArray[Any]:
+    """Return the chunk in the middle of a movie, by which the compression is chosen.
+
+    Parameters
+    ----------
+    values : array_like
+        The movie.
+    frames : int
+        Frames in a chunk. Where the values of so many take more than 256 MiB, fewer are read.
+    """
+    frame = math.prod(values.shape[1:]) * values.dtype.itemsize
+    first = values.shape[0] // frames // 2 * frames
+    return np.asarray(values[first : first + min(frames, max(1, CHUNK_BYTES // frame))])
+
+
+def _smallest(
+    values: Frames, frames: int, *, codes: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Compression:
+    return choose_compression(middle_chunk(values, frames), codes=codes)
+
+
+def _codes(
+    values: NDArray[Any], calibration: Calibration, *, step: float | None, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    if step is not None:
+        return stepped_codes(values, calibration, step=step, dtype=dtype)
     with np.errstate(invalid="ignore"):  # numpy's own words for what is refused right here
-        stored = slab.astype(dtype, copy=False)
-    if not np.array_equal(stored, slab):
+        stored = values.astype(dtype, copy=False)
+    if not np.array_equal(stored, values):
         raise ValueError(
             f"movie does not fit into {dtype} any more: it has changed since its insert began. "
             "Insert it when nothing writes to it"

@@ -10,24 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.arrays.photon_array import PhotonArray
-from dj_photon_codecs.layouts.choice import choose_compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.checks import check_frames
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import generalized_anscombe
-from dj_photon_codecs.storage.plan import code_dtype, codes
+from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.movies.survey import ValueRange
+    from dj_photon_codecs.storage.plan import StoragePlan
 
 __all__ = ["Cost", "Report", "report"]
 
-FRAMES = 100  # of a chunk
 SAMPLED = 3  # chunks at most that are encoded, spread over the movie
 HEADINGS = ("stored", "bits per pixel", "MB", "of the raw size", "error, sigma", "noise added")
 
@@ -105,6 +104,7 @@ def report(
     calibration: Calibration | None = None,
     *,
     steps: Sequence[float | None] = (None, 0.25, 0.5, 1.0),
+    codec: Any = None,
 ) -> Report:
     """Say what a movie would cost, exactly and in steps, without inserting it.
 
@@ -112,12 +112,15 @@ def report(
     ----------
     movie : numpy.ndarray, CameraMovie or PhotonArray
         Photon counts or camera values, shape (frames, height, width, ...), or a movie that was
-        stored exactly. Up to three chunks of 100 frames of it are encoded.
+        stored exactly. Up to three chunks of it are encoded.
     calibration : Calibration, optional
         What camera values mean. Without it an array holds photon counts.
     steps : sequence of float or None
         The ways to store it: None for exactly, else ``0 < step <= 1`` in standard deviations of
         the noise.
+    codec : str or PhotonCodec, optional
+        The column type to report on: its name (``"photon_dense"``), or the class; ``<photon@>``
+        by default. Its own step is one of `steps` or not.
 
     Returns
     -------
@@ -127,7 +130,10 @@ def report(
     Raises
     ------
     TypeError, ValueError
-        If the movie could not be inserted, or was stored in steps already.
+        If the movie could not be inserted, or was stored in steps already; if `codec` is no
+        `PhotonCodec`.
+    datajoint.DataJointError
+        If there is no codec of that name.
 
     Examples
     --------
@@ -138,9 +144,11 @@ def report(
     >>> round(coarse.error, 1)
     0.3
     """
+    policy = replace(_policy(codec), step=None)  # the steps are given
     movie, counts = _described(movie, calibration)
     found = survey(movie.values, counts=counts)
-    return Report(tuple(_cost(replace(movie, step=step), found) for step in steps))
+    plans = (plan_movie(replace(movie, step=step), policy, found=found) for step in steps)
+    return Report(tuple(_cost(movie, plan) for plan in plans))
 
 
 def _described(movie: Any, calibration: Calibration | None) -> tuple[CameraMovie, bool]:
@@ -158,37 +166,43 @@ def _described(movie: Any, calibration: Calibration | None) -> tuple[CameraMovie
     return CameraMovie(movie, calibration or Calibration()), calibration is None
 
 
-def _cost(movie: CameraMovie, found: ValueRange) -> Cost:
-    dtype = code_dtype(movie, found)
-    compression = None
+def _policy(codec: Any) -> Policy:
+    """Return the policy of a codec, given as a name, a class or an object."""
+    if codec is None:
+        return Policy()
+    if isinstance(codec, str):
+        import datajoint as dj  # noqa: PLC0415 - it takes long, and asks for a configuration
+
+        return Policy.of(dj.get_codec(codec.strip("<>").partition("@")[0]))
+    return Policy.of(codec)
+
+
+def _cost(movie: CameraMovie, plan: StoragePlan) -> Cost:
     size = pixels = squares = 0.0
-    for start, values in _sampled(movie):
-        block = codes(movie, start, frames=len(values), dtype=dtype)
-        compression = compression or choose_compression(block)
-        size += len(compression.encode(block))
-        pixels += block.size
-        squares += _squared_error(movie, values, block)
-    frames, frame = movie.values.shape[0], math.prod(movie.values.shape[1:])
-    total = size / pixels * frames * frame
+    for values in _sampled_chunks(movie, plan.frames_per_chunk):
+        codes = np.ascontiguousarray(plan.encode_values(values))
+        size += len(plan.encode_chunk(codes))
+        pixels += codes.size
+        squares += _squared_error(values, codes, plan)
     return Cost(
-        step=movie.step,
+        step=plan.step,
         bits_per_pixel=8 * size / pixels,
-        megabytes=total / 1e6,
-        ratio=size / pixels / movie.values.dtype.itemsize,
+        megabytes=size / pixels * math.prod(plan.shape) / 1e6,
+        ratio=size / pixels / plan.original_dtype.itemsize,
         error=math.sqrt(squares / pixels),
     )
 
 
-def _sampled(movie: CameraMovie) -> Iterator[tuple[int, NDArray[Any]]]:
-    starts = range(0, movie.values.shape[0], FRAMES)
+def _sampled_chunks(movie: CameraMovie, frames: int) -> Iterator[NDArray[Any]]:
+    starts = range(0, movie.values.shape[0], frames)
     for start in starts[:: -(-len(starts) // SAMPLED)]:
-        yield start, np.asarray(movie.values[start : start + FRAMES])
+        yield np.asarray(movie.values[start : start + frames])
 
 
-def _squared_error(movie: CameraMovie, values: NDArray[Any], block: NDArray[Any]) -> float:
-    if movie.step is None:
+def _squared_error(values: NDArray[Any], codes: NDArray[Any], plan: StoragePlan) -> float:
+    if plan.step is None:
         return 0.0
-    given = movie.calibration
-    y = generalized_anscombe(values, given.gain, given.offset, given.variance)
-    y -= movie.step * block
-    return float(np.vdot(y, y))
+    given = plan.calibration
+    error = generalized_anscombe(values, given.gain, given.offset, given.variance)
+    error -= plan.step * codes
+    return float(np.vdot(error, error))

@@ -1,0 +1,170 @@
+"""Copying a stored movie into a column of the same or another type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dj_photon_codecs.layouts.choice import CANDIDATES, choose_compression
+from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.storage.documents import (
+    chunk_checksums,
+    describe_recompressed,
+    is_compressed_by,
+    linear_view,
+    split_transform,
+)
+from dj_photon_codecs.storage.movie_store import zarr_array
+from dj_photon_codecs.storage.plan import StoragePlan, frames_in_chunk, middle_chunk, plan_movie
+from dj_photon_codecs.storage.writing import (
+    Limits,
+    fill_chunk,
+    frames_of_chunks,
+    write_chunks,
+    write_movie,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import zarr
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.storage.documents import Documents
+    from dj_photon_codecs.storage.movie_folder import MovieFolder
+    from dj_photon_codecs.storage.movie_store import MovieStore
+    from dj_photon_codecs.storage.policy import Policy
+
+__all__ = ["check_copy", "copy_movie", "exact_movie"]
+
+
+def copy_movie(source: MovieStore, policy: Policy, *, folder: MovieFolder) -> Documents:
+    """Copy a stored movie, whole or not at all.
+
+    The copy has the same codes and calibration, in chunks and behind a compressor as the policy
+    asks for. Chunks that are so already are copied undecoded, and so is a movie that another
+    program stored as plain transformed values. A movie that was stored exactly is quantised, from
+    its exact values, where the policy has a step.
+
+    Parameters
+    ----------
+    source : MovieStore
+        The movie to copy; each chunk is checked on the way.
+    policy : Policy
+        How its new column type stores movies.
+    folder : MovieFolder
+        Where to write it.
+
+    Returns
+    -------
+    Documents
+        Those of the copy.
+
+    Raises
+    ------
+    ChunkError
+        If a chunk of the source is missing or damaged. Nothing is left of the copy then.
+    ValueError
+        If the movie was stored in other steps than those of the policy.
+    """
+    check_copy(source, policy)
+    if policy.step is not None and (movie := exact_movie(source)) is not None:
+        return write_movie(movie, plan_movie(movie, policy), folder=folder)
+    plan = _plan_copy(source, policy)
+    return _copy_chunks(source, folder) if plan is None else _recode(source, plan, folder=folder)
+
+
+def check_copy(source: MovieStore, policy: Policy) -> None:
+    """Refuse to store in steps what was stored in other steps: values would be rounded twice.
+
+    Raises
+    ------
+    ValueError
+        If the policy has another step than the movie.
+    """
+    step = source.documents["zattrs"].get("quantization_step")
+    if step is not None and policy.step is not None and step != policy.step:
+        raise ValueError(
+            f"movie was stored in steps of {step:g}, and its new column has steps of "
+            f"{policy.step:g}, so that it would be rounded twice. If that is what you want, insert "
+            f"CameraMovie(movie.raw, movie.calibration, step={policy.step:g}); a column type "
+            "without a step takes the movie as it is"
+        )
+
+
+def exact_movie(source: MovieStore) -> CameraMovie | None:
+    """Return the values of a stored movie as they were inserted; None if it was not stored exactly.
+
+    Parameters
+    ----------
+    source : MovieStore
+        Of a stored movie.
+    """
+    described = linear_view(source.documents, "ADU")
+    if described is None or source.documents["zattrs"].get("quantization_step") is not None:
+        return None
+    return CameraMovie(zarr_array(source.with_documents(described)), _calibration(source))
+
+
+def _calibration(source: MovieStore) -> Calibration:
+    attributes, names = source.documents["zattrs"], ("gain", "offset", "variance")
+    return Calibration(**{name: attributes[f"anscombe_{name}"] for name in names})
+
+
+def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
+    """Plan how to store the codes of a movie; None if they are stored so already."""
+    transform, described = split_transform(source.documents)
+    if transform is None:
+        return None
+    array = zarr_array(source.with_documents(described))
+    frames = frames_in_chunk(array.shape, array.dtype.itemsize, wanted=policy.frames_per_chunk)
+    wanted = CANDIDATES if policy.compression is None else (policy.compression,)
+    compressed = any(is_compressed_by(source.documents, compression) for compression in wanted)
+    if compressed and array.chunks == (frames, *array.shape[1:]):
+        return None
+    return StoragePlan(
+        shape=array.shape,
+        original_dtype=array.dtype,
+        calibration=_calibration(source),
+        step=source.documents["zattrs"].get("quantization_step"),
+        code_dtype=array.dtype,
+        frames_per_chunk=frames,
+        compression=policy.compression or choose_compression(middle_chunk(array, frames)),
+    )
+
+
+def _copy_chunks(source: MovieStore, folder: MovieFolder) -> Documents:
+    keys = list(chunk_checksums(source.documents))
+    array = zarr_array(source)
+    return write_chunks(
+        keys,
+        range(len(keys)),
+        encode=lambda number: source.read_chunk(number).tobytes(),
+        documents=lambda _: source.documents,
+        folder=folder,
+        limits=Limits.of_copies(int(np.prod(array.chunks)) * array.dtype.itemsize),
+    )
+
+
+def _recode(source: MovieStore, plan: StoragePlan, *, folder: MovieFolder) -> Documents:
+    _, described = split_transform(source.documents)
+    codes: zarr.Array[Any] = zarr_array(source.with_documents(described))
+
+    def encode(frames: Iterable[NDArray[Any]]) -> bytes:
+        return plan.encode_chunk(fill_chunk(plan, frames))
+
+    def documents(checksums: list[str]) -> Documents:
+        return describe_recompressed(
+            source.documents, plan.compression, checksums=checksums, chunks=plan.chunk_shape
+        )
+
+    return write_chunks(
+        plan.keys,
+        frames_of_chunks(codes, plan.frames_per_chunk),
+        encode=encode,
+        documents=documents,
+        folder=folder,
+        limits=Limits.of(plan, codes),
+    )

@@ -1,0 +1,192 @@
+"""`MovieFolder`: the directory of a new movie, written whole and durably or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from fsspec.implementations.local import LocalFileSystem
+
+from dj_photon_codecs.storage.forking import keep_across_forks
+from dj_photon_codecs.storage.store_errors import store_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from fsspec import AbstractFileSystem
+
+__all__ = ["MovieFolder"]
+
+# What systems answer that cannot flush a directory, or not for this user.
+NO_DIRECTORY_SYNC = {errno.EINVAL, errno.EBADF, errno.EACCES, errno.ENOTSUP}
+
+
+@dataclass(eq=False)
+class MovieFolder:
+    """The directory of a new movie.
+
+    Parameters
+    ----------
+    fs : fsspec.AbstractFileSystem
+        Where the movie is written.
+    path : str
+        A directory that does not exist yet, as `fs` names it.
+    store : str, optional
+        The name of the store in DataJoint's configuration, for error messages.
+    root : str, optional
+        The directory above `path` where the store begins. The entries of all directories from
+        there on are made durable; by default those of the directories that do not exist yet.
+    durable : bool
+        Whether everything must have reached the disk of a local store when `publish` ends.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = MovieFolder(LocalFileSystem(), f"{tempfile.mkdtemp()}/movie.zarr")
+    >>> with folder.publish():
+    ...     folder.write("0.0.0", b"codes")
+    """
+
+    fs: AbstractFileSystem
+    path: str
+    store: str | None = None
+    root: str | None = None
+    durable: bool = True
+    _written: dict[str, int] = field(default_factory=dict, init=False)  # bytes of each file
+    _lock: Lock = field(default_factory=Lock, init=False)
+
+    @contextmanager
+    def publish(self) -> Iterator[None]:
+        """Make the directory, and keep what the block writes to it if everything succeeds.
+
+        When the block ends, all that was written is on the store, in its full size, and durable.
+        If anything fails, KeyboardInterrupt included, all that was written is removed again.
+
+        Raises
+        ------
+        FileExistsError
+            If there is something at `path`.
+        OSError
+            If the store fails, or does not hold what was written; it names the store and the path.
+        """
+        keep_across_forks(self.fs)
+        missing = self._missing_directories()
+        try:
+            with self._errors_named("writing"):
+                if not self.fs.async_impl:  # object stores have no directories
+                    self.fs.makedirs(self.path, exist_ok=True)
+            yield
+            self._check_listing()
+            self._sync_directories(missing)
+        except BaseException as error:
+            self._remove_after(error, missing)
+            raise
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of the movie; several threads may do so at once.
+
+        Raises
+        ------
+        OSError
+            If the store fails.
+        """
+        path = f"{self.path}/{name}"
+        with self._lock:  # before it is written, so that what is there in part is removed, too
+            self._written[name] = len(content)
+        with self._errors_named("writing", name):
+            self.fs.pipe_file(path, content)
+            if self._syncs:  # fsspec does not, and closes the file
+                _sync(path)
+
+    @property
+    def _syncs(self) -> bool:
+        return self.durable and isinstance(self.fs, LocalFileSystem)
+
+    def _errors_named(self, doing: str, name: str = "") -> AbstractContextManager[None]:
+        path = f"{self.path}/{name}" if name else self.path
+        return store_errors(self.fs, path, doing=doing, store=self.store)
+
+    def _missing_directories(self) -> list[str]:
+        """Return the movie's directory and missing ones above it, the innermost first."""
+        missing = [self.path]
+        with self._errors_named("reading"):
+            occupied = self.fs.exists(self.path)
+            parent = self.path.rpartition("/")[0]
+            while not self.fs.async_impl and parent and not self.fs.exists(parent):
+                missing.append(parent)
+                parent = parent.rpartition("/")[0]
+        if occupied:
+            raise FileExistsError(
+                f"{self.path} exists already, and belongs to another movie; insert again"
+            )
+        return missing
+
+    def _check_listing(self) -> None:
+        """Make sure, before a row refers to a movie, that all of it is on the store."""
+        with self._errors_named("listing"):
+            self.fs.invalidate_cache(self.path)
+            listed = self.fs.ls(self.path, detail=True)
+        sizes = {PurePosixPath(entry["name"]).name: entry["size"] for entry in listed}
+        wrong = [name for name, size in self._written.items() if sizes.get(name) != size]
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if wrong[1:] else ""
+            raise OSError(
+                f"{self.path} lacks {min(wrong)}{more} just after it was written. If garbage was "
+                "collected meanwhile, insert again; else check the store"
+            )
+
+    def _sync_directories(self, missing: list[str]) -> None:
+        if not self._syncs or os.name == "nt":  # Windows opens no directories
+            return
+        parents = [parent.as_posix() for parent in PurePosixPath(self.path).parents]
+        last = len(missing) - 1  # the innermost directory that was there
+        if self.root is not None and (root := PurePosixPath(self.root).as_posix()) in parents:
+            last = max(last, parents.index(root))
+        with self._errors_named("writing"):
+            for directory in [self.path, *parents[: last + 1]]:
+                _sync_directory(directory)
+
+    def _remove_after(self, error: BaseException, missing: list[str]) -> None:
+        """Remove what was written, by the keys that it was written under."""
+        failures = []
+        for name in self._written:
+            try:
+                # unlike rm, it takes no character of a key for a wildcard
+                self.fs.rm_file(f"{self.path}/{name}")
+            except FileNotFoundError:
+                continue
+            except BaseException as failure:  # noqa: BLE001 - not all that stores raise is an OSError
+                failures.append(failure)
+        if not self.fs.async_impl:
+            for directory in missing:
+                with suppress(OSError):  # in use by another insert
+                    self.fs.rmdir(directory)
+        if failures:
+            error.add_note(
+                f"Part of the movie is left at {self.path}, because removing it failed too "
+                f"({failures[0]}). No row refers to it; DataJoint's garbage collection will remove "
+                "it"
+            )
+
+
+def _sync(path: str) -> None:
+    """Wait until a file, or the entries of a directory, are on the disk."""
+    opened = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _sync_directory(path: str) -> None:
+    try:
+        _sync(path)
+    except OSError as error:
+        if error.errno not in NO_DIRECTORY_SYNC:
+            raise

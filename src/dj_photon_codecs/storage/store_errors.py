@@ -1,0 +1,58 @@
+"""Errors of a store that name the store and the path."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsspec import AbstractFileSystem
+
+__all__ = ["store_errors"]
+
+RIGHTS = (
+    ". Movies need the rights to list a bucket and to read, write and delete objects: "
+    "s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject"
+)
+
+
+@contextmanager
+def store_errors(
+    fs: AbstractFileSystem, path: str, *, doing: str, store: str | None = None
+) -> Iterator[None]:
+    """Name the store and the path in errors that a file system raises in a block.
+
+    Libraries of object stores raise errors of many kinds, with no word of what was asked for:
+    they become an OSError, of the kind that they were where that is known, and their cause. Errors
+    of the operating system, which name what they are about, get a note.
+
+    Parameters
+    ----------
+    fs : fsspec.AbstractFileSystem
+        What is used in the block.
+    path : str
+        What it is used on.
+    doing : str
+        What is done: ``"writing"``.
+    store : str, optional
+        The name of the store in DataJoint's configuration.
+    """
+    try:
+        yield
+    except Exception as error:
+        where = f"{path} in the store {store!r}" if store else path
+        if not fs.async_impl:
+            error.add_note(f"This happened while {doing} {where}")
+            raise
+        rights = RIGHTS if isinstance(error, PermissionError) else ""
+        raise _kind(error)(f"{doing} {where} failed: {error}{rights}") from error
+
+
+def _kind(error: Exception) -> type[OSError]:
+    """Return the built-in kind of OSError that an error is."""
+    for kind in type(error).__mro__:
+        if kind.__module__ == "builtins" and issubclass(kind, OSError):
+            return kind
+    return OSError
