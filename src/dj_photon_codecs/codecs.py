@@ -195,8 +195,6 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         with naming_broken_libraries():
             from dj_photon_codecs.arrays.photon_array import open_movie
             from dj_photon_codecs.storage.documents import Documents
-    from dj_photon_codecs.storage.movie_folder import MovieFolder
-    from dj_photon_codecs.storage.policy import Policy
 
             path = _checked_path(stored["path"])
             fs, root = self._place(path, store=stored["store"], config=config)

@@ -41,7 +41,9 @@ def store_errors(
     """
     try:
         yield
-    except Exception as error:
+    except BaseException as error:  # those of botocore and aiohttp are no OSErrors
+        if not isinstance(error, Exception):  # an interrupt
+            raise
         where = f"{path} in the store {store!r}" if store else path
         if not fs.async_impl:
             error.add_note(f"This happened while {doing} {where}")
