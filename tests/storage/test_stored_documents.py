@@ -12,8 +12,8 @@ from numcodecs import Delta
 from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
+from dj_photon_codecs.storage.document_checks import check_documents
 from dj_photon_codecs.storage.documents import (
-    check_documents,
     chunk_checksums,
     linear_view,
     split_transform,
@@ -146,10 +146,21 @@ def test_axes_have_names(shape, names, documents_of):
 # ---------------------------------------------------------------------------- what is read
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.9", "1.10.3", "1"])
-def test_every_version_1_is_read(version, counts):
+@pytest.mark.parametrize("version", ["1.1", "1.9", "1.10.3"])
+def test_every_later_version_1_is_read(version, counts):
     counts["zattrs"]["codec_version"] = version
 
+    check_documents(counts)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1"])
+def test_version_1_0_has_no_checksum_in_its_chunks(version, counts):
+    counts["zattrs"]["codec_version"] = version
+
+    with pytest.raises(ValueError, match=r"version 1\.0 has no checksum\. The database row is dam"):
+        check_documents(counts)
+
+    counts["zarray"]["filters"].pop()
     check_documents(counts)
 
 
@@ -172,13 +183,23 @@ def test_documents_without_a_version_are_refused(counts):
 
 @pytest.mark.parametrize(
     "damage",
-    [{"zarr_format": 3}, {"zarr_format": None}, {"dtype": "<f4"}, {"dtype": "|O"}],
+    [
+        {"zarr_format": 3},
+        {"zarr_format": None},
+        {"zarr_format": True},
+        {"zarr_format": 2.0},
+        {"dtype": "<f4"},
+        {"dtype": "|O"},
+        {"dtype": ["<f8"]},
+        {"order": "F"},
+        {"order": None},
+    ],
     ids=str,
 )
 def test_other_arrays_are_refused(damage, counts):
     counts["zarray"] |= damage
 
-    with pytest.raises(ValueError, match=r"must be format 2 of '<f8'. The database row is damaged"):
+    with pytest.raises(ValueError, match=r"format 2 of '<f8' in order 'C'\. The database row"):
         check_documents(counts)
 
 
@@ -194,7 +215,7 @@ def test_other_arrays_are_refused(damage, counts):
 def test_a_codec_that_runs_what_it_reads_is_refused(harm, counts):
     counts["zarray"] |= harm
 
-    with pytest.raises(ValueError, match="described with the codec 'pickle', which runs what it"):
+    with pytest.raises(ValueError, match="codec 'pickle', which does not give back, or not safely"):
         check_documents(counts)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.arrays.frame_array import FrameArray
 from dj_photon_codecs.photons.calibration import Calibration
-from dj_photon_codecs.storage.documents import Documents, check_documents, linear_view
+from dj_photon_codecs.storage.document_checks import check_documents
+from dj_photon_codecs.storage.documents import Documents, linear_view
 from dj_photon_codecs.storage.movie_store import open_store, zarr_array
 from dj_photon_codecs.storage.verification import faulty_parts
 

@@ -1,8 +1,8 @@
-"""The two documents of a stored movie, ``.zarray`` and ``.zattrs``: writing, checking, views.
+"""The two documents of a stored movie, ``.zarray`` and ``.zattrs``, and those of its views.
 
-They are what a format version means. `describe` writes those of version 1.1, `check_documents`
-refuses what this library cannot read, and the functions after them turn the document of the
-transformed movie into those of its views, over the same chunks.
+They are what a format version means. `describe` writes those of version 1.1; `document_checks`
+refuses what this library cannot read. The functions after `describe` turn the documents of the
+transformed movie into those of its codes and of its views, over the same chunks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "NAMES",
     "Documents",
-    "check_documents",
     "chunk_checksums",
     "describe",
     "describe_recompressed",
@@ -37,7 +36,6 @@ __all__ = [
 ]
 
 FORMAT_VERSION = "1.1"
-MAJOR = FORMAT_VERSION.split(".", maxsplit=1)[0]
 DIGITS = 8  # hexadecimal digits of a CRC-32C
 NAMES = {".zattrs": "zattrs", ".zarray": "zarray"}  # on the store, in the order of writing
 TRANSFORMS = {each.codec_id: each for each in (AnscombeFilter, LinearFilter)}
@@ -166,40 +164,6 @@ def is_compressed_by(documents: Documents, compression: Compression) -> bool:
     return stored in [(filters, compressor), (_without_checksum(filters), compressor)]
 
 
-def check_documents(documents: Documents) -> None:
-    """Refuse documents that this version of the library cannot read, or must not.
-
-    Parameters
-    ----------
-    documents : Documents
-        From a database row: data, not to be trusted.
-
-    Raises
-    ------
-    ValueError
-        If the format version is not 1.x, the array is not one of float64, or a codec is named
-        that could run code.
-    """
-    zarray, zattrs = documents["zarray"], documents["zattrs"]
-    written = str(zattrs.get("codec_version"))
-    if written.split(".", maxsplit=1)[0] != MAJOR:
-        raise ValueError(
-            f"movie was written in format version {written}; this dj-photon-codecs "
-            f"{version('dj-photon-codecs')} reads {MAJOR}.x. Upgrade it: "
-            "pip install --upgrade dj-photon-codecs"
-        )
-    if zarray.get("zarr_format") != 2 or zarray.get("dtype") != "<f8":
-        raise ValueError(
-            f"movie is described as Zarr format {zarray.get('zarr_format')!r} of dtype "
-            f"{zarray.get('dtype')!r}; it must be format 2 of '<f8'. The database row is damaged"
-        )
-    if "pickle" in _codec_names(zarray):
-        raise ValueError(
-            "movie is described with the codec 'pickle', which runs what it reads; no movie was "
-            "ever written so. Find out who changed the database row"
-        )
-
-
 def chunk_checksums(documents: Documents) -> dict[str, str]:
     """Map the key of each chunk in the store to its CRC-32C.
 
@@ -316,11 +280,6 @@ def _without_checksum(filters: list[Document]) -> list[Document]:
 def _dimensions(number: int) -> list[str]:
     """Name the axes as xarray does; those between time and the frame's two are numbered."""
     return ["time", *(f"axis_{axis}" for axis in range(1, number - 2)), "y", "x"]
-
-
-def _codec_names(zarray: Document) -> list[Any]:
-    codecs = [*(zarray.get("filters") or ()), zarray.get("compressor") or {}]
-    return [codec.get("id") for codec in codecs]
 
 
 def _split_filters(zarray: Document) -> tuple[list[Document], list[Document]]:

@@ -1,16 +1,53 @@
-"""The row of a movie in the database: what `<photon@>` writes there, as plain JSON."""
+"""The row of a movie in the database: what ``<photon@>`` writes there, and reads from there."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import google_crc32c
+from dj_photon_codecs.storage.canonical_json import canonical_checksum
+from dj_photon_codecs.storage.codec_checks import DAMAGED
+from dj_photon_codecs.storage.document_checks import check_documents, format_version
+from dj_photon_codecs.storage.documents import Documents
 
 if TYPE_CHECKING:
-    from dj_photon_codecs.storage.documents import Documents
+    from collections.abc import Mapping
 
-__all__ = ["documents_checksum", "write_row"]
+__all__ = ["Row", "documents_checksum", "read_row", "write_row"]
+
+CONSTANT = {"dtype": "float64", "transform": "anscombe"}
+# DataJoint's types, by keys that only what they write has: DataJoint 2.3.5, builtin_codecs.
+WRITERS = {
+    "hash": "<blob@>, <attach@> or <hash@>",
+    "timestamp": "<filepath@>",
+    "item_count": "<object@>",
+    "filename": "<attach@>",
+    "dtype": "<npy@> or <zarr@>",
+    "is_dir": "<object@> or <filepath@>",
+    "path": "another type",
+}
+HOW_TO_MOVE = (
+    "insert(query) copies what the database holds, and not the data. Insert row by row, with the "
+    "value that was fetched: New.insert1({**key, 'movie': (Old & key).fetch1('movie')}) for each "
+    "key in Old.keys(). Keep the old table until that is done"
+)
+
+
+class Row(NamedTuple):
+    """What the row of a movie says.
+
+    Attributes
+    ----------
+    path : str
+        Of the movie's directory, relative to the location of the store; not checked.
+    store : str
+        The store's own name.
+    documents : Documents
+        The movie's ``.zarray`` and ``.zattrs``, checked.
+    """
+
+    path: str
+    store: str
+    documents: Documents
 
 
 def write_row(documents: Documents, *, path: str, store: str) -> dict[str, Any]:
@@ -36,36 +73,99 @@ def write_row(documents: Documents, *, path: str, store: str) -> dict[str, Any]:
         "store": store,
         "codec_version": zattrs["codec_version"],
         "shape": zarray["shape"],
-        "dtype": "float64",
-        "transform": "anscombe",
+        **CONSTANT,
         "crc32c": documents_checksum(documents),
         ".zarray": zarray,
         ".zattrs": zattrs,
     }
 
 
-def documents_checksum(documents: Documents) -> str:
-    """Return the CRC-32C of both documents, as eight hexadecimal digits.
+def read_row(stored: Any) -> Row:
+    """Return what a row says of a movie, or refuse it.
 
-    It is that of their canonical JSON, ``{".zarray":...,".zattrs":...}``, which databases that
-    rewrite JSON leave as it is: keys sorted, no white space, ASCII, whole numbers as integers, and
-    other numbers as C's ``%.17g`` prints them.
+    Parameters
+    ----------
+    stored : dict
+        What `write_row` returned; whatever the column holds, which may be of another type.
+
+    Raises
+    ------
+    ValueError
+        If another type wrote it, the format version is not 1.x, or it is damaged: its documents
+        do not have its checksum, or what it says contradicts them or itself.
+    """
+    if not isinstance(stored, dict) or not {".zarray", ".zattrs"} & stored.keys():
+        raise ValueError(_foreign(stored))
+    for name in ("path", "store"):
+        if not isinstance(stored.get(name), str) or not stored[name]:
+            raise ValueError(f"{name} is {stored.get(name)!r}; it must be a text. {DAMAGED}")
+    # first, since a row of a later version may lack what this version needs
+    written = format_version(stored.get("codec_version"))
+    documents = Documents(zarray=stored.get(".zarray"), zattrs=stored.get(".zattrs"))  # type: ignore[typeddict-item]
+    _check_checksum(stored, documents, required=written >= (1, 1))
+    check_documents(documents)
+    _check_agreement(stored, documents)
+    return Row(stored["path"], stored["store"], documents)
+
+
+def documents_checksum(documents: Documents) -> str:
+    """Return the checksum of both documents, as eight hexadecimal digits.
 
     Parameters
     ----------
     documents : Documents
-        Plain finite JSON.
+        Plain JSON.
     """
-    named = {".zarray": documents["zarray"], ".zattrs": documents["zattrs"]}
-    return f"{google_crc32c.value(_canonical(named).encode()):08x}"
+    return canonical_checksum({".zarray": documents["zarray"], ".zattrs": documents["zattrs"]})
 
 
-def _canonical(value: Any) -> str:
-    if isinstance(value, dict):
-        items = (f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value))
-        return "{" + ",".join(items) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_canonical, value)) + "]"
-    if isinstance(value, float):
-        return f"{int(value)}" if value.is_integer() else f"{value:.17g}"
-    return json.dumps(value)
+def _check_checksum(stored: Mapping[str, Any], documents: Documents, *, required: bool) -> None:
+    if "crc32c" not in stored and not required:
+        return
+    found = documents_checksum(documents)
+    if stored.get("crc32c") != found:
+        raise ValueError(
+            f"crc32c is {stored.get('crc32c')!r}, and the documents of the row have {found}. "
+            f"{DAMAGED}"
+        )
+
+
+def _check_agreement(stored: Mapping[str, Any], documents: Documents) -> None:
+    """Compare what stands twice."""
+    expected = {
+        "codec_version": documents["zattrs"]["codec_version"],
+        "shape": documents["zarray"]["shape"],
+        **CONSTANT,
+    }
+    for name, value in expected.items():
+        found = stored.get(name)
+        if type(found) is not type(value) or found != value or _has_booleans(found):
+            raise ValueError(
+                f"{name} is {found!r}; by the documents it must be {value!r}. {DAMAGED}"
+            )
+
+
+def _has_booleans(value: Any) -> bool:
+    """Whether a list holds true, which Python finds equal to 1."""
+    return isinstance(value, list) and any(isinstance(element, bool) for element in value)
+
+
+def _foreign(stored: Any) -> str:
+    """Say what else a column holds, and how to move it."""
+    if isinstance(stored, dict):
+        writer = next((name for key, name in WRITERS.items() if key in stored), "another type")
+        keys = ", ".join(map(str, list(stored)[:12])) or "none"
+        return (
+            f"this row holds no movie of <photon@>: it has no .zarray, and was written by {writer} "
+            f"(its keys: {keys}). {HOW_TO_MOVE}"
+        )
+    if isinstance(stored, bytes | bytearray | memoryview):
+        return (
+            f"this row holds {len(stored)} bytes, as <blob> or <attach> write them, and no movie "
+            f"of <photon@>. {HOW_TO_MOVE}"
+        )
+    return (
+        f"this row holds the {type(stored).__name__} {str(stored)[:80]!r}, and no movie of "
+        "<photon@>. If it is the default of the column, declare the column without one, or with "
+        f"null; if it was copied from another table: {HOW_TO_MOVE}"
+    )

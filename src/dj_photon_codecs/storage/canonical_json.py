@@ -1,0 +1,46 @@
+"""One text for each JSON value, however a database rewrites it, and the checksum of that text.
+
+PostgreSQL and MySQL keep JSON values, not JSON text: they sort keys, drop white space, and may
+write 1.0 as 1 or 1e+22 as 10000000000000000000000. Neither changes what is computed here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import google_crc32c
+
+__all__ = ["canonical_checksum", "canonical_json"]
+
+
+def canonical_json(value: Any) -> str:
+    r"""Return the canonical text of a JSON value.
+
+    Keys are sorted by their characters' code points, there is no white space, texts are ASCII
+    (``\u`` escapes), whole numbers have neither point nor exponent, and other numbers are written
+    as C's ``%.17g`` does, which is exact.
+
+    Parameters
+    ----------
+    value : dict, list, str, int, float, bool or None
+        Finite.
+
+    Examples
+    --------
+    >>> canonical_json({"step": 0.1, "gain": 2.0, "axes": ["y", None, True]})
+    '{"axes":["y",null,true],"gain":2,"step":0.10000000000000001}'
+    """
+    if isinstance(value, dict):
+        items = (f"{json.dumps(str(key))}:{canonical_json(value[key])}" for key in sorted(value))
+        return "{" + ",".join(items) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical_json, value)) + "]"
+    if isinstance(value, float):
+        return f"{int(value)}" if value.is_integer() else f"{value:.17g}"
+    return json.dumps(value)
+
+
+def canonical_checksum(value: Any) -> str:
+    """Return the CRC-32C of a JSON value's canonical text, as eight hexadecimal digits."""
+    return f"{google_crc32c.value(canonical_json(value).encode()):08x}"

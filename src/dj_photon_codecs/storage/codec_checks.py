@@ -1,0 +1,134 @@
+"""Which codecs a movie may name in its ``.zarray``: those that give back what they were given.
+
+The document comes from a database and is not to be trusted. A codec of numcodecs may run what it
+reads (``pickle``), allocate what its configuration says (``astype`` to a text of 100000 letters),
+or change the values (``quantize``); so of numcodecs' own only those are read that are listed here.
+Codecs of other packages are read where they are installed: a user's own compressor is legal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numcodecs
+import numpy as np
+
+from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
+from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
+
+if TYPE_CHECKING:
+    from numcodecs.abc import Codec
+
+__all__ = ["DAMAGED", "check_filters", "load_codec"]
+
+DAMAGED = "The database row is damaged: restore it from a backup of the database"
+LOSSLESS = {
+    "adler32",
+    "blosc",
+    "bz2",
+    "crc32",
+    "crc32c",
+    "delta",
+    "fletcher32",
+    "gzip",
+    "jenkins_lookup3",
+    "lz4",
+    "lzma",
+    "pcodec",
+    "shuffle",
+    "zlib",
+    "zstd",
+}
+
+
+def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | None:
+    """Check the filters and the compressor of a movie.
+
+    Parameters
+    ----------
+    zarray : dict
+        With the keys ``filters`` and ``compressor``.
+    checked : bool
+        Whether the format version puts a `ChecksumFilter` into each chunk.
+
+    Returns
+    -------
+    AnscombeFilter or None
+        The transform; None if the movie was stored as plain transformed values.
+
+    Raises
+    ------
+    ValueError
+        If they are no codecs, ones that no movie is written with, or ones that are not installed.
+    """
+    filters, compressor = zarray["filters"], zarray["compressor"]
+    if not isinstance(filters, list | None):
+        raise ValueError(  # noqa: TRY004 - whatever a row holds, it is a wrong value
+            f"filters is {filters!r}; it must be a list of codecs, or null. {DAMAGED}"
+        )
+    loaded = [load_codec(config) for config in filters or []]
+    if compressor is not None:
+        load_codec(compressor)
+    transform = loaded[0] if loaded and isinstance(loaded[0], AnscombeFilter) else None
+    _check_places([codec.codec_id for codec in loaded], transform, checked=checked)
+    return transform
+
+
+def load_codec(config: Any) -> Codec:
+    """Return the codec of a configuration.
+
+    Parameters
+    ----------
+    config : dict
+        As numcodecs writes it, from a database row: data, not to be trusted.
+
+    Raises
+    ------
+    ValueError
+        If it is no configuration, names a codec that is not installed, or one of numcodecs' that
+        movies are not written with.
+    """
+    if not isinstance(config, dict) or not isinstance(config.get("id"), str):
+        raise ValueError(  # noqa: TRY004
+            f"a codec is {config!r}; it must be an object with an id. {DAMAGED}"
+        )
+    _check_dtypes(config)
+    try:
+        codec = numcodecs.get_codec(dict(config))
+    except (ArithmeticError, ImportError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"the codec {config!r} cannot be made ({error}). If it is of another package, install "
+            f"that; else: {DAMAGED}"
+        ) from error
+    package = type(codec).__module__.split(".")[0]
+    if package == "numcodecs" and config["id"] not in LOSSLESS:
+        raise ValueError(
+            f"the movie names the codec {config['id']!r}, which does not give back, or not safely, "
+            "what it was given; no movie was ever written so. Find out who changed the database row"
+        )
+    return codec
+
+
+def _check_dtypes(config: dict[str, Any]) -> None:
+    """Refuse dtypes that are not numbers before a codec is made, which might allocate them."""
+    for name in {"dtype", "astype"} & config.keys():
+        try:
+            dtype = np.dtype(config[name])
+        except (TypeError, ValueError, SyntaxError) as error:
+            raise ValueError(f"{config!r} names no dtype: {error}. {DAMAGED}") from error
+        if dtype.kind not in "biuf" or dtype.itemsize > 8:
+            raise ValueError(
+                f"{config!r} names the dtype {dtype}; codes are numbers of at most 8 bytes. "
+                f"{DAMAGED}"
+            )
+
+
+def _check_places(names: list[str], transform: AnscombeFilter | None, *, checked: bool) -> None:
+    if "photon.linear" in names or AnscombeFilter.codec_id in names[1:]:
+        raise ValueError(f"filters are {names}; photon.anscombe must be the first. {DAMAGED}")
+    if transform is None:
+        return
+    expected = [len(names) - 1] if checked else []
+    if [place for place, name in enumerate(names) if name == ChecksumFilter.codec_id] != expected:
+        where = "the last one must be photon.crc32c" if checked else "version 1.0 has no checksum"
+        raise ValueError(f"filters are {names}; {where}. {DAMAGED}")
