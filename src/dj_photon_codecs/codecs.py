@@ -189,17 +189,18 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the row was written by a newer version, or leads out of the store.
+            If another type wrote the row, or a newer version; or it is damaged, or leads out of
+            the store.
         """
         config = self._configuration(key, context)
         with naming_broken_libraries():
             from dj_photon_codecs.arrays.photon_array import open_movie
-            from dj_photon_codecs.storage.documents import Documents
+            from dj_photon_codecs.storage.rows import read_row
 
-            path = _checked_path(stored["path"])
-            fs, root = self._place(path, store=stored["store"], config=config)
-            documents = Documents(zarray=stored[".zarray"], zattrs=stored[".zattrs"])
-            return open_movie(fs, root, documents)
+            row = read_row(stored)
+            _check_store(row.store, config)
+            fs, root = self._place(_checked_path(row.path), store=row.store, config=config)
+            return open_movie(fs, root, row.documents)
 
     def _configuration(self, key: dict[str, Any] | None, context: dict[str, Any] | None) -> Any:
         """Return the calling connection's configuration; another's would be another store."""
@@ -262,6 +263,16 @@ def _resolved(store_name: str | None, config: Any) -> str:
             "dj.config['stores.default'] to the name of a store, or write <photon@store>"
         )
     return name
+
+
+def _check_store(name: str, config: Any) -> None:
+    """Refuse a store that the configuration does not have."""
+    stores = sorted(known for known, spec in config.stores.items() if isinstance(spec, dict))
+    if name not in stores:
+        raise ValueError(
+            f"the movie lies in the store {name!r}, and the configured ones are {stores}; add it "
+            "to dj.config['stores']"
+        )
 
 
 def _checked_path(path: str) -> str:

@@ -58,6 +58,8 @@ def codes_of(codec, *, size=1000, seed=0):
     dtype, rng = np.dtype(codec.codes), np.random.default_rng(seed)
     if dtype.kind == "f":
         return rng.normal(3, 10, size).astype(dtype)
+    if getattr(codec, "dtype", None) == "|b1":
+        return rng.integers(0, 2, size).astype(dtype)
     limits = np.iinfo(dtype)
     some = rng.integers(limits.min, limits.max, size, dtype, endpoint=True)
     return np.concatenate([np.array([limits.min, limits.max, 0, 1], dtype), some])

@@ -13,6 +13,7 @@ import numpy as np
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
+from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.storage.buffers import as_bytes, flatten
 
 __all__ = ["ChecksumFilter"]
@@ -40,7 +41,7 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
     >>> checked.decode(stored)
     Traceback (most recent call last):
     ...
-    ValueError: damaged chunk: its checksum is b7fbf1f1, and 83c8a20c was written. ...
+    dj_photon_codecs.layouts.layout.DamagedChunk: damaged chunk: its checksum is ...
     """
 
     codec_id: ClassVar[str] = "photon.crc32c"
@@ -89,13 +90,15 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
 
         Raises
         ------
+        DamagedChunk
+            If the chunk is damaged.
         ValueError
-            If the chunk is damaged, or `out` is of another size.
+            If `out` is of another size.
         """
         stored = as_bytes(buf)
         payload = self.payload(stored)
         if (found := _masked_crc32c(stored[:-4])) != (written := _number(stored[-4:])):
-            raise ValueError(
+            raise DamagedChunk(
                 f"damaged chunk: its checksum is {found:08x}, and {written:08x} was written. "
                 "Restore it from a backup of the store, or insert the movie again"
             )
@@ -124,13 +127,13 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
+        DamagedChunk
             If `buf` is too short for what `encode` returned.
         """
         stored = as_bytes(buf)
         size = _number(stored[-8:-4])
         if not NUMBERS <= size <= stored.size:
-            raise ValueError(
+            raise DamagedChunk(
                 f"damaged chunk: {stored.size} bytes, of which {size} hold its checksum. Restore "
                 "it from a backup of the store, or insert the movie again"
             )

@@ -71,7 +71,10 @@ class LinearFilter(CodesFilter):
 
     def _decode_into(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
         if self.unit == "ADU" and self.table is None:
-            values[...] = codes  # a cast is faster than a table
+            with np.errstate(over="ignore"):
+                values[...] = codes  # a cast is faster than a table
+            if not np.can_cast(codes.dtype, values.dtype):
+                _refuse_changed(codes, values)
         else:
             super()._decode_into(codes, values)
 
@@ -88,3 +91,18 @@ class LinearFilter(CodesFilter):
     @property
     def _dtype(self) -> str:
         return self.dtype
+
+
+def _refuse_changed(codes: NDArray[Any], values: NDArray[Any]) -> None:
+    """Refuse values that are not their codes any more, since their dtype cannot hold them."""
+    if values.dtype.kind in "iu":
+        limits = np.iinfo(values.dtype)
+        kept = not codes.size or (limits.min <= codes.min() and codes.max() <= limits.max)
+    else:
+        kept = bool((values == codes).all())
+    if not kept:
+        raise ValueError(
+            f"codes from {codes.min()} to {codes.max()} do not fit into {values.dtype}, which the "
+            "movie is said to have been inserted in. The database row is damaged: restore it from "
+            "a backup of the database"
+        )

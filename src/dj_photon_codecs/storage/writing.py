@@ -19,7 +19,8 @@ import zarr
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads, processors_for
 from dj_photon_codecs.movies.slabs import slabs
-from dj_photon_codecs.storage.documents import NAMES, Documents, check_documents, describe
+from dj_photon_codecs.storage.document_checks import check_documents
+from dj_photon_codecs.storage.documents import NAMES, Documents, describe
 from dj_photon_codecs.storage.movie_store import crc32c
 
 if TYPE_CHECKING:
