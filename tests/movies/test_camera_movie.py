@@ -8,7 +8,7 @@ import pytest
 import zarr
 
 from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.movies.slabs import SLAB
+from dj_photon_codecs.movies.sources import SLAB_BYTES
 from dj_photon_codecs.movies.survey import ValueRange, survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.steps import quantize
@@ -150,7 +150,7 @@ def test_negative_camera_values_are_legal():
 
 
 def test_frames_are_named_behind_the_first_slab():
-    frame = (1, SLAB // 2)
+    frame = (1, SLAB_BYTES // 2)
     values = np.broadcast_to(np.zeros((1, *frame), "u1"), (9, *frame)).astype("i1")
     values[6, 0, 5] = -1
 
@@ -284,7 +284,7 @@ def test_zarr_arrays_are_movies(tmp_path):
 
 
 def test_files_are_read_in_whole_chunks_of_theirs(monkeypatch):
-    monkeypatch.setattr("dj_photon_codecs.movies.slabs.SLAB", 6 * 5 * 6 * 2)  # six frames
+    monkeypatch.setattr("dj_photon_codecs.movies.sources.SLAB_BYTES", 6 * 5 * 6 * 2)  # six frames
     source = SlicedFile(photon_counts(SHAPE), chunks=(4, 5, 6))
 
     survey(source, counts=True)
@@ -293,7 +293,7 @@ def test_files_are_read_in_whole_chunks_of_theirs(monkeypatch):
 
 
 def test_movies_are_read_a_slab_at_a_time(monkeypatch):
-    monkeypatch.setattr("dj_photon_codecs.movies.slabs.SLAB", 5 * 5 * 6 * 2)  # five frames
+    monkeypatch.setattr("dj_photon_codecs.movies.sources.SLAB_BYTES", 5 * 5 * 6 * 2)  # five frames
     source = SlicedFile(photon_counts(SHAPE))
 
     survey(source, counts=True)
@@ -359,7 +359,7 @@ def test_views_of_a_memory_map_are_movies(view, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the memory as Linux shows it")
 def test_pages_of_a_memory_map_are_given_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("dj_photon_codecs.movies.slabs.SLAB", 1 << 20)
+    monkeypatch.setattr("dj_photon_codecs.movies.sources.SLAB_BYTES", 1 << 20)
     mapped = as_memory_map(np.ones((64, 512, 512), "u1"), tmp_path, "r")
 
     survey(mapped, counts=True)

@@ -1,0 +1,81 @@
+"""Where a source may be cut, so that none of its chunks is decoded more often than needs be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+__all__ = ["band_edges", "chunk_edges"]
+
+
+def chunk_edges(values: Any, shape: tuple[int, ...]) -> list[Sequence[int]] | None:
+    """Return where the chunks of a source begin and end, along each axis.
+
+    Parameters
+    ----------
+    values : object
+        The source. What it says of its chunks counts: ``chunks`` of h5py, Zarr, dask and xarray,
+        ``chunking()`` of netCDF4.
+    shape : tuple of int
+        Its shape.
+
+    Returns
+    -------
+    list of sequence of int or None
+        Edges, from 0 to the length of each axis; None if it has no chunks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> chunk_edges(np.zeros((10, 4, 4)), (10, 4, 4)) is None
+    True
+    """
+    chunks = getattr(values, "chunks", None)
+    if chunks is None and hasattr(values, "chunking"):
+        chunks = values.chunking()
+    if not isinstance(chunks, tuple | list) or len(chunks) != len(shape):
+        return None
+    return [_edges(chunk, length) for chunk, length in zip(chunks, shape, strict=True)]
+
+
+def band_edges(chunks: Sequence[int] | None, *, frames: int, longest: int) -> list[int]:
+    """Return where a movie is cut along time, in bands of whole chunks.
+
+    Parameters
+    ----------
+    chunks : sequence of int or None
+        Edges of the chunks along time; None if the movie may be cut anywhere.
+    frames : int
+        Frames of the movie.
+    longest : int
+        Frames in a band, at most; more only where a single chunk has more.
+
+    Returns
+    -------
+    list of int
+        First frame of each band, and the number of frames.
+
+    Examples
+    --------
+    >>> band_edges(None, frames=100, longest=32)
+    [0, 32, 64, 96, 100]
+    >>> band_edges([0, 15, 30, 90, 100], frames=100, longest=32)
+    [0, 30, 90, 100]
+    """
+    if chunks is None:
+        return [*range(0, frames, longest), frames]
+    edges = [0]
+    for start, stop in pairwise(chunks):
+        if stop - edges[-1] > longest and start != edges[-1]:
+            edges.append(start)
+    return [*edges, frames]
+
+
+def _edges(chunk: Any, length: int) -> Sequence[int]:
+    if isinstance(chunk, tuple | list):  # the length of each chunk, as dask says it
+        edges = [0]
+        for size in chunk:
+            edges.append(edges[-1] + int(size))
+        return edges
+    return [*range(0, length, max(1, int(chunk))), length]

@@ -1,0 +1,242 @@
+"""The values of a movie while it is inserted: bounded in memory, and held to what they were."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from bisect import bisect_right
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from dj_photon_codecs.movies.fingerprints import fingerprints
+from dj_photon_codecs.movies.kinds import is_a
+from dj_photon_codecs.movies.memory_maps import release_pages
+from dj_photon_codecs.movies.source_chunks import band_edges, chunk_edges
+from dj_photon_codecs.movies.staging import staged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+__all__ = ["Frames", "Source"]
+
+
+class Frames(Protocol):
+    """An array that can be read frame by frame: NumPy's, a memory map, zarr.Array, h5py.Dataset."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
+    def __getitem__(self, selection: slice, /) -> Any: ...
+
+
+class _ReadingLock:
+    """One lock for all sources that may not be safe for threads, new in a forked child.
+
+    Two readers may share one file, so that a lock for each reader would not do.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self.lock = threading.RLock()  # one reader may read through another
+
+
+READING = _ReadingLock()
+SLAB_BYTES = 1 << 24  # frames are looked at in slabs of about this size
+BAND_LIMIT = 1 << 28  # bytes of a source that are in memory at a time
+ADVICE = "Insert it when nothing writes to it"
+
+
+@dataclass
+class _Band:
+    """Frames that were read together, until each of them was asked for."""
+
+    first: int
+    frames: NDArray[Any]
+    left: int
+
+
+class Source:
+    """The values of one movie while they are surveyed and encoded.
+
+    Shape and dtype are those of the moment at which it is made; all that is read later must have
+    them. Frames may be asked for from several threads. Of what is no NumPy array, whole chunks
+    are read, and kept until each of their frames was asked for: a pass over the frames, in any
+    steps, reads each chunk once. At most 256 MB are kept; a movie whose chunks are longer is
+    copied to a temporary file first. All but NumPy, Zarr and dask arrays are read under one lock.
+
+    Parameters
+    ----------
+    values : array_like
+        The movie, shape (frames, height, width, ...), as `check_frames` accepts it.
+
+    Examples
+    --------
+    >>> source = Source(np.arange(24, dtype="u1").reshape(4, 2, 3))
+    >>> [(first, frames.shape) for first, frames in source.slabs(1, 4)]
+    [(1, (3, 2, 3))]
+    """
+
+    def __init__(self, values: Frames) -> None:
+        self.values = values
+        self.shape = tuple(int(length) for length in values.shape)
+        self.dtype = values.dtype
+        self._frame_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        # what can be sliced as it is: an array in memory, a memory map, or the temporary file
+        self._direct = values if isinstance(values, np.ndarray) else None
+        self._chunks = None if self._direct is not None else chunk_edges(values, self.shape)
+        self._longest = max(1, SLAB_BYTES // self._frame_bytes)  # slab, in frames
+        along_time = None if self._chunks is None else self._chunks[0]
+        self._edges = band_edges(along_time, frames=self.shape[0], longest=self._longest)
+        self._loading = threading.Lock()
+        self._bands: dict[int, _Band] = {}
+        self._wanted: frozenset[int] = frozenset()
+        self._kept: dict[int, NDArray[Any]] = {}
+        self._seen = np.zeros(self.shape[0], bool)
+        self._fingerprints = np.zeros(self.shape[0], np.uint64)
+
+    def __getitem__(self, frames: slice) -> NDArray[Any]:
+        """Return consecutive frames, as a sample: apart from the passes of `slabs`."""
+        start, stop, _ = frames.indices(self.shape[0])
+        wanted = range(start, stop)
+        if wanted and all(frame in self._kept for frame in wanted):
+            return np.stack([self._kept[frame] for frame in wanted])
+        if self._direct is not None:
+            return np.asarray(self._direct[start:stop])
+        return self._read(start, stop)
+
+    def keep(self, frames: Iterable[int]) -> None:
+        """Keep frames from the next pass on, so that a sample of them is not read again.
+
+        Parameters
+        ----------
+        frames : iterable of int
+            Frames of the sample. At most 256 MB are kept, and nothing of a NumPy array.
+        """
+        if self._direct is None:
+            self._wanted = frozenset(sorted(set(frames))[: BAND_LIMIT // self._frame_bytes])
+
+    def slabs(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield frames in slabs of about 16 MB: as the function `slabs` does, which says more."""
+        self._stage_if_needed()
+        while start < stop:
+            end = min(start + self._longest, stop)
+            if self._direct is None:
+                frames = self._from_band(start, end)
+                yield start, frames
+            else:
+                frames = np.asarray(self._direct[start:end])
+                self._compare(start, frames)
+                yield start, frames
+                release_pages(self._direct)
+            start += len(frames)
+
+    def check_unchanged(self) -> None:
+        """Refuse a source whose shape or dtype is no longer what it was.
+
+        Raises
+        ------
+        ValueError
+            If it grew, shrank, or cannot be asked any more.
+        """
+        try:
+            shape, dtype = tuple(self.values.shape), self.values.dtype
+        except (ValueError, OSError, RuntimeError) as error:  # of a file that was closed
+            raise ValueError(f"movie cannot be read any more ({error}). {ADVICE}") from error
+        if shape != self.shape or dtype != self.dtype:
+            raise ValueError(
+                f"movie promised shape {self.shape} and dtype {self.dtype}, and now has shape "
+                f"{shape} and dtype {dtype}: it changes while it is read. {ADVICE}"
+            )
+
+    def _from_band(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the first of some frames, as many as were read together."""
+        number = bisect_right(self._edges, start) - 1
+        with self._loading:
+            band = self._bands.get(number) or self._load(number)
+            frames = band.frames[start - band.first : stop - band.first]
+            band.left -= len(frames)
+            if band.left <= 0 and len(self._edges) > 2:  # a movie of one band is read once
+                del self._bands[number]
+        return frames
+
+    def _load(self, number: int) -> _Band:
+        first, stop = self._edges[number : number + 2]
+        held = sum(band.frames.nbytes for band in self._bands.values())
+        while self._bands and held + (stop - first) * self._frame_bytes > BAND_LIMIT:
+            oldest = next(iter(self._bands))  # its other frames will be read again
+            held -= self._bands.pop(oldest).frames.nbytes
+        frames = self._read(first, stop)
+        for frame in self._wanted.intersection(range(first, stop)):
+            self._kept.setdefault(frame, frames[frame - first].copy())
+        self._bands[number] = _Band(first, frames, left=len(frames))
+        return self._bands[number]
+
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        frames = self._read_block((slice(start, stop),))
+        self._compare(start, frames)
+        return frames
+
+    def _read_block(self, block: tuple[slice, ...]) -> NDArray[Any]:
+        """Read a part of the movie, and refuse it unless it is what was promised."""
+        with self._lock():
+            part = self.values[block if len(block) > 1 else block[0]]  # type: ignore[index]
+            if np.ma.is_masked(part):
+                raise ValueError(
+                    f"movie holds masked values in frames {_span(block[0])}, and the mask would be "
+                    "lost; fill them, and read without a mask"
+                )
+            part = np.ascontiguousarray(part)
+            self.check_unchanged()
+        lengths = [along.stop - along.start for along in block]
+        shape = (*lengths, *self.shape[len(block) :])
+        if part.shape != shape or part.dtype != self.dtype:
+            raise ValueError(
+                f"movie promised shape {shape} and dtype {self.dtype} for frames "
+                f"{_span(block[0])}, but they have shape {part.shape} and dtype {part.dtype}: it "
+                f"changes while it is read, or its reader lies. {ADVICE}"
+            )
+        return part
+
+    def _lock(self) -> AbstractContextManager[Any]:
+        safe = is_a(self.values, "zarr", "Array") or is_a(self.values, "dask", "Array")
+        return nullcontext() if safe else READING.lock
+
+    def _compare(self, start: int, frames: NDArray[Any]) -> None:
+        """Refuse frames that are not what they were when they were read before."""
+        place = slice(start, start + len(frames))
+        found, seen = fingerprints(frames), self._seen[place]
+        changed = np.flatnonzero(seen & (found != self._fingerprints[place]))
+        if changed.size:
+            raise ValueError(
+                f"movie has changed since its insert began: frame {start + changed[0]} is not "
+                f"what it was. {ADVICE}"
+            )
+        self._fingerprints[place] = found
+        self._seen[place] = True
+
+    def _stage_if_needed(self) -> None:
+        longest = max(stop - start for start, stop in pairwise(self._edges))
+        if self._chunks is None or longest == 1 or longest * self._frame_bytes <= BAND_LIMIT:
+            return
+        with self._loading:
+            if self._direct is None:
+                self._direct = staged(
+                    self._read_block, self._chunks, shape=self.shape, dtype=self.dtype
+                )
+
+
+def _span(frames: slice) -> str:
+    return f"{frames.start} to {frames.stop - 1}"
