@@ -9,6 +9,7 @@ by the methods that use them, and are named there if they are broken.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -230,6 +231,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
 
     def _write(self, value: Any, folder: MovieFolder, *, policy: Policy) -> Documents:
         from dj_photon_codecs.arrays.photon_array import PhotonArray
+        from dj_photon_codecs.movies.sources import Source
         from dj_photon_codecs.storage.copying import copy_movie
         from dj_photon_codecs.storage.plan import plan_movie
         from dj_photon_codecs.storage.writing import write_movie
@@ -237,6 +239,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         if isinstance(value, PhotonArray):
             return copy_movie(value.movie_store, policy, folder=folder)
         movie, counts = self._as_movie(value)
+        movie = replace(movie, values=Source(movie.values))
         plan = plan_movie(movie, policy, counts=counts)
         return write_movie(movie, plan, folder=folder)
 

@@ -117,6 +117,11 @@ class Source:
             return np.asarray(self._direct[start:stop])
         return self._read(start, stop)
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether slices cost nothing, and may be taken by several threads: of NumPy arrays."""
+        return self._direct is not None
+
     def keep(self, frames: Iterable[int]) -> None:
         """Keep frames from the next pass on, so that a sample of them is not read again.
 

@@ -14,6 +14,7 @@ import numcodecs.blosc
 import numpy as np
 
 from dj_photon_codecs.layouts.choice import choose_compression
+from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.decode_table_fit import fit_table
 from dj_photon_codecs.photons.photon_peaks import clipping, photon_peaks
@@ -40,6 +41,7 @@ __all__ = [
     "frames_in_chunk",
     "middle_chunk",
     "plan_movie",
+    "sampled_frames",
 ]
 
 CHUNK_BYTES = 1 << 28  # of codes; 100 frames of 1024 x 1024 uint16 are less
@@ -138,12 +140,13 @@ def plan_movie(
 ) -> StoragePlan:
     """Plan how to store a movie.
 
-    All values are read once, to find their range, and a sample again.
+    All values are read once, to find their range; a `Source` keeps a sample of them meanwhile.
 
     Parameters
     ----------
     movie : CameraMovie
-        What is to be stored; its own step goes before that of the policy.
+        What is to be stored; its own step goes before that of the policy. Its values may be a
+        `Source`.
     policy : Policy
         How its column type stores movies.
     counts : bool
@@ -156,7 +159,10 @@ def plan_movie(
     ValueError
         If a value is illegal (see `survey`), or a frame is larger than Blosc can take.
     """
-    found = survey(movie.values, counts=counts) if found is None else found
+    if found is None:
+        if isinstance(movie.values, Source):
+            movie.values.keep(sampled_frames(movie.values, policy.frames_per_chunk))
+        found = survey(movie.values, counts=counts)
     movie = replace(movie, step=policy.step if movie.step is None else movie.step)
     shape = tuple(map(int, movie.values.shape))
     dtype = code_dtype(movie, found)
@@ -222,7 +228,7 @@ def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
     if movie.step is None:
         return None
     frames = movie.values.shape[0]
-    sample = [np.asarray(movie.values[n : n + 1]) for n in range(0, frames, -(-frames // SAMPLED))]
+    sample = [np.asarray(movie.values[n : n + 1]) for n in _spread(frames)]
     values = np.concatenate(sample)
     peaks = photon_peaks(values, movie.calibration, whole=found.whole)
     return fit_table(
@@ -267,6 +273,26 @@ def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> in
     return max(1, min(wanted, shape[0], CHUNK_BYTES // frame))
 
 
+def sampled_frames(values: Frames, frames: int) -> list[int]:
+    """Return the frames of a movie that are looked at again after its survey.
+
+    Parameters
+    ----------
+    values : array_like
+        The movie.
+    frames : int
+        Frames in a chunk, as its policy wants them.
+
+    Examples
+    --------
+    >>> sampled_frames(np.zeros((24, 8, 8)), 4)
+    [12, 13, 14, 15, 0, 3, 6, 9, 12, 15, 18, 21]
+    """
+    shape, size = tuple(values.shape), values.dtype.itemsize
+    first, stop = _middle(shape, frames_in_chunk(shape, size, wanted=frames), size=size)
+    return [*range(first, stop), *_spread(shape[0])]
+
+
 def middle_chunk(values: Frames, frames: int) -> NDArray[Any]:
     """Return the chunk in the middle of a movie, by which the compression is chosen.
 
@@ -277,9 +303,18 @@ def middle_chunk(values: Frames, frames: int) -> NDArray[Any]:
     frames : int
         Frames in a chunk. Where the values of so many take more than 256 MiB, fewer are read.
     """
-    frame = math.prod(values.shape[1:]) * values.dtype.itemsize
-    first = values.shape[0] // frames // 2 * frames
-    return np.asarray(values[first : first + min(frames, max(1, CHUNK_BYTES // frame))])
+    first, stop = _middle(tuple(values.shape), frames, size=values.dtype.itemsize)
+    return np.asarray(values[first:stop])
+
+
+def _middle(shape: tuple[int, ...], frames: int, *, size: int) -> tuple[int, int]:
+    frame = math.prod(shape[1:]) * size
+    first = shape[0] // frames // 2 * frames
+    return first, min(first + min(frames, max(1, CHUNK_BYTES // frame)), shape[0])
+
+
+def _spread(frames: int) -> range:
+    return range(0, frames, -(-frames // SAMPLED))
 
 
 def _smallest(

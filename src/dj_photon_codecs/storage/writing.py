@@ -19,6 +19,7 @@ import zarr
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads, processors_for
 from dj_photon_codecs.movies.slabs import slabs
+from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.storage.document_checks import check_documents
 from dj_photon_codecs.storage.documents import NAMES, Documents, describe
 from dj_photon_codecs.storage.movie_store import crc32c
@@ -58,7 +59,7 @@ class Limits:
     def of(cls, plan: StoragePlan, values: Frames) -> Limits:
         """Return the limits for a movie whose values become codes."""
         held = COPIES * plan.chunk_bytes
-        if not isinstance(values, np.ndarray):  # of which slices are views
+        if not _is_direct(values):
             held += math.prod(plan.chunk_shape) * values.dtype.itemsize
         return cls(_workers(held), processors_for(plan.chunk_bytes))
 
@@ -104,6 +105,8 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
         return plan.encode_chunk(fill_chunk(plan, map(plan.encode_values, frames)))
 
     def documents(checksums: list[str]) -> Documents:
+        if isinstance(movie.values, Source):
+            movie.values.check_unchanged()
         return describe(
             replace(movie, step=plan.step),
             codes=plan.code_dtype,
@@ -157,7 +160,7 @@ def frames_of_chunks(values: Frames, frames: int) -> Iterator[Iterable[NDArray[A
     """
     length = values.shape[0]
     aligned = isinstance(values, zarr.Array) and frames % values.chunks[0] == 0
-    if aligned or isinstance(values, np.ndarray):
+    if aligned or _is_direct(values):
         for start in range(0, length, frames):
             part = slabs(values, start, min(start + frames, length))
             yield (slab for _, slab in part)
@@ -174,6 +177,11 @@ def frames_of_chunks(values: Frames, frames: int) -> Iterator[Iterable[NDArray[A
                 chunk, wanted = [], frames
     if chunk:
         yield chunk
+
+
+def _is_direct(values: Frames) -> bool:
+    """Return whether slices of a movie are views, which any thread may take."""
+    return values.is_direct if isinstance(values, Source) else isinstance(values, np.ndarray)
 
 
 def write_chunks(

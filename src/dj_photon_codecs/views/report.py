@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,11 @@ import numpy as np
 from dj_photon_codecs.arrays.photon_array import PhotonArray
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.checks import check_frames
+from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import generalized_anscombe
-from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.plan import plan_movie, sampled_frames
 from dj_photon_codecs.storage.policy import Policy
 
 if TYPE_CHECKING:
@@ -146,7 +148,8 @@ def report(
     """
     policy = replace(_policy(codec), step=None)  # the steps are given
     movie, counts = _described(movie, calibration)
-    found = survey(movie.values, counts=counts)
+    movie, source = _to_sample(movie, policy)
+    found = survey(source, counts=counts)
     plans = (plan_movie(replace(movie, step=step), policy, found=found) for step in steps)
     return Report(tuple(_cost(movie, plan) for plan in plans))
 
@@ -193,9 +196,23 @@ def _cost(movie: CameraMovie, plan: StoragePlan) -> Cost:
     )
 
 
+def _to_sample(movie: CameraMovie, policy: Policy) -> tuple[CameraMovie, Source]:
+    """Return a movie, and its source, that keeps the frames that are looked at once more."""
+    source = Source(movie.values)
+    frames = policy.frames_per_chunk
+    chunks = (range(n, n + frames) for n in _sampled_starts(source.shape[0], frames))
+    sampled = {*chain.from_iterable(chunks), *sampled_frames(source, frames)}
+    source.keep(frame for frame in sampled if frame < source.shape[0])
+    return replace(movie, values=source), source
+
+
+def _sampled_starts(length: int, frames: int) -> range:
+    starts = range(0, length, frames)
+    return starts[:: -(-len(starts) // SAMPLED)]
+
+
 def _sampled_chunks(movie: CameraMovie, frames: int) -> Iterator[NDArray[Any]]:
-    starts = range(0, movie.values.shape[0], frames)
-    for start in starts[:: -(-len(starts) // SAMPLED)]:
+    for start in _sampled_starts(movie.values.shape[0], frames):
         yield np.asarray(movie.values[start : start + frames])
 
 
