@@ -34,7 +34,8 @@ SERVICES = {"database", "s3", "new_store"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a server, so that ``-m "not services"`` can leave it out."""
     for item in items:
-        if SERVICES.intersection(getattr(item, "fixturenames", ())):
+        its_own = item.path.name == "test_services.py"  # starts servers of its own
+        if its_own or SERVICES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("services")
 
 

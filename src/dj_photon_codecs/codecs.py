@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.movies.camera_movie import CameraMovie
     from dj_photon_codecs.storage.documents import Documents
     from dj_photon_codecs.storage.movie_folder import MovieFolder
+    from dj_photon_codecs.storage.plan import StoragePlan
     from dj_photon_codecs.storage.policy import Policy
 
 __all__ = ["PhotonCodec", "PhotonDenseCodec"]
@@ -100,14 +101,40 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
             If it is no movie, or a fetched one that was stored in other steps than this type has.
         """
         with naming_broken_libraries():
-            from dj_photon_codecs.arrays.photon_array import PhotonArray
-            from dj_photon_codecs.storage.copying import check_copy
+            _prepared(value, _policy(self))
 
-            policy = self._policy()
-            if isinstance(value, PhotonArray):
-                check_copy(value.movie_store, policy)
-            else:
-                self._as_movie(value)
+    @classmethod
+    def check(cls, value: Any) -> None:
+        """Read a movie as an insert does, and refuse what the insert would refuse.
+
+        DataJoint writes the movies of several rows one after the other, before it inserts any row:
+        check them all first, so that none is written in vain.
+
+        Parameters
+        ----------
+        value : numpy.ndarray, CameraMovie or PhotonArray
+            What is to be inserted. All of it is read, except for a fetched movie.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no movie, or holds NaN, infinite, or (photon counts) negative values.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> PhotonCodec.check(np.array([[[3, 0], [1, -2]]]))
+        Traceback (most recent call last):
+        ...
+        ValueError: movie holds -2 at frame 0; photon counts must be >= 0...
+        """
+        with naming_broken_libraries():
+            from dj_photon_codecs.movies.camera_movie import CameraMovie
+
+            policy = _policy(cls)
+            movie, counts = _prepared(value, policy)
+            if isinstance(movie, CameraMovie):
+                _planned(movie, policy, counts=counts)
 
     def encode(
         self,
@@ -154,17 +181,10 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
             from dj_photon_codecs.storage.movie_folder import MovieFolder
             from dj_photon_codecs.storage.rows import write_row
 
-            policy = self._policy()
-            fs, root = self._place(path, store=store, config=config)
-            folder = MovieFolder(
-                fs,
-                root,
-                store=store,
-                root=root.removesuffix(f"/{path}"),
-                durable=policy.durable,
-            )
-            documents = self._write(value, folder, policy=policy)
-            return write_row(documents, path=path, store=store)
+            fs, place = self._place(path, store=store, config=config)
+            root = place.removesuffix(f"/{path}")
+            folder = MovieFolder(fs, place, store=store, root=root, durable=self.durable)
+            return write_row(_write(value, _policy(self), folder=folder), path=path, store=store)
 
     def decode(
         self,
@@ -210,38 +230,9 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     def _place(self, path: str, *, store: str, config: Any) -> tuple[Any, str]:
         """Return the file system of a store, and where on it a path of a row lies."""
         place = self._get_backend(store, config=config).get_fsmap(path)
-        # a location with slashes to spare, "calcium/": no listing finds a key that holds "//"
-        return place.fs, re.sub("//+", "/", place.root)
-
-    def _as_movie(self, value: Any) -> tuple[CameraMovie, bool]:
-        """Return what a user inserts as a CameraMovie, and whether it holds photon counts."""
-        from dj_photon_codecs.movies.camera_movie import CameraMovie
-        from dj_photon_codecs.movies.checks import check_frames
-        from dj_photon_codecs.photons.calibration import Calibration
-
-        if isinstance(value, CameraMovie):
-            return value, False
-        check_frames(value, counts=True)
-        return CameraMovie(value, Calibration()), True
-
-    def _policy(self) -> Policy:
-        from dj_photon_codecs.storage.policy import Policy
-
-        return Policy.of(self)
-
-    def _write(self, value: Any, folder: MovieFolder, *, policy: Policy) -> Documents:
-        from dj_photon_codecs.arrays.photon_array import PhotonArray
-        from dj_photon_codecs.movies.sources import Source
-        from dj_photon_codecs.storage.copying import copy_movie
-        from dj_photon_codecs.storage.plan import plan_movie
-        from dj_photon_codecs.storage.writing import write_movie
-
-        if isinstance(value, PhotonArray):
-            return copy_movie(value.movie_store, policy, folder=folder)
-        movie, counts = self._as_movie(value)
-        movie = replace(movie, values=Source(movie.values))
-        plan = plan_movie(movie, policy, counts=counts)
-        return write_movie(movie, plan, folder=folder)
+        # A location may have slashes to spare, "calcium/", and no listing finds a key that holds
+        # "//". At the very beginning they name a computer, on Windows.
+        return place.fs, re.sub("(?<=.)//+", "/", place.root)
 
 
 class PhotonDenseCodec(PhotonCodec):
@@ -287,3 +278,49 @@ def _checked_path(path: str) -> str:
                 "relative, without '..'. Find out who changed the database row"
             )
     return path
+
+
+def _policy(codec: PhotonCodec | type[PhotonCodec]) -> Policy:
+    from dj_photon_codecs.storage.policy import Policy
+
+    return Policy.of(codec)
+
+
+def _prepared(value: Any, policy: Policy) -> tuple[CameraMovie | PhotonArray, bool]:
+    """Return what is to be stored, and whether it holds photon counts; no value is read."""
+    from dj_photon_codecs.arrays.photon_array import PhotonArray
+    from dj_photon_codecs.movies.camera_movie import CameraMovie
+    from dj_photon_codecs.movies.checks import check_frames
+    from dj_photon_codecs.photons.calibration import Calibration
+    from dj_photon_codecs.storage.copying import check_copy
+
+    if isinstance(value, PhotonArray):
+        check_copy(value.movie_store, policy)
+        return value, False
+    if isinstance(value, CameraMovie):
+        return value, False
+    check_frames(value, counts=True)
+    return CameraMovie(value, Calibration()), True
+
+
+def _planned(
+    movie: CameraMovie, policy: Policy, *, counts: bool
+) -> tuple[CameraMovie, StoragePlan]:
+    """Read a movie once, and return it, with what was kept of it, and how to store it."""
+    from dj_photon_codecs.movies.sources import Source
+    from dj_photon_codecs.storage.plan import plan_movie
+
+    movie = replace(movie, values=Source(movie.values))
+    return movie, plan_movie(movie, policy, counts=counts)
+
+
+def _write(value: Any, policy: Policy, *, folder: MovieFolder) -> Documents:
+    from dj_photon_codecs.arrays.photon_array import PhotonArray
+    from dj_photon_codecs.storage.copying import copy_movie
+    from dj_photon_codecs.storage.writing import write_movie
+
+    movie, counts = _prepared(value, policy)
+    if isinstance(movie, PhotonArray):
+        return copy_movie(movie.movie_store, policy, folder=folder)
+    movie, plan = _planned(movie, policy, counts=counts)
+    return write_movie(movie, plan, folder=folder)

@@ -1,17 +1,23 @@
 """Garbage collection takes what no row refers to, and nothing else."""
 
+from uuid import uuid4
+
 import datajoint as dj
 import numpy as np
 import pytest
 
+from dj_photon_codecs import PhotonCodec
 from tests.conftest import connected
 from tests.tables import (
+    CONNECT,
     contents,
     declare_recording,
     filesystem,
     on_write,
     photons,
     row_of,
+    run_python,
+    settings,
     transformed,
 )
 
@@ -95,6 +101,33 @@ def test_another_default_store_leaves_movies_where_they_are(database, new_store)
             for name in (None, "ours", "theirs"):
                 assert collect(schema, name) == 0
             assert_intact(Scan, rows=2)
+
+
+def test_types_of_ones_own_must_be_imported_where_garbage_is_collected(database, schema, store):
+    class Ours(PhotonCodec):
+        name = f"photon_{uuid4().hex[:8]}"
+
+    @schema
+    class Scan(dj.Manual):
+        definition = f"""
+        recording_id : int32
+        ---
+        movie : <{Ours.name}@imaging>
+        """
+
+    Scan.insert1({"recording_id": 1, "movie": photons()})
+    collect_elsewhere = f"""{CONNECT}
+schema = dj.Schema(sys.argv[2])
+print(dj.gc.GarbageCollector(schema).collect()["schema_paths_orphaned"])
+"""
+    arguments = settings(database, store), schema.database
+
+    assert collect(schema) == 0
+    assert run_python(collect_elsewhere, *arguments).stdout.splitlines()[-1] == str(FILES)
+    ours = (
+        f"from dj_photon_codecs import PhotonCodec\nclass Ours(PhotonCodec): name = {Ours.name!r}\n"
+    )
+    assert run_python(ours + collect_elsewhere, *arguments).stdout.splitlines()[-1] == "0"
 
 
 # ---------------------------------------------------------------------------- failed inserts
