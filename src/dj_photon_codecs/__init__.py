@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dj_photon_codecs.arrays.chunk_cache import set_cache
     from dj_photon_codecs.arrays.photon_array import PhotonArray
     from dj_photon_codecs.calibration import calibrate
     from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
@@ -32,6 +33,7 @@ __all__ = [
     "generalized_anscombe",
     "generalized_inverse_anscombe",
     "report",
+    "set_cache",
     "set_threads",
 ]
 
@@ -49,6 +51,7 @@ ROOMS = {
     "generalized_anscombe": "photons.transform",
     "generalized_inverse_anscombe": "photons.transform",
     "report": "views.report",
+    "set_cache": "arrays.chunk_cache",
     "set_threads": "layouts.threads",
 }
 

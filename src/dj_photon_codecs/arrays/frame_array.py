@@ -1,62 +1,76 @@
-"""A stored movie, or a view of one, as an array of frames: with a length, and frame by frame."""
+"""A stored movie, or a view of one, as a `zarr.Array` of frames."""
 
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 
-from dj_photon_codecs.arrays.frame_reader import FrameReader
-from dj_photon_codecs.storage.movie_store import MovieStore
+from dj_photon_codecs.arrays.collector_pause import collector_paused
+from dj_photon_codecs.arrays.lazy_array import lazy_array
+from dj_photon_codecs.arrays.missing_operations import MissingOperations
+from dj_photon_codecs.arrays.movie_reader import MovieReader
+from dj_photon_codecs.arrays.selection import parse_selection
+from dj_photon_codecs.arrays.stored_chunks import StoredChunks
+from dj_photon_codecs.storage.movie_store import READ_ONLY, MovieStore
 
-__all__ = ["FrameArray"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["FrameArray", "MovieView"]
 
 
-class FrameArray(zarr.Array):  # type: ignore[type-arg]
+class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
     """A read-only `zarr.Array` of frames, which decodes no more than a selection takes.
 
     Shape (frames, height, width, ...). It reads nothing until it is indexed, and then reads and
-    checks whole chunks.
+    checks whole chunks; recent ones are kept, for all movies together (see `set_cache`).
 
-    Beyond what `zarr.Array` offers it has a length, and yields frames in a loop or one by one
-    without decoding a chunk twice: ``for frame in movie`` works through ``movie[0]``,
-    ``movie[1]``, ..., and the codes of the chunk that was read last are kept.
-
-    Notes
-    -----
-    There is no ``__iter__`` on purpose. Libraries take whatever has one for a list (pandas), or
-    read all of it to compare it (DeepHash, in DataJoint's three-part ``make``), while a ``for``
-    loop needs none.
+    Beyond what `zarr.Array` offers it has a length, yields frames in a loop or one by one without
+    decoding a chunk twice, and takes masks and arrays of integers as NumPy does.
     """
 
-    # In a slot, not in __dict__, so that a movie's state is the same whether it was read or not.
-    __slots__ = ("_reader",)
+    # In slots, not in __dict__, so that a movie's state is the same whether it was read or not.
+    __slots__ = ("_own_chunks", "_own_reader")
 
     def __init__(self, async_array: Any) -> None:
         super().__init__(async_array)
-        self._reader: FrameReader | None = None
+        self._own_chunks: StoredChunks | None = None
+        self._own_reader: MovieReader | None = None
 
     def __len__(self) -> int:
         return int(self.shape[0])
 
     def __getitem__(self, selection: Any) -> Any:
-        """Return values, for whatever selection `zarr.Array` takes.
+        """Return values; see `parse_selection`.
 
-        A frame, given as an integer, consecutive frames, and parts of frames or of chunks are
-        decoded from just as many codes.
+        Parameters
+        ----------
+        selection : int, slice, Ellipsis, mask, array of integers, or a tuple of them
+            ``movie[mask]`` takes the frames of a mask, shape (frames,); ``movie[:, roi]`` the
+            pixels of one, shape (height, width), and returns shape (frames, pixels).
+
+        Returns
+        -------
+        numpy.ndarray or scalar
+            The caller's own.
+
+        Raises
+        ------
+        IndexError
+            If the selection does not fit. It says what to do instead.
+        ChunkError, OSError
+            If a chunk is missing or damaged, or the store fails.
         """
-        if not self._has_whole_frames:
-            return super().__getitem__(selection)
         if isinstance(selection, int | np.integer) and not isinstance(selection, bool):
-            return self._read_frame(operator.index(selection))
-        frames = self._consecutive_frames(selection)
-        if frames is not None:
-            return self._frames.frames(frames.start, frames.stop)
-        if self._is_part(selection):
-            return self._frames.select(selection)
-        return super().__getitem__(selection)
+            index = operator.index(selection)
+            if -len(self) <= index < len(self):
+                return self._reader.frame(index % len(self))
+        return self._reader.read(parse_selection(selection, self.shape))
 
     def __setitem__(self, selection: Any, value: Any) -> None:
         """Refuse, as everything else that would change a stored movie does.
@@ -66,13 +80,42 @@ class FrameArray(zarr.Array):  # type: ignore[type-arg]
         ValueError
             Always.
         """
-        raise ValueError(
-            "a stored movie is read-only; insert the changed movie as a row of its own"
-        )
+        raise ValueError(READ_ONLY)
+
+    def __array__(  # type: ignore[override] # Zarr's is typed as its own protocol
+        self,
+        dtype: DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 - as NumPy calls it
+    ) -> NDArray[Any]:
+        """Return all values, for functions of NumPy and other libraries.
+
+        Raises
+        ------
+        ValueError
+            If `copy` is False: the values must be decoded.
+        """
+        if copy is False:
+            raise ValueError("a stored movie cannot become an array without a copy (copy=False)")
+        with collector_paused():
+            values: NDArray[Any] = self[...]
+        return values if dtype is None else values.astype(dtype, copy=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # a pickle carries neither codes nor views
+        # a pickle carries neither chunks nor views
         return type(self), (self.async_array,)
+
+    def dask(self) -> Any:
+        """Return a lazy `dask.array.Array` of the same values; needs the extra ``dask``.
+
+        Its chunks are those of the movie, and its name is the same in every process. It can be
+        pickled, as the movie can.
+
+        Raises
+        ------
+        ImportError
+            If dask is not installed.
+        """
+        return lazy_array(self)
 
     @property
     def movie_store(self) -> MovieStore:
@@ -84,52 +127,41 @@ class FrameArray(zarr.Array):  # type: ignore[type-arg]
         return store
 
     @property
-    def _frames(self) -> FrameReader:
-        if self._reader is None:
-            self._reader = FrameReader(self.movie_store)
-        return self._reader
+    def _chunks(self) -> StoredChunks:
+        if self._own_chunks is None:
+            self._own_chunks = StoredChunks(self.movie_store)
+        return self._own_chunks
 
     @property
-    def _has_whole_frames(self) -> bool:
-        # those of another program may be in pieces, which are left to Zarr
-        return self.chunks[1:] == self.shape[1:] and self.order == "C"
-
-    def _read_frame(self, index: int) -> Any:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame {index} of a movie of {len(self)} frames")
-        return self._frames.frame(index % len(self))
-
-    def _consecutive_frames(self, selection: Any) -> range | None:
-        """Return the frames of a selection that takes consecutive ones, and all of each."""
-        parts = selection if isinstance(selection, tuple) else (selection,)
-        if len(parts) == 1 and parts[0] is Ellipsis:
-            parts = (slice(None),)
-        if not 0 < len(parts) <= self.ndim or not isinstance(parts[0], slice):
-            return None
-        others = [part for part in parts[1:] if not _is_all(part)]
-        if len(others) > 1 or not all(part is Ellipsis for part in others):
-            return None
-        frames = range(*parts[0].indices(len(self)))
-        return frames if frames.step == 1 and frames else None
-
-    def _is_part(self, selection: Any) -> bool:
-        """Return whether a basic selection takes parts of frames, or less than a chunk of them."""
-        parts = selection if isinstance(selection, tuple) else (selection,)
-        if not parts or not all(_is_basic(part) for part in parts):
-            return False
-        if any(part not in (slice(None), Ellipsis) for part in parts[1:]):
-            return self.chunks[1:] == self.shape[1:] and self.order == "C"
-        return parts[0] is not Ellipsis and _length(parts[0], len(self)) < self.chunks[0]
+    def _reader(self) -> MovieReader:
+        if self._own_reader is None:
+            self._own_reader = MovieReader(self._chunks, self.movie_store.documents)
+        return self._own_reader
 
 
-def _is_all(part: Any) -> bool:
-    return isinstance(part, slice) and part == slice(None)
+class MovieView(FrameArray):
+    """``movie.raw`` or ``movie.photons``: other values of the same codes.
 
+    Parameters
+    ----------
+    async_array : zarr.AsyncArray
+        As Zarr opened it.
+    chunks : StoredChunks, optional
+        Of the movie, to share them.
 
-def _is_basic(part: Any) -> bool:
-    basic = isinstance(part, slice | int | np.integer) or part is Ellipsis
-    return basic and not isinstance(part, bool)
+    Notes
+    -----
+    A view can be iterated, and a fetched movie has no ``__iter__`` on purpose: libraries take what
+    has one for a list (pandas), or read all of it to compare it (DeepHash, in DataJoint's
+    three-part ``make``), while a ``for`` loop needs none. Writers such as hdmf's
+    ``DataChunkIterator`` do need it, and they are given views.
+    """
 
+    __slots__ = ()
 
-def _length(part: slice | int, frames: int) -> int:
-    return len(range(*part.indices(frames))) if isinstance(part, slice) else 1
+    def __init__(self, async_array: Any, chunks: StoredChunks | None = None) -> None:
+        super().__init__(async_array)
+        self._own_chunks = chunks
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self[index] for index in range(len(self)))

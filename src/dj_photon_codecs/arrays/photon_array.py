@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dj_photon_codecs.arrays.frame_array import FrameArray
+from dj_photon_codecs.arrays.frame_array import FrameArray, MovieView
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.document_checks import check_documents
 from dj_photon_codecs.storage.documents import Documents, linear_view
@@ -47,10 +47,10 @@ class PhotonArray(FrameArray):
 
     def __init__(self, async_array: Any) -> None:
         super().__init__(async_array)
-        self._views: dict[Unit, FrameArray] = {}
+        self._views: dict[Unit, MovieView] = {}
 
     @property
-    def raw(self) -> FrameArray:
+    def raw(self) -> MovieView:
         """The values as they were inserted, in the dtype in which they were.
 
         They are exact. If a step was chosen they are unbiased instead, and float32.
@@ -58,7 +58,7 @@ class PhotonArray(FrameArray):
         return self._view("ADU")
 
     @property
-    def photons(self) -> FrameArray:
+    def photons(self) -> MovieView:
         """The movie in photons, float32: ``(raw - offset) / gain``.
 
         If a step was chosen they come from the table that was stored with the movie, and are
@@ -108,7 +108,7 @@ class PhotonArray(FrameArray):
     def _documents(self) -> Documents:
         return self.movie_store.documents
 
-    def _view(self, unit: Unit) -> FrameArray:
+    def _view(self, unit: Unit) -> MovieView:
         if unit not in self._views:
             documents = linear_view(self._documents, unit)
             if documents is None:
@@ -118,7 +118,7 @@ class PhotonArray(FrameArray):
                     "movie.calibration"
                 )
             store = self.movie_store.with_documents(documents)
-            self._views[unit] = FrameArray(zarr_array(store).async_array)
+            self._views[unit] = MovieView(zarr_array(store).async_array, self._chunks)
         return self._views[unit]
 
 

@@ -1,0 +1,69 @@
+"""Errors that name the way, for what people type that a stored movie does not do.
+
+A movie is read, not computed with: ``movie.mean(axis=0)`` or ``movie * 2`` would read all of it,
+which may be more than the memory holds. dask does that block by block, NumPy on what was read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+
+__all__ = ["MissingOperations"]
+
+
+class MissingOperations:
+    """A class of arrays without methods and operators, of which it says what to use instead."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse what NumPy's arrays have and this has not.
+
+        Raises
+        ------
+        AttributeError
+            Always. It names dask and NumPy if arrays of NumPy have such an attribute.
+        """
+        kind = type(self).__name__
+        message = f"{kind!r} object has no attribute {name!r}"
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            call = "(...)" if callable(getattr(np.ndarray, name)) else ""
+            message += (
+                f"; a stored movie is read, not computed with. movie.dask().{name}{call} works "
+                f"through it block by block, movie[:].{name}{call} reads it whole"
+            )
+        raise AttributeError(message, name=name, obj=self)
+
+
+def _refusing(symbol: str) -> Any:
+    def refuse(self: Any, *others: Any) -> Any:
+        if any(hasattr(other, "__array_priority__") for other in others):
+            return NotImplemented  # arrays of NumPy, dask and others may do it, reading the movie
+        raise TypeError(
+            f"{symbol!r} does not work on a {type(self).__name__}: a stored movie is read, not "
+            "computed with. Use movie.dask(), or what you read of it, such as movie[:100]"
+        )
+
+    return refuse
+
+
+OPERATORS = {
+    **dict.fromkeys(("add", "radd", "pos"), "+"),
+    **dict.fromkeys(("sub", "rsub", "neg"), "-"),
+    **dict.fromkeys(("mul", "rmul"), "*"),
+    **dict.fromkeys(("truediv", "rtruediv"), "/"),
+    **dict.fromkeys(("floordiv", "rfloordiv"), "//"),
+    **dict.fromkeys(("mod", "rmod"), "%"),
+    **dict.fromkeys(("pow", "rpow"), "**"),
+    **dict.fromkeys(("matmul", "rmatmul"), "@"),
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "invert": "~",
+    "abs": "abs",
+}
+for _name, _symbol in OPERATORS.items():
+    setattr(MissingOperations, f"__{_name}__", _refusing(_symbol))

@@ -1,0 +1,134 @@
+"""The chunks of a movie, opened: checked, decompressed, and ready to decode frames from."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numcodecs
+import numpy as np
+
+from dj_photon_codecs.arrays.chunk_cache import CACHE
+from dj_photon_codecs.layouts.blosc_blocks import decompress_alone
+from dj_photon_codecs.layouts.layout import DecodedChunk, open_chunk
+from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
+from dj_photon_codecs.storage.documents import split_transform
+from dj_photon_codecs.storage.movie_store import zarr_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dj_photon_codecs.layouts.layout import OpenChunk
+    from dj_photon_codecs.storage.movie_store import MovieStore
+
+__all__ = ["StoredChunks"]
+
+# What codecs raise for bytes that they did not write.
+DECODING_ERRORS = (ValueError, RuntimeError, EOFError, zlib.error)
+
+
+class StoredChunks:
+    """The chunks of a movie along time, numbered from 0; a movie and its views share them.
+
+    Parameters
+    ----------
+    store : MovieStore
+        Of the movie.
+
+    Attributes
+    ----------
+    length : int
+        Frames in a chunk.
+    frame : tuple of int
+        The shape of a frame.
+    dtype : numpy.dtype
+        Of the codes.
+    """
+
+    def __init__(self, store: MovieStore) -> None:
+        self.store = store
+        _, documents = split_transform(store.documents)
+        zarray = documents["zarray"]
+        self.length, *pieces = zarray["chunks"]
+        self.frame = tuple(zarray["shape"][1:])
+        self.dtype = np.dtype(zarray["dtype"])
+        self._shape = self.length, math.prod(self.frame)
+        # Other programs may have stored pieces of frames; Zarr puts them together.
+        whole = tuple(pieces) == self.frame and zarray["order"] == "C"
+        self._array = None if whole else zarr_array(store.with_documents(documents))
+        compressor = zarray["compressor"]
+        self._compressor = None if compressor is None else numcodecs.get_codec(dict(compressor))
+        self._filters = [numcodecs.get_codec(dict(config)) for config in zarray["filters"] or []]
+
+    @property
+    def bytes(self) -> int:
+        """The size of the codes of a chunk."""
+        return math.prod(self._shape) * self.dtype.itemsize
+
+    def open(self, number: int, *, keep: bool = True) -> OpenChunk:
+        """Return a chunk, from the cache if it is there.
+
+        Parameters
+        ----------
+        number : int
+            Which chunk.
+        keep : bool
+            Whether to keep it in the cache.
+
+        Raises
+        ------
+        ChunkError
+            If the chunk is missing or damaged, or holds something else than the documents say.
+        OSError
+            As `MovieStore.read_chunk` raises it.
+        """
+        chunk: OpenChunk | None = CACHE.get(self, number)
+        if chunk is None:
+            chunk, size = self._assembled(number) if self._array is not None else self._read(number)
+            if keep:
+                CACHE.put(self, number, chunk, size=size)
+        return chunk
+
+    @contextmanager
+    def decoding(self, number: int) -> Iterator[None]:
+        """Name the chunk in whatever is wrong with its bytes, and keep it no longer.
+
+        Raises
+        ------
+        ChunkError
+            If the block raises what codecs raise.
+        """
+        try:
+            yield
+        except DECODING_ERRORS as error:
+            CACHE.discard(self, number)
+            raise self.store.chunk_error(number, f"cannot be decoded: {error}") from error
+
+    def _read(self, number: int) -> tuple[OpenChunk, int]:
+        """Return an opened chunk, and how many bytes it may hold."""
+        stored = self.store.read_chunk(number)
+        with self.decoding(number):
+            return self._open(stored, number)
+
+    def _open(self, stored: Any, number: int) -> tuple[OpenChunk, int]:
+        if self._compressor is not None:
+            stored = decompress_alone(stored, compressor=self._compressor)
+        filters = self._filters
+        if filters and isinstance(filters[-1], ChecksumFilter):
+            # What was read has been compared with the checksum in the row, if there is one.
+            checked = bool(self.store.chunks.checksum(number))
+            stored = filters[-1].payload(stored) if checked else filters[-1].decode(stored)
+            filters = filters[:-1]
+        chunk = open_chunk(stored, filters, shape=self._shape, dtype=self.dtype)
+        if not filters or not chunk.divisible:
+            return chunk, max(self.bytes, memoryview(stored).nbytes)
+        return chunk, memoryview(stored).nbytes
+
+    def _assembled(self, number: int) -> tuple[OpenChunk, int]:
+        start = number * self.length
+        codes = np.zeros(self._shape, self.dtype)
+        values = np.asarray(self._array[start : start + self.length])  # type: ignore[index]
+        codes[: len(values)] = values.reshape(len(values), -1)
+        return DecodedChunk(codes), codes.nbytes
