@@ -95,7 +95,7 @@ def _refuse_rounded(values: NDArray[Any], converted: NDArray[np.float64]) -> Non
         with np.errstate(over="ignore"):
             exact = np.array_equal(converted.astype(values.dtype), values, equal_nan=True)
     else:  # 2.0**63 and 2.0**64 do not fit into the integers they were rounded from
-        inside = np.abs(converted) < float(np.iinfo(values.dtype).max)
+        inside = converted < float(np.iinfo(values.dtype).max)
         exact = bool(inside.all()) and np.array_equal(converted.astype(values.dtype), values)
     if not exact:
         raise ValueError(
@@ -117,14 +117,16 @@ def room_for_values(size: int, dtype: str, out: Any) -> NDArray[Any]:
 
     Raises
     ------
+    TypeError
+        If `out` is an array of another dtype.
     ValueError
-        If `out` has room for another number of values, or is an array of another dtype.
+        If `out` has room for another number of values.
     """
     if out is None:
         return np.empty(size, dtype)
     given = ensure_ndarray(out).dtype
     if given.itemsize > 1 and given != np.dtype(dtype):
-        raise ValueError(f"out is of dtype {given}; the values are {np.dtype(dtype)}")
+        raise TypeError(f"out is of dtype {given}; the values are {np.dtype(dtype)}")
     room = as_codes(out, dtype)
     if room.size != size:
         raise ValueError(f"out holds {room.size} values; the chunk has {size}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
 
 if TYPE_CHECKING:
@@ -35,5 +37,5 @@ def encode_chunk(codes: NDArray[Any], *, compression: Compression) -> bytes:
     for codec in filters_of(compression):
         stored = codec.encode(stored)
     if compression.compressor is None:
-        return bytes(memoryview(stored).cast("B"))
+        return np.asarray(stored).tobytes()
     return bytes(compression.compressor.encode(stored))
