@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import dask.array
@@ -24,18 +23,16 @@ from zarr.buffer import default_buffer_prototype
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts import threads as processors
 from dj_photon_codecs.layouts.choice import Compression
-from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
 from dj_photon_codecs.layouts.threads import WAITING
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import anscombe, generalized_anscombe
-from dj_photon_codecs.storage import copying, writing
 from dj_photon_codecs.storage import plan as plans
+from dj_photon_codecs.storage import writing
 from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
 from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
 from dj_photon_codecs.storage.documents import Documents
-from dj_photon_codecs.storage.movie_folder import MovieFolder
 from dj_photon_codecs.storage.movie_store import ChunkError, MovieStore
 from dj_photon_codecs.storage.plan import StoragePlan
 from tests.movies_at_hand import (
@@ -46,55 +43,22 @@ from tests.movies_at_hand import (
     camera_values,
     local_files,
     photon_counts,
-    policy_of,
     store_movie,
     tree,
+)
+from tests.storage.damages import (
+    DAMAGES,
+    DiskFullError,
+    failing_at,
+    flip,
+    remove,
+    swap,
+    truncate,
 )
 
 CHUNKS = ["0.0.0", "1.0.0", "2.0.0"]
 DOCUMENTS = [".zarray", ".zattrs"]
 PROTOTYPE = default_buffer_prototype()
-
-
-def copy_movie(source, fs, path, *, compression=None, **attributes):
-    """Copy a movie as the codec does."""
-    policy = policy_of(compression, **attributes)
-    return copying.copy_movie(source, policy, folder=MovieFolder(fs, path, store="imaging"))
-
-
-@pytest.fixture
-def counts():
-    """Photon counts of 250 frames: three chunks, the last one half empty."""
-    return photon_counts()
-
-
-@pytest.fixture
-def place(new_store):
-    """A file system as DataJoint makes it, and a path in a new store on it."""
-    backend = StorageBackend(new_store())
-    path = backend._full_path("lab/recording/id=1/movie_x#%[1].zarr")
-    return SimpleNamespace(fs=backend.fs, path=path)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A local table in which another movie lies already."""
-    neighbour = tmp_path / "lab" / "recording" / "id=1" / "movie_old.zarr"
-    neighbour.mkdir(parents=True)
-    (neighbour / "0.0.0").write_bytes(b"another movie")
-    return tmp_path
-
-
-@pytest.fixture
-def target(folder):
-    """Where a test's movie goes; neither it nor the directory above it exists."""
-    return folder / "lab" / "recording" / "id=2" / "movie_new.zarr"
-
-
-@pytest.fixture
-def stored(target, counts):
-    """A movie on a local store, and the folder in which its chunks lie."""
-    return SimpleNamespace(movie=store_movie(counts, local_files(), target), folder=target)
 
 
 # ---------------------------------------------------------------------------- there and back
@@ -297,18 +261,6 @@ def test_frames_that_blosc_cannot_take_are_refused(folder, target, monkeypatch):
 # ---------------------------------------------------------------------------- nothing is left
 
 
-class DiskFullError(OSError):
-    """What a test's file system raises."""
-
-
-def failing_at(number, error):
-    def at_write(write):
-        if write.number == number:
-            raise error
-
-    return at_write
-
-
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize(
     "error", [DiskFullError("the disk is full"), KeyboardInterrupt("Ctrl-C")], ids=repr
@@ -370,14 +322,6 @@ def test_a_removal_that_fails_too_is_noted_on_the_error(error, target, counts):
     assert f"Part of the movie is left at {target}" in note
     assert "may not be removed" in note
     assert ".zarray" not in tree(target)
-
-
-def remove(path):
-    path.unlink()
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-1])
 
 
 @pytest.mark.parametrize("lost", [*CHUNKS, ".zattrs"])
@@ -542,37 +486,6 @@ def test_an_interrupt_leaves_no_thread_that_writes(folder, target, counts):
 # ---------------------------------------------------------------------------- damage
 
 
-def flip(path, *, bit=1234):
-    stored = bytearray(path.read_bytes())
-    stored[bit // 8 % len(stored)] ^= 1 << bit % 8
-    path.write_bytes(stored)
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def swap(path):
-    other = path.with_name("0.0.0")
-    first, second = path.read_bytes(), other.read_bytes()
-    path.write_bytes(second)
-    other.write_bytes(first)
-
-
-def exchange(path):
-    values = photon_counts(seed=9)
-    store_movie(values, local_files(), path.parents[1] / "exchanged.zarr")
-    (path.parents[1] / "exchanged.zarr" / path.name).replace(path)
-
-
-DAMAGES = {
-    "missing": (remove, "is missing"),
-    "bit flipped": (flip, "is damaged"),
-    "truncated": (truncate, "is damaged"),
-    "empty": (empty, "is damaged"),
-    "swapped": (swap, "is damaged"),
-    "exchanged": (exchange, "is damaged"),
-}
 READERS = {
     "slice": lambda movie: movie[100:200],
     "frame": lambda movie: movie[150],
@@ -873,125 +786,6 @@ def test_a_store_for_reading_stays_as_it_is(stored):
     assert store.with_read_only(read_only=True) is store
     with pytest.raises(ValueError, match="a stored movie is read-only; insert the changed movie"):
         store.with_read_only()
-
-
-# ---------------------------------------------------------------------------- copies
-
-
-def test_a_copy_has_the_same_bytes(stored, place, counts):
-    documents = copy_movie(stored.movie.movie_store, place.fs, place.path)
-
-    assert documents == stored.movie.movie_store.documents
-    for name in [*CHUNKS, *DOCUMENTS]:
-        assert place.fs.cat_file(f"{place.path}/{name}") == (stored.folder / name).read_bytes()
-    copied = open_movie(place.fs, place.path, documents)
-    np.testing.assert_array_equal(copied.raw[:], counts, strict=True)
-
-
-def test_a_copy_from_either_store_has_the_same_bytes(place, target, counts):
-    movie = store_movie(counts, place.fs, place.path)
-
-    copy_movie(movie.movie_store, local_files(), str(target))
-
-    for name in [*CHUNKS, *DOCUMENTS]:
-        assert place.fs.cat_file(f"{place.path}/{name}") == (target / name).read_bytes()
-
-
-def test_nothing_is_decoded_for_a_copy(stored, folder, monkeypatch):
-    def decode(*_):
-        raise AssertionError("decoded")
-
-    monkeypatch.setattr(AnscombeFilter, "decode", decode)
-
-    copy_movie(stored.movie.movie_store, local_files(), str(folder / "copy.zarr"))
-
-    assert tree(folder / "copy.zarr") == tree(stored.folder)
-
-
-@pytest.mark.parametrize(("damage", "fault"), DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_movie_is_not_copied(damage, fault, stored, folder):
-    damage(stored.folder / "1.0.0")
-    before = tree(folder)
-
-    with pytest.raises(ChunkError, match=rf"chunk [01]\.0\.0 of .* {fault}"):
-        copy_movie(stored.movie.movie_store, local_files(), str(folder / "a" / "copy.zarr"))
-
-    assert tree(folder) == before
-
-
-def test_a_copy_that_fails_leaves_nothing(stored, folder):
-    before = tree(folder)
-
-    with pytest.raises(DiskFullError, match="full"):
-        copy_movie(
-            stored.movie.movie_store,
-            WatchedFiles(failing_at(4, DiskFullError("full"))),
-            str(folder / "a" / "copy.zarr"),
-        )
-
-    assert tree(folder) == before
-
-
-ARCHIVE = Compression(None, DenseLayout())
-KINDS = {
-    "counts": photon_counts((230, 8, 9)),
-    "camera": CameraMovie(camera_values(), CAMERA),
-    "steps": CameraMovie(camera_values(), CAMERA, step=0.5),
-    "fractions": CameraMovie(camera_values(dtype="f4"), CAMERA),
-}
-
-
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_copy_may_be_compressed_otherwise_and_back(kind, place, folder):
-    movie = store_movie(kind, local_files(), folder / "movie.zarr")
-    source = movie.movie_store
-
-    dense = copy_movie(source, place.fs, place.path, compression=ARCHIVE)
-
-    assert [each["id"] for each in dense["zarray"]["filters"]] == [
-        "photon.anscombe",
-        "photon.dense",
-    ]
-    assert dense["zarray"]["compressor"] is None
-    archived = open_movie(place.fs, place.path, dense)
-    assert archived.verify() == []
-    for view in ("raw", "photons"):
-        np.testing.assert_array_equal(
-            getattr(archived, view)[:], getattr(movie, view)[:], strict=True
-        )
-    np.testing.assert_array_equal(archived[:], movie[:], strict=True)
-    kept = {name: each for name, each in movie.attrs.items() if name != "crc32c"}
-    assert {name: each for name, each in archived.attrs.items() if name != "crc32c"} == kept
-
-    back = copy_movie(archived.movie_store, local_files(), str(folder / "back.zarr"))
-
-    assert "photon.dense" not in [each["id"] for each in back["zarray"]["filters"]]
-    restored = open_movie(local_files(), str(folder / "back.zarr"), back)
-    np.testing.assert_array_equal(restored[:], movie[:], strict=True)
-    assert restored.verify() == []
-
-
-def test_what_is_compressed_as_is_wanted_is_copied_as_it_is(folder):
-    movie = store_movie(photon_counts(), local_files(), folder / "movie.zarr", compression=ARCHIVE)
-
-    copy_movie(movie.movie_store, local_files(), str(folder / "copy.zarr"), compression=ARCHIVE)
-
-    assert tree(folder / "copy.zarr") == tree(folder / "movie.zarr")
-
-
-def test_a_damaged_movie_is_not_compressed_otherwise(stored, folder):
-    (stored.folder / "1.0.0").write_bytes(b"")
-    before = tree(folder)
-
-    with pytest.raises(ChunkError, match=r"chunk 1\.0\.0 of .* is damaged"):
-        copy_movie(
-            stored.movie.movie_store,
-            local_files(),
-            str(folder / "a" / "copy.zarr"),
-            compression=ARCHIVE,
-        )
-
-    assert tree(folder) == before
 
 
 def test_movie_stores_wrap_what_they_were_given(stored):

@@ -1,9 +1,15 @@
 """A report says what a movie would cost, and is right about it."""
 
+import datajoint as dj
 import numpy as np
 import pytest
+from numcodecs import Zstd
 
-from dj_photon_codecs import Calibration, CameraMovie, report
+from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, PhotonDenseCodec, report
+from dj_photon_codecs.storage.movie_folder import MovieFolder
+from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.policy import Policy
+from dj_photon_codecs.storage.writing import write_movie
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 
 CAMERA = Calibration(gain=30, offset=100, variance=81)
@@ -40,6 +46,64 @@ def test_a_movie_costs_on_the_store_what_was_reported(tmp_path, step):
     assert stored == pytest.approx(cost.megabytes * 1e6)
     assert cost.bits_per_pixel == pytest.approx(8 * stored / movie.values.size)
     assert cost.ratio == pytest.approx(stored / movie.values.nbytes)
+
+
+def frozen_first(frames=100):
+    """Counts of which the first frames are all the same."""
+    rng = np.random.default_rng(2)
+    frozen = np.repeat(rng.poisson(9, (1, 64, 64)), frames, axis=0)
+    return np.concatenate([frozen, rng.poisson(9, (200, 64, 64))]).astype("u2")
+
+
+@pytest.mark.parametrize("step", [None, 0.5])
+@pytest.mark.parametrize("values", [frozen_first(), frozen_first(50)], ids=["chunk", "half"])
+def test_a_report_compresses_as_an_insert_does(tmp_path, values, step):
+    movie = CameraMovie(values, Calibration(), step)
+
+    (cost,) = report(movie, steps=(step,)).costs
+
+    store_movie(movie, local_files(), tmp_path / "movie", compression=None)
+    chunks = [file for file in (tmp_path / "movie").iterdir() if not file.name.startswith(".")]
+    stored = sum(file.stat().st_size for file in chunks)
+    assert cost.megabytes == pytest.approx(stored / 1e6, rel=1e-4)
+
+
+class Small(PhotonCodec):
+    name = "photon_small_report"
+    frames_per_chunk = 20
+    compressor = Zstd(1)
+    step = 0.25
+
+
+@pytest.mark.parametrize(
+    ("codec", "policy"),
+    [
+        ("photon", Policy()),
+        ("photon_dense", Policy(compressor=None, layout="photon.dense")),
+        ("<photon_dense@imaging>", Policy(compressor=None, layout="photon.dense")),
+        (PhotonDenseCodec, Policy(compressor=None, layout="photon.dense")),
+        (Small, Policy(frames_per_chunk=20, compressor=Zstd(1))),
+        ("photon_small_report", Policy(frames_per_chunk=20, compressor=Zstd(1))),
+    ],
+    ids=str,
+)
+def test_a_report_tells_the_cost_in_any_column_type(tmp_path, codec, policy):
+    movie = CameraMovie(photon_counts((60, 24, 24), rate=8), Calibration())
+
+    (cost,) = report(movie, steps=(None,), codec=codec).costs
+
+    folder = MovieFolder(local_files(), str(tmp_path / "movie"))
+    write_movie(movie, plan_movie(movie, policy), folder=folder)
+    chunks = [file for file in (tmp_path / "movie").iterdir() if not file.name.startswith(".")]
+    assert cost.megabytes == pytest.approx(sum(file.stat().st_size for file in chunks) / 1e6)
+    assert cost.step is None
+
+
+def test_a_report_for_no_photon_codec_is_refused():
+    with pytest.raises(TypeError, match="has no frames_per_chunk; it must be a PhotonCodec"):
+        report(photon_counts(), codec="npy")
+    with pytest.raises(dj.DataJointError, match="photon_nothing"):
+        report(photon_counts(), codec="photon_nothing")
 
 
 def test_an_array_holds_photon_counts_unless_a_calibration_is_given():
