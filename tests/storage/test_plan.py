@@ -8,6 +8,7 @@ from numcodecs import Zstd
 
 from dj_photon_codecs.layouts.choice import CANDIDATES
 from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.plan import CHUNK_BYTES, frames_in_chunk, plan_movie
 from dj_photon_codecs.storage.policy import Policy
@@ -103,22 +104,23 @@ def frames_read(source):
 
 @pytest.mark.parametrize("chunks", [None, (7, 6, 7), (64, 6, 7), (250, 6, 7)], ids=str)
 @pytest.mark.parametrize("policy", [Policy(), Policy(frames_per_chunk=30), Policy(step=0.5)])
-def test_a_source_is_read_twice_but_for_a_sample(chunks, policy, monkeypatch):
-    monkeypatch.setattr("dj_photon_codecs.movies.slabs.SLAB", 9 * 6 * 7 * 2)  # nine frames
-    source = SlicedFile(photon_counts(), chunks=chunks)
+def test_every_frame_is_read_once_to_plan_and_at_most_once_to_write(chunks, policy, monkeypatch):
+    monkeypatch.setattr("dj_photon_codecs.movies.sources.SLAB_BYTES", 9 * 6 * 7 * 2)  # nine frames
+    file = SlicedFile(photon_counts(), chunks=chunks)
+    source = Source(file)
     plan = plan_movie(counts_movie(source), policy, counts=True)
-    planned = frames_read(source)
-    source.slices.clear()
+    planned = frames_read(file)
+    file.slices.clear()
 
-    chunks = [
+    written = [
         fill_chunk(plan, map(plan.encode_values, parts))
         for parts in frames_of_chunks(source, plan.frames_per_chunk)
     ]
 
-    assert frames_read(source) == list(range(250))
-    assert len(planned) <= 250 + plan.frames_per_chunk + 8
+    assert planned == list(range(250))
+    assert frames_read(file) in ([], list(range(250)))
     if plan.step is None:
-        np.testing.assert_array_equal(np.concatenate(chunks)[:250], source.values)
+        np.testing.assert_array_equal(np.concatenate(written)[:250], file.values)
 
 
 def test_parts_of_different_chunks_are_not_mixed_up():

@@ -8,6 +8,7 @@ import numpy as np
 
 from dj_photon_codecs.layouts.choice import CANDIDATES, choose_compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.documents import (
     chunk_checksums,
@@ -105,7 +106,8 @@ def exact_movie(source: MovieStore) -> CameraMovie | None:
     described = linear_view(source.documents, "ADU")
     if described is None or source.documents["zattrs"].get("quantization_step") is not None:
         return None
-    return CameraMovie(zarr_array(source.with_documents(described)), _calibration(source))
+    values = Source(zarr_array(source.with_documents(described)))
+    return CameraMovie(values, _calibration(source))
 
 
 def _calibration(source: MovieStore) -> Calibration:
