@@ -54,7 +54,7 @@ WHEN_ASKED_FOR = {"matplotlib", "mpl_toolkits", "anscombe_transform"}
 UPWARDS = {("photons.calibration", "views.transfer_curve")}
 
 LONGEST = 300  # lines of code
-CACHING = {"layouts.grouped.chunk", "layouts.grouped.grouping", "photons.steps"}
+CACHING = {"layouts.grouped.chunk", "layouts.grouped.grouping"}
 modules = pytest.mark.parametrize("name", MODULES)
 
 

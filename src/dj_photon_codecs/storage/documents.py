@@ -22,7 +22,7 @@ from dj_photon_codecs.storage.pipeline import filters_of
 if TYPE_CHECKING:
     from dj_photon_codecs.layouts.choice import Compression
     from dj_photon_codecs.movies.camera_movie import CameraMovie
-    from dj_photon_codecs.photons.steps import DecodeTable
+    from dj_photon_codecs.photons.decode_table import DecodeTable
 
 __all__ = [
     "NAMES",

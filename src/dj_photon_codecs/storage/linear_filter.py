@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dj_photon_codecs.photons.steps import DecodeTable
+from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.storage.codes_filter import CodesFilter, check_codes
 
 __all__ = ["LinearFilter"]

@@ -14,10 +14,10 @@ import numcodecs.blosc
 import numpy as np
 
 from dj_photon_codecs.layouts.choice import choose_compression
+from dj_photon_codecs.movies.sample import sample_frames, sampled_runs
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.decode_table_fit import fit_table
-from dj_photon_codecs.photons.photon_peaks import clipping, photon_peaks
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
 from dj_photon_codecs.storage.pipeline import encode_chunk
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.movies.slabs import Frames
     from dj_photon_codecs.movies.survey import ValueRange
     from dj_photon_codecs.photons.calibration import Calibration
-    from dj_photon_codecs.photons.steps import DecodeTable
+    from dj_photon_codecs.photons.decode_table import DecodeTable
     from dj_photon_codecs.storage.policy import Policy
 
 __all__ = [
@@ -46,7 +46,6 @@ __all__ = [
 
 CHUNK_BYTES = 1 << 28  # of codes; 100 frames of 1024 x 1024 uint16 are less
 LARGEST_FRAME = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, and room for layouts
-SAMPLED = 8  # frames, spread over a movie, in which its photon peaks are looked for
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
 
@@ -159,11 +158,15 @@ def plan_movie(
     ValueError
         If a value is illegal (see `survey`), or a frame is larger than Blosc can take.
     """
+    movie = replace(movie, step=policy.step if movie.step is None else movie.step)
     if found is None:
         if isinstance(movie.values, Source):
-            movie.values.keep(sampled_frames(movie.values, policy.frames_per_chunk))
+            movie.values.keep(
+                sampled_frames(
+                    movie.values, policy.frames_per_chunk, in_steps=movie.step is not None
+                )
+            )
         found = survey(movie.values, counts=counts)
-    movie = replace(movie, step=policy.step if movie.step is None else movie.step)
     shape = tuple(map(int, movie.values.shape))
     dtype = code_dtype(movie, found)
     frames = frames_in_chunk(shape, dtype.itemsize, wanted=policy.frames_per_chunk)
@@ -227,16 +230,8 @@ def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
     """
     if movie.step is None:
         return None
-    frames = movie.values.shape[0]
-    sample = [np.asarray(movie.values[n : n + 1]) for n in _spread(frames)]
-    values = np.concatenate(sample)
-    peaks = photon_peaks(values, movie.calibration, whole=found.whole)
     return fit_table(
-        movie.calibration,
-        step=movie.step,
-        whole=found.whole,
-        peaks=peaks,
-        clipped=clipping(values),
+        movie.calibration, step=movie.step, whole=found.whole, sample=sample_frames(movie.values)
     )
 
 
@@ -273,7 +268,7 @@ def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> in
     return max(1, min(wanted, shape[0], CHUNK_BYTES // frame))
 
 
-def sampled_frames(values: Frames, frames: int) -> list[int]:
+def sampled_frames(values: Frames, frames: int, *, in_steps: bool) -> list[int]:
     """Return the frames of a movie that are looked at again after its survey.
 
     Parameters
@@ -282,15 +277,18 @@ def sampled_frames(values: Frames, frames: int) -> list[int]:
         The movie.
     frames : int
         Frames in a chunk, as its policy wants them.
+    in_steps : bool
+        Whether the movie is stored in steps, and a decode table fitted to a sample of it.
 
     Examples
     --------
-    >>> sampled_frames(np.zeros((24, 8, 8)), 4)
-    [12, 13, 14, 15, 0, 3, 6, 9, 12, 15, 18, 21]
+    >>> sampled_frames(np.zeros((24, 8, 8)), 4, in_steps=False)
+    [12, 13, 14, 15]
     """
     shape, size = tuple(values.shape), values.dtype.itemsize
     first, stop = _middle(shape, frames_in_chunk(shape, size, wanted=frames), size=size)
-    return [*range(first, stop), *_spread(shape[0])]
+    runs = sampled_runs(shape) if in_steps else []
+    return [*range(first, stop), *(frame for run in runs for frame in run)]
 
 
 def middle_chunk(values: Frames, frames: int) -> NDArray[Any]:
@@ -311,10 +309,6 @@ def _middle(shape: tuple[int, ...], frames: int, *, size: int) -> tuple[int, int
     frame = math.prod(shape[1:]) * size
     first = shape[0] // frames // 2 * frames
     return first, min(first + min(frames, max(1, CHUNK_BYTES // frame)), shape[0])
-
-
-def _spread(frames: int) -> range:
-    return range(0, frames, -(-frames // SAMPLED))
 
 
 def _smallest(

@@ -201,7 +201,7 @@ def _to_sample(movie: CameraMovie, policy: Policy) -> tuple[CameraMovie, Source]
     source = Source(movie.values)
     frames = policy.frames_per_chunk
     chunks = (range(n, n + frames) for n in _sampled_starts(source.shape[0], frames))
-    sampled = {*chain.from_iterable(chunks), *sampled_frames(source, frames)}
+    sampled = {*chain.from_iterable(chunks), *sampled_frames(source, frames, in_steps=True)}
     source.keep(frame for frame in sampled if frame < source.shape[0])
     return replace(movie, values=source), source
 

@@ -1,0 +1,62 @@
+"""A sample of a movie's values, from frames spread over it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.movies.slabs import Frames
+
+__all__ = ["sample_frames", "sampled_runs"]
+
+VALUES = 1 << 22  # in a sample; 8 MB of uint16, 32 MB of float64
+RUNS = 16  # of consecutive frames, evenly spread, that a sample consists of
+
+
+def sample_frames(values: Frames) -> NDArray[Any]:
+    """Return some million values of a movie, from frames spread over it.
+
+    Parameters
+    ----------
+    values : array_like or Source, shape (frames, height, width, ...)
+        The movie. A `Source` that has kept the frames of `sampled_runs` does not read them again.
+
+    Returns
+    -------
+    numpy.ndarray, shape (frames, pixels)
+        The whole movie if it has at most 2**22 values. Of large frames at least 16, and only
+        every so many pixels of each.
+    """
+    runs, pixels = sampled_runs(values.shape), math.prod(values.shape[1:])
+    frames = sum(len(run) for run in runs)
+    spacing = max(1, -(-frames * pixels // VALUES))  # of the pixels that are taken
+    parts = [np.asarray(values[run.start : run.stop]) for run in runs]
+    return np.concatenate([part.reshape(len(part), -1)[:, ::spacing] for part in parts])
+
+
+def sampled_runs(shape: tuple[int, ...]) -> list[range]:
+    """Return the frames that `sample_frames` reads.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the movie.
+
+    Examples
+    --------
+    >>> sampled_runs((100, 64, 64))
+    [range(0, 100)]
+    >>> sampled_runs((1000, 512, 512))[:3]
+    [range(31, 32), range(93, 94), range(156, 157)]
+    """
+    frames, pixels = shape[0], max(1, math.prod(shape[1:]))
+    wanted = min(frames, max(RUNS, VALUES // pixels))
+    runs = 1 if wanted == frames else min(RUNS, wanted)
+    length = wanted // runs
+    starts = ((np.arange(runs) + 0.5) / runs * (frames - length)).astype(int).tolist()
+    return [range(start, start + length) for start in starts]
