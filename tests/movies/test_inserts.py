@@ -1,0 +1,202 @@
+"""Inserts from sources of all kinds: what is stored is what they hold, and they are read twice."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import dask.array
+import datajoint as dj
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+import xarray
+import zarr
+
+from dj_photon_codecs import report
+from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
+from dj_photon_codecs.movies import sources
+from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.photons.calibration import Calibration
+from tests.movies_at_hand import CAMERA, SlicedFile, camera_values, photon_counts, tree
+
+SHAPE = (230, 16, 16)
+FRAME = 16 * 16 * 2  # bytes
+
+
+@pytest.fixture(autouse=True)
+def short_slabs(monkeypatch):
+    """Slabs of eleven frames, so that small movies are read in many of them."""
+    monkeypatch.setattr(sources, "SLAB_BYTES", 11 * FRAME)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a local store that is the default one; no database is asked."""
+    (tmp_path / "store").mkdir()
+    store = {"protocol": "file", "location": str(tmp_path / "store")}
+    with dj.config.override(stores={"default": "imaging", "imaging": store}):
+        yield tmp_path / "store"
+
+
+def inserted(movie, codec=PhotonCodec):
+    """Do what `insert1` and `fetch1` do with a movie."""
+    codec().validate(movie)
+    return codec().decode(codec().encode(movie))
+
+
+@dataclass
+class Counted:
+    """A dask array that counts how often each of its blocks is computed."""
+
+    values: np.ndarray[Any, Any]
+    chunks: tuple[Any, ...]
+    computed: list[tuple[int, ...]] = field(default_factory=list)
+
+    def array(self):
+        lazy = dask.array.from_array(self.values, chunks=self.chunks)
+        return lazy.map_blocks(self._compute, dtype=self.values.dtype)
+
+    def _compute(self, block, block_info=None):
+        self.computed.append(tuple(block_info[0]["chunk-location"]))
+        return block
+
+    def most(self):
+        return max(map(self.computed.count, self.computed))
+
+
+# ---------------------------------------------------------------------------- how often
+
+MOVIES = {
+    "counts": (photon_counts(SHAPE), lambda lazy: lazy),
+    "counts, float": (photon_counts(SHAPE, dtype="f4"), lambda lazy: lazy),
+    "camera": (camera_values(SHAPE), lambda lazy: CameraMovie(lazy, CAMERA)),
+    "steps": (camera_values(SHAPE), lambda lazy: CameraMovie(lazy, CAMERA, step=0.5)),
+    "floats": (camera_values(SHAPE, dtype="f8"), lambda lazy: CameraMovie(lazy, CAMERA)),
+    "xarray": (photon_counts(SHAPE), lambda lazy: xarray.DataArray(lazy, dims=("t", "y", "x"))),
+}
+
+
+@pytest.mark.parametrize("chunks", [(7, 16, 16), (130, 8, 8)], ids=str)
+@pytest.mark.parametrize(("values", "movie_of"), MOVIES.values(), ids=MOVIES)
+def test_an_insert_computes_each_block_at_most_twice(folder, values, movie_of, chunks):
+    blocks = Counted(values, chunks)
+
+    movie = inserted(movie_of(blocks.array()))
+
+    if movie.step is None:
+        np.testing.assert_array_equal(movie.raw[:], values)
+    assert blocks.most() <= 2
+
+
+def test_an_archive_computes_each_block_at_most_twice(folder):
+    blocks = Counted(photon_counts(SHAPE), (7, 16, 16))
+
+    np.testing.assert_array_equal(inserted(blocks.array(), PhotonDenseCodec).raw[:], blocks.values)
+
+    assert blocks.most() <= 2
+
+
+def test_a_report_computes_each_block_once():
+    blocks = Counted(camera_values(SHAPE), (7, 16, 16))
+
+    costs = report(CameraMovie(blocks.array(), CAMERA)).costs
+
+    assert len(costs) == 4
+    assert blocks.most() == 1
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f8"])
+def test_an_insert_reads_a_file_at_most_twice(folder, dtype):
+    values = photon_counts(SHAPE, dtype=dtype)
+    reader = SlicedFile(values, chunks=(30, 16, 16))
+
+    np.testing.assert_array_equal(inserted(reader).raw[:], values)
+
+    read = [n for each in reader.slices for n in range(each.start, each.stop)]
+    assert all(read.count(n) == 2 for n in range(SHAPE[0]))
+
+
+STORES = {
+    "zarr": lambda values, folder: zarr.create_array(
+        folder / "movie.zarr", data=values, chunks=(150, 8, 8)
+    ),
+    "h5py": lambda values, folder: h5py.File(folder / "m.h5", "w").create_dataset(
+        "m", data=values, chunks=(150, 8, 8), compression="gzip"
+    ),
+    "dask": lambda values, _: dask.array.from_array(values, chunks=(150, 8, 8)),
+}
+
+
+@pytest.mark.parametrize("limit", [1 << 28, 60 * FRAME], ids=["bands", "temporary file"])
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+def test_chunks_of_every_store_are_read(folder, tmp_path, make, limit, monkeypatch):
+    monkeypatch.setattr(sources, "BAND_LIMIT", limit)
+    values = photon_counts(SHAPE)
+
+    np.testing.assert_array_equal(inserted(make(values, tmp_path)).raw[:], values, strict=True)
+
+
+# ---------------------------------------------------------------------------- what changes
+
+
+@dataclass(frozen=True)
+class Changing(SlicedFile):
+    """A reader that calls a function at each of its reads, with the number of the read."""
+
+    at_read: Any = None
+
+    def __getitem__(self, frames):
+        self.at_read(len(self.slices))
+        self.slices.append(frames)
+        return self.values[frames]
+
+
+READS = 21  # of each pass, eleven frames each
+
+
+@pytest.mark.parametrize("number", [READS, READS + 9, 2 * READS - 1])
+@pytest.mark.parametrize("step", [None, 0.5])
+def test_values_that_change_leave_nothing(folder, number, step):
+    values = photon_counts(SHAPE)
+
+    def change(read):
+        if read == number:
+            values[10:] = 2
+
+    movie = CameraMovie(Changing(values, at_read=change), Calibration(), step=step)
+    with pytest.raises(ValueError, match=r"movie has changed since its insert began: frame \d+ is"):
+        inserted(movie)
+
+    assert not tree(folder)
+
+
+@pytest.mark.parametrize("number", [0, READS - 1, READS + 3, 2 * READS - 1])
+def test_a_data_set_that_grows_leaves_nothing(folder, tmp_path, number):
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        movie = file.create_dataset(
+            "m", data=photon_counts(SHAPE), chunks=(11, 16, 16), maxshape=(None, 16, 16)
+        )
+
+        def grow(read):
+            if read == number:
+                movie.resize(SHAPE[0] + 20, axis=0)
+
+        with pytest.raises(ValueError, match=r"promised shape \(230, .* now has shape \(250, "):
+            inserted(Changing(movie, at_read=grow))
+
+    assert not tree(folder)
+
+
+def test_a_small_data_set_that_grows_at_the_end_is_refused(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "SLAB_BYTES", 1 << 24)  # it is read at once
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        movie = file.create_dataset(
+            "m", data=photon_counts(SHAPE), chunks=(10, 16, 16), maxshape=(None, 16, 16)
+        )
+        monkeypatch.setattr(
+            sources.Source, "_compare", lambda *_: movie.resize(SHAPE[0] + 20, axis=0)
+        )
+
+        with pytest.raises(ValueError, match=r"now has shape \(250, 16, 16\)"):
+            inserted(movie)
+
+    assert not tree(folder)
