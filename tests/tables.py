@@ -48,7 +48,7 @@ def filesystem(store: StoreSpec) -> Any:
 
 
 def root(store: StoreSpec) -> str:
-    return str(dj.storage.StorageBackend(store)._full_path("")).rstrip("/")
+    return str(dj.storage.StorageBackend(store).get_fsmap("").root).rstrip("/")
 
 
 def contents(store: StoreSpec) -> set[str]:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import datajoint.codecs
+import datajoint as dj
 import pytest
+from datajoint.codecs import unregister_codec
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
@@ -19,11 +20,14 @@ def test_code_blocks_run(path, connection, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     # a type that a document defines is registered for that document alone, an installed one for all
-    datajoint.list_codecs()
-    monkeypatch.setattr(datajoint.codecs, "_codec_registry", dict(datajoint.codecs._codec_registry))
+    installed = set(dj.list_codecs())
 
-    for block in SYBIL.parse(on_this_machine(path, tmp_path)).examples():
-        block.evaluate()
+    try:
+        for block in SYBIL.parse(on_this_machine(path, tmp_path)).examples():
+            block.evaluate()
+    finally:
+        for name in set(dj.list_codecs()) - installed:
+            unregister_codec(name)
 
 
 def on_this_machine(path, folder):

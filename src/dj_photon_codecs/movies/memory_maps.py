@@ -18,10 +18,10 @@ def release_pages(values: Any) -> None:
     values : object
         A memory map or a view of one; anything else is left alone.
     """
+    changeable = False
     while isinstance(values, np.ndarray):
-        if isinstance(values, np.memmap):
-            # a private mapping (mode "c") may hold changes that are nowhere else
-            if values.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-                values._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # noqa: SLF001
-            return
+        # a private mapping (mode "c") may hold changes that are nowhere else
+        changeable = changeable or getattr(values, "mode", None) == "c"
         values = values.base
+    if isinstance(values, mmap.mmap) and not changeable and hasattr(mmap, "MADV_DONTNEED"):
+        values.madvise(mmap.MADV_DONTNEED)

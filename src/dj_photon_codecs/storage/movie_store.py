@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from fsspec import AbstractFileSystem
     from numpy.typing import NDArray
-    from zarr.abc.buffer import Buffer
+    from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
-    from zarr.core.buffer import BufferPrototype
 
 __all__ = ["ChunkError", "MovieNotFoundError", "MovieStore", "crc32c", "open_store", "zarr_array"]
 
