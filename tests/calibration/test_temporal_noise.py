@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dj_photon_codecs.calibration.temporal_noise import likely_means, measure_noise
+from dj_photon_codecs.calibration.noise_maps import likely_means
+from dj_photon_codecs.calibration.temporal_noise import measure_noise
 
 SIDE = 64
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dj_photon_codecs.calibration.calibrate_movie import calibrate
+from dj_photon_codecs.calibration.movie_calibration import calibrate
 
 __all__ = ["calibrate"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
     from dj_photon_codecs.calibration.transfer_line import TransferLine
 
     Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Whether a photon transfer curve is straight, and one line enough for all pixels."""
+"""The points of a photon transfer curve, and whether one straight line fits all pixels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,85 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
-from dj_photon_codecs.calibration.temporal_noise import likely_means
+from dj_photon_codecs.calibration.noise_maps import likely_means
 from dj_photon_codecs.calibration.tiles import Tiles
-from dj_photon_codecs.calibration.transfer_line import expect_variance
+from dj_photon_codecs.calibration.transfer_line import (
+    FEWEST_PIXELS,
+    binned,
+    expect_variance,
+    motion_variance,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
     from dj_photon_codecs.calibration.transfer_line import TransferLine
+    from dj_photon_codecs.photons.calibration import Points
 
-__all__ = ["curvature", "unevenness"]
+__all__ = ["bend", "curvature", "curve_points", "unevenness"]
 
 SURE = 6.0  # standard errors
+ABOVE_FLOOR = 4.0  # sigma; so far above the lowest value clipping takes nothing away
+RARE = 0.003  # share of the lowest value from which on a point of the curve is clipped
+
+
+def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
+    """Average pixels of like brightness into points of the curve.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+    line : TransferLine
+        Which pixels were kept.
+    kept : bool
+        Whether to average them, less what motion adds to them, or the others, as they are.
+
+    Returns
+    -------
+    tuple of tuple
+        Mean (ADU), variance and its standard error (ADU squared), with six digits.
+    """
+    chosen = line.kept if kept else ~line.kept & (maps.runs > 0)
+    if not chosen.any():
+        return ()
+    still = maps.variance.astype(np.float64) - (motion_variance(line) if kept else 0.0)
+    count, (mean, variance, square) = binned(maps, chosen, maps.mean, still, still**2)
+    stderr = np.sqrt(np.maximum(square - variance**2, 0) / count)
+    # Six digits, so that a stored calibration is short; of the means, six behind the largest.
+    digits = 6 - math.ceil(math.log10(np.abs(maps.mean).max()))
+    means = (mean + maps.origin).round(digits).tolist()
+    rows = zip(means, variance.tolist(), stderr.tolist(), strict=True)
+    return tuple((m, _rounded(v), _rounded(s)) for m, v, s in rows)
+
+
+def bend(maps: NoiseMaps, line: TransferLine, curve: Points) -> float:
+    """Find the point of the curve that is farthest from the line.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+    line : TransferLine
+        The line. Where it allows for clipping, points that are clipped do not count.
+    curve : tuple of tuple
+        What `curve_points` found of the pixels that were kept.
+
+    Returns
+    -------
+    float
+        Its distance, less three standard errors, relative to the variance on the line; 0 if it
+        may be chance.
+    """
+    mean, variance, stderr = np.array(curve).T
+    expected = line.intercept + line.gain * (mean - maps.origin)
+    counts = expected > 0
+    if line.clipped:
+        _, (at_floor,) = binned(maps, line.kept, maps.at_floor)
+        counts &= at_floor < RARE
+    distance = (np.abs(variance - expected) - 3 * stderr)[counts] / expected[counts]
+    return float(np.max(distance, initial=0.0))
 
 
 def curvature(maps: NoiseMaps, line: TransferLine) -> float:
@@ -40,8 +106,12 @@ def curvature(maps: NoiseMaps, line: TransferLine) -> float:
         below their mean to one above; 0 if it may be chance.
     """
     likely = likely_means(maps)[::-1]
-    _, weights = expect_variance(maps, line, means=likely, runs=maps.runs[::-1])
+    expected, weights = expect_variance(maps, line, means=likely, runs=maps.runs[::-1])
     weights *= line.kept
+    if line.clipped:
+        weights *= likely + maps.origin - maps.floor > ABOVE_FLOOR * np.sqrt(expected)
+    if np.count_nonzero(weights) < FEWEST_PIXELS:
+        return 0.0
     centre = (weights * maps.mean).sum() / weights.sum()
     spread = math.sqrt((weights * (maps.mean - centre) ** 2).sum() / weights.sum())
     solution = instrumental_regression(
@@ -77,7 +147,9 @@ def unevenness(maps: NoiseMaps, line: TransferLine) -> float:
     """
     expected, weights = expect_variance(maps, line, means=maps.mean, runs=maps.runs)
     both = line.kept.all(axis=0)
-    scores = ((maps.variance - expected) * np.sqrt(weights)).prod(axis=0)[both]
+    # Not less what is expected of a pixel in which no photon was seen: that is never quite zero.
+    predicted = line.intercept + line.gain * maps.mean + motion_variance(line)
+    scores = ((maps.variance - predicted) * np.sqrt(weights)).prod(axis=0)[both]
     precision = (expected * np.sqrt(weights)).prod(axis=0)[both]
     if scores.sum() <= SURE * math.sqrt((scores**2).sum()):
         return 0.0
@@ -86,3 +158,7 @@ def unevenness(maps: NoiseMaps, line: TransferLine) -> float:
 
 def _powers(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     return [np.ones_like(values), values, values**2]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

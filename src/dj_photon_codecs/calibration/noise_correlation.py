@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,15 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
     from dj_photon_codecs.calibration.transfer_line import TransferLine
+
+    Maps = NDArray[np.float32]
 
 __all__ = ["CORRELATED", "Correlation", "correlate_noise", "without_shared_change"]
 
 CORRELATED = 0.05  # between neighbours; the estimate for independent pixels is below .02
+CHANCE = 4.0  # standard errors
 ALONG_LINES = 0.03  # by so much more do neighbours in a line correlate where detectors are slow
 
 
@@ -27,11 +31,14 @@ class Correlation:
     ----------
     time, vertical, horizontal : float
         -1 to 1; about 0 for a camera that reads every pixel and frame by itself.
+    chance : float
+        What the largest of them may be by chance: four standard errors.
     """
 
     time: float
     vertical: float
     horizontal: float
+    chance: float = 0.0
 
 
 def correlate_noise(maps: NoiseMaps, line: TransferLine) -> Correlation:
@@ -55,11 +62,12 @@ def correlate_noise(maps: NoiseMaps, line: TransferLine) -> Correlation:
     total = float((weights * variance).sum())
     if total == 0:
         return Correlation(0.0, 0.0, 0.0)
+    products = [weights * product.mean(axis=0, dtype=np.float64) for product in maps.products]
+    time, below, right = (float(each.sum()) / total for each in products)
+    chance = max(math.sqrt(float((each**2).sum())) for each in products) * CHANCE / total
     # Of noise with correlation r between frames, both contrasts lose variance, by 1/2 and 3/2 r.
-    time, below, right = (
-        float((weights * product.mean(axis=0)).sum()) / total for product in maps.products
-    )
-    return Correlation(time / (1 + time), below, right)
+    time = time / (1 + time) if time > -1 / 2 else -1.0
+    return Correlation(min(time, 1.0), below, right, chance)
 
 
 def without_shared_change(maps: NoiseMaps) -> NoiseMaps:
@@ -83,10 +91,23 @@ def without_shared_change(maps: NoiseMaps) -> NoiseMaps:
     vertical, horizontal = (_typical(product, maps.variance) for product in (below, right))
     if vertical > CORRELATED:
         return maps
-    pairs = [(below, 1)] if horizontal - vertical > ALONG_LINES else [(below, 1), (right, 2)]
+    lines_only = horizontal - vertical > ALONG_LINES
+    quarters = maps.quarters
+    of_quarters = quarters.variance - _shared(*quarters.products, lines_only=lines_only)
+    return replace(
+        maps,
+        variance=maps.variance - _shared(below, right, lines_only=lines_only),
+        quarters=replace(quarters, variance=of_quarters),
+    )
+
+
+def _shared(below: Maps, right: Maps, *, lines_only: bool) -> Maps:
+    """Average the products of each pixel with its neighbours, or those in other lines only."""
+    pairs = [(below, 1)] if lines_only else [(below, 1), (right, 2)]
     shared = sum(_both_sides(product, axis) for product, axis in pairs)
     count = sum(_both_sides(_has_next(product, axis), axis) for product, axis in pairs)
-    return replace(maps, variance=maps.variance - shared / count)
+    average: Maps = np.asarray(shared / count)
+    return average
 
 
 def _typical(product: NDArray[np.float32], variance: NDArray[np.float32]) -> float:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
 
     Mask = NDArray[np.bool_]
 
@@ -58,7 +58,7 @@ def fit_transfer_line(maps: NoiseMaps) -> TransferLine | None:
     if not maps.variance.any():
         return None
     tiles = Tiles(*maps.mean.shape[1:])
-    bright = (maps.runs > 0).all(axis=0) & _rarely(maps.at_ceiling, maps, CLIPPED)
+    bright = (maps.runs > 0).all(axis=0) & _rarely(_saturated(maps), maps, CLIPPED)
     whole = draw_line(maps, bright, tiles=tiles)
     touching = np.count_nonzero(bright & ~_rarely(maps.at_floor, maps, CLIPPED))
     if whole is None or whole.gain <= 0 or touching <= TOUCHING * np.count_nonzero(bright):
@@ -83,6 +83,18 @@ def _judges(
         yield _if_within(PRECISE, fit_clipped_curve(maps, whole))
     little = bright & _rarely(maps.at_floor, maps, LITTLE)
     yield _if_within(PRECISE, draw_line(maps, little, tiles=tiles))
+
+
+def _saturated(maps: NoiseMaps) -> NDArray[np.float32]:
+    """Estimate what share of each pixel's samples would lie above the highest value.
+
+    Where the highest value is rarer than the integer below it, values run out rather than pile
+    up, and those above would be rarer by that factor again.
+    """
+    if maps.resolution == 0:
+        return maps.at_ceiling
+    saturated: NDArray[np.float32] = maps.at_ceiling / max(maps.below_ceiling, 1.0)
+    return saturated
 
 
 def _rarely(shares: NDArray[np.float32], maps: NoiseMaps, at_most: float) -> Mask:

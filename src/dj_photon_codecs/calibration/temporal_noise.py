@@ -10,13 +10,16 @@ independent: what is selected or predicted with one fold is judged with the othe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dj_photon_codecs.calibration.common_change import MOVEMENTS, remove_common_change
-from dj_photon_codecs.calibration.frame_blocks import RUN, read_blocks
+from dj_photon_codecs.calibration.extreme_values import ExtremeValue
+from dj_photon_codecs.calibration.frame_faults import too_few_frames
+from dj_photon_codecs.calibration.frame_runs import RUN, RunReader
+from dj_photon_codecs.calibration.interleaving import FRAMES, find_interleaving, sample_pixels
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps, QuarterMaps
 from dj_photon_codecs.calibration.pixel_motion import FEWEST, PixelMotion
 from dj_photon_codecs.calibration.tiles import Tiles
 
@@ -25,57 +28,11 @@ if TYPE_CHECKING:
 
     Maps = NDArray[np.float32]
 
-__all__ = ["NoiseMaps", "likely_means", "measure_noise"]
+__all__ = ["measure_noise"]
 
-NEAR = 2  # pixels to each side
+QUARTERS = 4  # parts of the recording whose noise is compared
 STEADY = 3.0  # sigma, of the common change of a tile
 STILL = 0.1  # pixels; noise feigns less, and so little does not matter
-
-
-@dataclass(frozen=True)
-class NoiseMaps:
-    """What a movie tells about the noise of each of its pixels.
-
-    Maps have the shape (2, height, width): one for each fold.
-
-    Parameters
-    ----------
-    mean : numpy.ndarray
-        Mean of each pixel in each fold, in ADU above `origin`.
-    variance : numpy.ndarray
-        Variance of its noise, in ADU squared, over the same frames.
-    runs : numpy.ndarray
-        How many runs those are.
-    moved : numpy.ndarray
-        What was taken from the variance because the pixel followed the movement of the scene.
-    products : numpy.ndarray
-        (3, 2, height, width). Covariance of the noise with that of the next frame, the pixel below
-        and the pixel to the right, in ADU squared.
-    at_floor, at_ceiling : numpy.ndarray
-        What share of the samples has the lowest, the highest value of the movie.
-    frames : int
-        Frames that were read.
-    motion : float
-        Root mean square of the movement of the whole scene along an axis, in pixels.
-    origin, floor, ceiling : float
-        The value that was subtracted, the lowest and the highest value, in ADU.
-    resolution : float
-        1 ADU for integers, 0 for floating-point values.
-    """
-
-    mean: Maps
-    variance: Maps
-    runs: Maps
-    moved: Maps
-    products: Maps
-    at_floor: Maps
-    at_ceiling: Maps
-    frames: int
-    motion: float
-    origin: float
-    floor: float
-    ceiling: float
-    resolution: float
 
 
 def measure_noise(movie: Any) -> NoiseMaps:
@@ -95,96 +52,48 @@ def measure_noise(movie: Any) -> NoiseMaps:
     Raises
     ------
     ValueError
-        If a value is not finite.
+        If a value is not finite, or fewer than 8 frames are exposures of their own.
     """
-    origin = _origin(movie)
     tiles = Tiles(*movie.shape[1:])
-    sums = _Sums(tiles)
-    floor, ceiling = _Extreme(np.min, sums.shape), _Extreme(np.max, sums.shape)
-    count, motion = 0, 0.0
-    for block in read_blocks(movie):
-        _refuse_infinite(block)
-        runs = block[: len(block) // RUN * RUN].reshape(-1, RUN, *block.shape[1:])
+    sums, reader = _Sums(tiles), RunReader(movie)
+    floor, ceiling = ExtremeValue(np.min, sums.shape), ExtremeValue(np.max, sums.shape)
+    samples: list[NDArray[np.float64]] = []
+    origin, count, motion = 0.0, 0, 0.0
+    for starts, runs in reader:
+        _refuse_infinite(runs)
+        if count == 0:
+            origin = _origin(runs)
+        if RUN * count < FRAMES:
+            samples.append(sample_pixels(runs.reshape(-1, *runs.shape[2:])))
         means, contrasts = _contrasts(_relative(runs, origin))
         movements, square = remove_common_change(contrasts, means.mean(axis=0), tiles)
         motion += len(runs) * square
-        for run, mean, contrast, movement in zip(runs, means, contrasts, movements, strict=True):
-            kept = sums.add(mean, contrast, movement, fold=count % 2)
-            floor.add(run, kept, fold=count % 2)
-            ceiling.add(run, kept, fold=count % 2)
+        for number, start in enumerate(starts):
+            sums.begin_quarter(QUARTERS * start // movie.shape[0])
+            fold = count % 2
+            kept = sums.add(means[number], contrasts[number], movements[number], fold=fold)
+            floor.add(runs[number], kept, fold=fold)
+            ceiling.add(runs[number], kept, fold=fold)
             count += 1
+    if count < 2:
+        raise ValueError(too_few_frames(reader.counts))
     motion = math.sqrt(max(motion / count, 0))
     averages = sums.averages(moving=motion > STILL)
-    samples = RUN * np.maximum(averages["runs"], 1)
+    of_pixel = RUN * np.maximum(averages["runs"], 1)
     return NoiseMaps(
         **averages,
-        at_floor=floor.counts / samples,
-        at_ceiling=ceiling.counts / samples,
+        at_floor=floor.counts / of_pixel,
+        at_ceiling=ceiling.counts / of_pixel,
         frames=count * RUN,
+        counts=reader.counts,
+        interleaving=find_interleaving(np.concatenate(samples)),
         motion=motion,
         origin=origin,
         floor=floor.level,
         ceiling=ceiling.level,
+        below_ceiling=ceiling.beside / max(float(ceiling.counts.sum()), 1.0),
         resolution=float(movie.dtype.kind in "iu"),
     )
-
-
-def likely_means(maps: NoiseMaps) -> NDArray[np.float64]:
-    """Estimate each pixel's brightness from its neighbours too, as far as they are alike.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-
-    Returns
-    -------
-    numpy.ndarray
-        (2, height, width), in ADU above the origin: between the pixel's mean and that of the
-        5 x 5 pixels around it, by what share of their differences is not noise.
-
-    References
-    ----------
-    J.-S. Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE
-    Trans. Pattern Anal. Mach. Intell. 2 (1980) 165-168, doi:10.1109/TPAMI.1980.4766994.
-    """
-    runs = _near(maps.runs) + 1e-9
-    mean = _near(maps.runs * maps.mean) / runs
-    spread = _near(maps.runs * (maps.mean - mean) ** 2) / runs
-    chance = _near(maps.runs * maps.variance) / (runs * RUN * np.maximum(maps.runs, 1))
-    trust = np.clip(1 - chance / np.maximum(spread, 1e-9 * chance.mean() + 1e-30), 0, 1)
-    likely: NDArray[np.float64] = mean + trust * (maps.mean - mean)
-    return likely
-
-
-def _near(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Average each pixel's square of 5 x 5."""
-    total = np.asarray(values, np.float64)
-    for axis in (1, 2):
-        width = [(0, 0)] * 3
-        width[axis] = (NEAR, NEAR)
-        padded = np.moveaxis(np.pad(total, width, mode="edge"), axis, 0)
-        size = total.shape[axis]
-        rows = sum(padded[start : start + size] for start in range(2 * NEAR + 1))
-        total = np.moveaxis(np.asarray(rows), 0, axis) / (2 * NEAR + 1)
-    return total
-
-
-class _Extreme:
-    """The lowest or the highest value of a movie, and how often each pixel shows it."""
-
-    def __init__(self, choose: Any, shape: tuple[int, ...]) -> None:
-        self._choose = choose
-        self.level = math.nan
-        self.counts = np.zeros((2, *shape), np.float32)
-
-    def add(self, frames: NDArray[Any], kept: Maps, *, fold: int) -> None:
-        level = float(self._choose(frames))
-        if math.isnan(self.level) or self._choose((level, self.level)) != self.level:
-            self.level = level
-            self.counts[...] = 0  # no earlier sample can have the new extreme value
-        if level == self.level:
-            self.counts[fold] += kept * np.count_nonzero(frames == level, axis=0)
 
 
 class _Sums:
@@ -198,6 +107,7 @@ class _Sums:
         self._square = np.zeros_like(self._runs)
         self._products = np.zeros((3, 2, *self.shape), np.float32)
         self._motion = PixelMotion(tiles)
+        self._ends = [self._totals()]  # of each quarter of the recording, as soon as it is over
 
     def add(
         self, mean: Maps, contrasts: Maps, movements: NDArray[np.float64], *, fold: int
@@ -217,7 +127,13 @@ class _Sums:
         self._motion.add(contrasts, movements=movements, kept=steady, fold=fold)
         return kept
 
-    def averages(self, *, moving: bool) -> dict[str, Maps]:
+    def begin_quarter(self, number: int) -> None:
+        """Say to which quarter of the recording, 0 to 3, the next runs belong."""
+        while len(self._ends) <= number:
+            self._ends.append(self._totals())
+
+    def averages(self, *, moving: bool) -> dict[str, Any]:
+        """Divide the sums by the numbers of runs, and take out motion if there is some."""
         # The line that each run lost took two of its four degrees of freedom.
         runs = np.maximum(self._runs, 1)
         variance, sums = self._square / (2 * runs), np.stack([self._square, *self._products[1:]])
@@ -233,7 +149,21 @@ class _Sums:
             "runs": self._runs,
             "moved": variance - still,
             "products": np.stack([self._products[0] / runs, below, right]),
+            "quarters": self._quarters(moved=(variance - still).mean(axis=0)),
         }
+
+    def _totals(self) -> Maps:
+        """Add up both folds: runs, means, squares, products with the pixels below and right."""
+        sums = (self._runs, self._mean, self._square, *self._products[1:])
+        return np.stack([both.sum(axis=0) for both in sums])
+
+    def _quarters(self, *, moved: Maps) -> QuarterMaps:
+        self.begin_quarter(QUARTERS)
+        runs, mean, square, below, right = np.diff(np.stack(self._ends), axis=0).swapaxes(0, 1)
+        number = np.maximum(runs, 1)
+        variance = square / (2 * number) - moved * (runs > 0)
+        products = np.stack([below, right]) / (2 * number)
+        return QuarterMaps(mean / number, variance, runs, products)
 
 
 def _contrasts(runs: Maps) -> tuple[Maps, Maps]:
@@ -253,11 +183,9 @@ def _steady(contrasts: Maps, tiles: Tiles) -> NDArray[np.bool_]:
     return steady
 
 
-def _origin(movie: Any) -> float:
+def _origin(runs: NDArray[Any]) -> float:
     """Choose a value near all others, so that float32 keeps every bit that matters."""
-    first = np.asarray(movie[0], np.float64)
-    middle = float(np.median(first))
-    return float(np.rint(middle)) if math.isfinite(middle) else 0.0
+    return float(np.rint(np.median(runs[0, 0].astype(np.float64))))
 
 
 def _refuse_infinite(frames: NDArray[Any]) -> None:

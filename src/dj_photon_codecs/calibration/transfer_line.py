@@ -14,18 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
-from dj_photon_codecs.calibration.temporal_noise import likely_means
+from dj_photon_codecs.calibration.noise_maps import likely_means
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
     from dj_photon_codecs.calibration.tiles import Tiles
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-__all__ = ["TransferLine", "binned", "draw_line", "expect_variance", "motion_variance"]
+__all__ = [
+    "FEWEST_PIXELS",
+    "TransferLine",
+    "binned",
+    "draw_line",
+    "expect_variance",
+    "motion_variance",
+]
 
 BINS = 32
 FEWEST_PIXELS = 128  # of both folds, four for each bin

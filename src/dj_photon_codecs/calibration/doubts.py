@@ -1,4 +1,4 @@
-"""What speaks against a photon transfer curve: reasons to refuse it, and reasons to doubt it."""
+"""What makes the gain of a movie doubtful, by its likely cause."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dj_photon_codecs.calibration.curve_shape import curvature, unevenness
+from dj_photon_codecs.calibration.curve_shape import bend, curvature, unevenness
 from dj_photon_codecs.calibration.noise_correlation import CORRELATED
 from dj_photon_codecs.calibration.pixel_motion import FEWEST
-from dj_photon_codecs.calibration.transfer_line import binned, expect_variance, motion_variance
+from dj_photon_codecs.calibration.refusals import CURE, alternation
+from dj_photon_codecs.calibration.transfer_line import expect_variance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dj_photon_codecs.calibration.frame_faults import FrameCounts
     from dj_photon_codecs.calibration.noise_correlation import Correlation
-    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
+    from dj_photon_codecs.calibration.part_gains import PartGains
     from dj_photon_codecs.calibration.transfer_line import TransferLine
     from dj_photon_codecs.photons.calibration import Points
 
-__all__ = ["accept", "curve_points", "doubts"]
+__all__ = ["doubts", "part_doubts"]
 
-
-IMPRECISE = 0.1  # relative standard error of the gain
-SMOOTHED = 0.6  # both ways: a detector that is too slow correlates along its lines only
-TREND = 0.17  # noise of consecutive frames; fast changes of the light reach .15
-AVERAGED = 0.25  # a running mean of two frames reaches .5, one of more .33
+OFTEN = 0.4  # share of repeated frames that is no accident
+TREND = 0.17  # correlation of consecutive frames; fast changes of the light reach .15
 BENT = 0.1  # relative distance of a point from the line, beyond three standard errors
 CROOKED = 0.5
 MOVING = 1.1  # pixels rms; below, motion leaves the gain right to 3 % if details are larger
@@ -36,55 +36,11 @@ UNEVEN = 0.25  # of variances; detectors reach .21
 UNCHECKED = 0.3  # pixels rms, in movies too short to look at single pixels
 AT_FLOOR = 0.05  # share of samples whose clipping could matter
 BURIED = 0.5  # share of samples whose clipping leaves too little to correct it reliably
-
-ADVICE = (
-    "Record 100 frames or more of a scene with dark and bright areas, as the camera delivers "
-    "them: with an offset that keeps the noise above the lowest value, not saturated, not "
-    "averaged, filtered, registered or normalised"
-)
-CURE = "Calibrate the camera's own values"
-
-
-def accept(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
-    """Return a line that tells the gain, or refuse with the reason.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        What was measured.
-    line : TransferLine, optional
-        What was drawn.
-
-    Returns
-    -------
-    TransferLine
-        `line`, with a positive gain and a standard error of at most 10 %.
-
-    Raises
-    ------
-    ValueError
-        If there is no such line; the message says why, and what to record instead.
-    """
-    if not maps.variance.any():
-        raise ValueError(f"movie does not change in time: it has no noise to measure. {ADVICE}")
-    if line is None:
-        raise ValueError(
-            "movie has too few pixels that change in time and stay below its highest value "
-            f"({maps.ceiling:g}). {ADVICE}"
-        )
-    if line.gain <= 2 * line.gain_stderr:
-        raise ValueError(
-            "the noise of the movie does not grow with brightness (its slope is "
-            f"{line.gain:.3g} +- {line.gain_stderr:.2g} ADU per photon, over {_brightness(maps)}): "
-            f"the scene is flat, or what is seen is read noise, not light. {ADVICE}"
-        )
-    if line.gain_stderr > IMPRECISE * line.gain:
-        raise ValueError(
-            f"the gain is uncertain by {line.gain_stderr / line.gain:.0%} "
-            f"({line.gain:.3g} +- {line.gain_stderr:.2g} ADU per photon, from {maps.frames} frames "
-            f"over {_brightness(maps)}); at most {IMPRECISE:.0%} is accepted. {ADVICE}"
-        )
-    return line
+SURE = 3.5  # standard errors, by which the halves of a recording differ
+UNLIKE_IN_TIME, UNLIKE_IN_SPACE = 0.03, 0.06  # relative; smaller differences hardly matter
+UNUSABLE = 0.2  # relative; a gain that is so far off for a part of the movie is no calibration
+ALIKE = 0.05  # by which gain and zero level of photon counts may differ from 1 and 0
+UNLIKELY = 25.0  # chi squared of four parts; by chance 1 in 60 000
 
 
 def doubts(
@@ -111,67 +67,119 @@ def doubts(
     Raises
     ------
     ValueError
-        If the movie was smoothed, averaged or sharpened, or the curve is nothing like a line.
+        If the curve is nothing like a line.
     """
+    yield from _frame_doubts(maps)
     yield from _correlation_doubts(correlation)
-    if not line.clipped:
-        yield from _shape_doubts(maps, line, bend=_bend(line, maps.origin, curve))
+    yield from _shape_doubts(maps, line, farthest=bend(maps, line, curve))
     yield from _motion_doubts(maps, line)
     yield from _floor_doubts(maps, line)
 
 
-def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
-    """Average pixels of like brightness into points of the curve.
+def part_doubts(in_time: PartGains, in_space: PartGains) -> list[str]:
+    """Say how parts of the movie differ in gain, by more than their errors.
 
     Parameters
     ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        Which pixels were kept.
-    kept : bool
-        Whether to average them, less what motion adds to them, or the others, as they are.
+    in_time : PartGains
+        Of the quarters of the recording.
+    in_space : PartGains
+        Of the quadrants of the frame.
 
     Returns
     -------
-    tuple of tuple
-        Mean (ADU), variance and its standard error (ADU squared), with six digits.
+    list of str
+        A sentence or two for each difference; empty if there is none.
+
+    Raises
+    ------
+    ValueError
+        If a quarter of the recording differs by more than a fifth.
     """
-    chosen = line.kept if kept else ~line.kept & (maps.runs > 0)
-    if not chosen.any():
-        return ()
-    still = maps.variance.astype(np.float64) - (motion_variance(line) if kept else 0.0)
-    count, (mean, variance, square) = binned(maps, chosen, maps.mean, still, still**2)
-    stderr = np.sqrt(np.maximum(square - variance**2, 0) / count)
-    # Six digits, so that a stored calibration is short; of the means, six behind the largest.
-    digits = 6 - math.ceil(math.log10(np.abs(maps.mean).max()))
-    means = (mean + maps.origin).round(digits).tolist()
-    rows = zip(means, variance.tolist(), stderr.tolist(), strict=True)
-    return tuple((m, _rounded(v), _rounded(s)) for m, v, s in rows)
+    found = []
+    if _halves_differ(in_time):
+        what = (
+            "the gain changes in time: in the quarters of the recording it differs from the mean "
+            f"by {_differences(in_time)}. The detector may have been set anew, or what disturbs "
+            "the movie changes. Calibrate a part of it in which nothing changes, such as movie[:n]"
+        )
+        if np.nanmax(np.abs(in_time.gain - in_time.mean)) > UNUSABLE * in_time.mean:
+            raise ValueError(what)
+        found.append(what)
+    if _differ(in_space, UNLIKE_IN_SPACE):
+        found.append(
+            f"the gain differs across the frame: in its quadrants (upper left, upper right, lower "
+            f"left, lower right) from the mean by {_differences(in_space)}, as with several "
+            "amplifiers, after a flat-field correction, where the curve bends, or where parts "
+            "of the frame are clipped or move"
+        )
+    return found
+
+
+def _halves_differ(parts: PartGains) -> bool:
+    if _differ(parts, UNLIKE_IN_TIME):
+        return True
+    if not np.isfinite(parts.gain).all():
+        return False
+    weights = 1 / parts.stderr.reshape(2, 2) ** 2
+    first, second = (weights * parts.gain.reshape(2, 2)).sum(axis=1) / weights.sum(axis=1)
+    error = math.sqrt((1 / weights.sum(axis=1)).sum())
+    return bool(abs(first - second) > max(SURE * error, UNLIKE_IN_TIME * parts.mean))
+
+
+def _differ(parts: PartGains, least: float) -> bool:
+    if parts.freedom == 0 or parts.chi_squared < UNLIKELY:
+        return False
+    return bool(np.nanmax(np.abs(parts.gain - parts.mean)) > least * parts.mean)
+
+
+def _differences(parts: PartGains) -> str:
+    return (
+        ", ".join(
+            "(unknown)" if math.isnan(gain) else f"{gain / parts.mean - 1:+.0%}"
+            for gain in parts.gain
+        )
+        + f" (+- {np.nanmedian(parts.stderr) / parts.mean:.1%})"
+    )
+
+
+def _frame_doubts(maps: NoiseMaps) -> Iterator[str]:
+    counts, found = maps.counts, maps.interleaving
+    if counts.left_out:
+        yield f"{counts}; these were left out{_habit(counts)}"
+    if found.period > 1:
+        yield (
+            f"frames are more like those {found.period} frames later than like the next, as where "
+            f"they {alternation(found.period)}"
+        )
+
+
+def _habit(counts: FrameCounts) -> str:
+    if counts.repeated > OFTEN * counts.read:
+        return ", as where an acquisition program writes each frame more than once"
+    return ""
 
 
 def _correlation_doubts(noise: Correlation) -> Iterator[str]:
-    if min(noise.vertical, noise.horizontal) > SMOOTHED or abs(noise.time) > AVERAGED:
-        raise ValueError(
-            f"the movie was smoothed, averaged or sharpened: the noise of neighbouring pixels "
-            f"correlates by {noise.vertical:.2f} (vertical) and {noise.horizontal:.2f} "
-            f"(horizontal), that of consecutive frames by {noise.time:.2f}, and its variance no "
-            f"longer counts photons. {ADVICE}"
-        )
-    if noise.vertical > CORRELATED:
+    # What may be chance is no correlation.
+    vertical, horizontal, time = (
+        value if value > noise.chance else 0.0
+        for value in (noise.vertical, noise.horizontal, noise.time)
+    )
+    if vertical > CORRELATED:
         yield (
             f"the noise of neighbouring pixels correlates by {noise.vertical:.2f} (vertical) and "
             f"{noise.horizontal:.2f} (horizontal), as in movies that were smoothed, resampled or "
             "registered, or that move: the gain describes the noise of these values, but not the "
             f"light of one photon. {CURE}"
         )
-    elif noise.horizontal > CORRELATED:
+    elif horizontal > CORRELATED:
         yield (
             f"the noise of neighbouring pixels of a line correlates by {noise.horizontal:.2f}, as "
             "with a detector or amplifier slower than a pixel: the gain describes the noise of "
             "these values, and a photon, spread over several pixels, is worth more than it"
         )
-    if noise.time > TREND:
+    if time > TREND:
         yield (
             f"the noise of consecutive frames correlates by {noise.time:.2f}, as in movies that "
             "were averaged or interpolated in time, or whose light changes fast: the gain may "
@@ -211,11 +219,11 @@ def _moved_share(maps: NoiseMaps, line: TransferLine) -> float:
     return float(max(share.mean(), np.average(share, weights=leverage)))
 
 
-def _shape_doubts(maps: NoiseMaps, line: TransferLine, *, bend: float) -> Iterator[str]:
-    what = f"the photon transfer curve is no straight line: a point lies {bend:.0%} off it"
-    if bend > CROOKED:
-        raise ValueError(f"{what}. These are not the values of a camera. {ADVICE}")
-    if bend > BENT:
+def _shape_doubts(maps: NoiseMaps, line: TransferLine, *, farthest: float) -> Iterator[str]:
+    what = f"the photon transfer curve is no straight line: a point lies {farthest:.0%} off it"
+    if farthest > CROOKED:
+        raise ValueError(f"{what}. These are not the values of a camera. {CURE}")
+    if farthest > BENT:
         yield (
             f"{what}. The values may be clipped, compressed or processed, or the scene may move. "
             "Look at calibration.plot()"
@@ -225,7 +233,7 @@ def _shape_doubts(maps: NoiseMaps, line: TransferLine, *, bend: float) -> Iterat
             f"the photon transfer curve bends: its slope changes by {curved:+.0%} where most "
             f"pixels lie, as in movies that were compressed by a power or denoised. {CURE}"
         )
-    if (uneven := unevenness(maps, line)) > UNEVEN:
+    if not line.clipped and (uneven := unevenness(maps, line)) > UNEVEN:
         yield (
             f"the noise of equally bright pixels differs by {uneven:.0%}, as in movies that were "
             f"resampled, compressed or denoised, or whose scene moves. {CURE}"
@@ -247,23 +255,9 @@ def _floor_doubts(maps: NoiseMaps, line: TransferLine) -> Iterator[str]:
         )
 
 
-def _bend(line: TransferLine, origin: float, curve: Points) -> float:
-    """Return the largest relative distance of a point from the line that is not chance."""
-    mean, variance, stderr = np.array(curve).T
-    expected = line.intercept + line.gain * (mean - origin)
-    distance = (np.abs(variance - expected) - 3 * stderr)[expected > 0] / expected[expected > 0]
-    return float(np.max(distance, initial=0.0))
-
-
 def _counts_photons(maps: NoiseMaps, line: TransferLine) -> bool:
-    zero = maps.origin + line.zero()[0]
-    return abs(line.gain - 1) < 0.05 and abs(zero) < 0.05 and maps.floor == 0
-
-
-def _brightness(maps: NoiseMaps) -> str:
-    low, high = np.quantile(maps.mean, [0.02, 0.98]) + maps.origin
-    return f"pixels whose means lie between {low:.4g} and {high:.4g}"
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
+    zero, zero_error = line.zero()
+    gain_limit = max(ALIKE, 3 * line.gain_stderr)
+    zero_limit = max(ALIKE, 3 * zero_error)
+    is_one = abs(line.gain - 1) < gain_limit and abs(maps.origin + zero) < zero_limit
+    return is_one and maps.floor == 0

@@ -1,26 +1,39 @@
-"""What one photon is worth in camera units, and how to find out from a movie."""
+"""`calibrate`: what one photon is worth in camera units, found in the noise of a movie."""
 
 from __future__ import annotations
 
+import math
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dj_photon_codecs.calibration.anscombe_estimator import estimate_gain
-from dj_photon_codecs.calibration.diagnosis import accept, curve_points, doubts
-from dj_photon_codecs.calibration.frame_blocks import check_movie
+from dj_photon_codecs.calibration.curve_shape import curve_points
+from dj_photon_codecs.calibration.doubts import doubts, part_doubts
 from dj_photon_codecs.calibration.noise_correlation import correlate_noise, without_shared_change
+from dj_photon_codecs.calibration.part_gains import gains_in_space, gains_in_time, scatter
 from dj_photon_codecs.calibration.photon_transfer import fit_transfer_line
+from dj_photon_codecs.calibration.refusals import (
+    TWO_VALUES,
+    accept_line,
+    accept_precision,
+    refuse_correlated,
+    refuse_interleaved,
+)
 from dj_photon_codecs.calibration.temporal_noise import measure_noise
+from dj_photon_codecs.movies.checks import check_frames
 from dj_photon_codecs.photons.calibration import Calibration, finite
 
 if TYPE_CHECKING:
-    from dj_photon_codecs.calibration.temporal_noise import NoiseMaps
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
     from dj_photon_codecs.calibration.transfer_line import TransferLine
 
 __all__ = ["calibrate"]
 
+FEWEST_FRAMES = 8  # a run of four for each fold
+FEWEST_PIXELS = 256
 ZERO_TOLERANCE = 0.25  # photons; so well is the zero level known where nothing else disturbs
 
 
@@ -80,16 +93,23 @@ def calibrate(
     >>> print(f"{calibration.gain:.1f} {calibration.offset:.0f}")
     8.0 100
     """
-    check_movie(movie)
+    _check_movie(movie)
     if method == "anscombe-transform":
         return _by_anscombe_transform(movie, offset)
     if method != "folds":
         raise ValueError(f"method is {method!r}; it must be 'folds' or 'anscombe-transform'")
     maps = without_shared_change(measure_noise(movie))
-    line = accept(maps, fit_transfer_line(maps))
+    refuse_interleaved(maps.interleaving)
+    line = accept_line(maps, fit_transfer_line(maps))
     correlation = correlate_noise(maps, line)
+    refuse_correlated(correlation)
+    parts = gains_in_time(maps, line), gains_in_space(maps, line)
+    line = replace(line, covariance=line.covariance * scatter(*parts) ** 2)
+    differences = part_doubts(*parts)
+    line = accept_precision(maps, line, doubts=differences)
     curve = curve_points(maps, line, kept=True)
-    for doubt in doubts(maps, line, correlation=correlation, curve=curve):
+    found = [*doubts(maps, line, correlation=correlation, curve=curve), *differences]
+    for doubt in found:
         warnings.warn(doubt, UserWarning, stacklevel=2)
     used = int(np.count_nonzero(line.kept.any(axis=0)))
     return Calibration(
@@ -104,6 +124,28 @@ def calibrate(
         curve=curve,
         excluded=curve_points(maps, line, kept=False),
     )
+
+
+def _check_movie(movie: Any) -> None:
+    """Refuse what has no temporal noise to measure, before any of it is read."""
+    check_frames(movie)
+    if movie.dtype.kind == "b":
+        raise TypeError(f"movie has dtype bool, {TWO_VALUES}")
+    if len(movie.shape) != 3:
+        raise ValueError(
+            f"movie has shape {movie.shape}; it must be (frames, height, width). Choose one "
+            "channel and plane, such as movie[:, 0]"
+        )
+    if movie.shape[0] < FEWEST_FRAMES:
+        raise ValueError(
+            f"movie has shape {movie.shape}; its noise shows in at least {FEWEST_FRAMES} frames. "
+            "Record 100 frames or more"
+        )
+    if math.prod(movie.shape[1:]) < FEWEST_PIXELS:
+        raise ValueError(
+            f"movie has shape {movie.shape}; its noise shows in at least {FEWEST_PIXELS} pixels, "
+            "some of them dark and some bright. Record larger frames"
+        )
 
 
 def _zero_or_noise(maps: NoiseMaps, line: TransferLine, offset: float | None) -> dict[str, Any]:

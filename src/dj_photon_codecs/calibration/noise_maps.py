@@ -1,0 +1,139 @@
+"""What a movie tells about the noise of each of its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dj_photon_codecs.calibration.frame_runs import RUN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.calibration.frame_faults import FrameCounts
+    from dj_photon_codecs.calibration.interleaving import Interleaving
+
+    Maps = NDArray[np.float32]
+
+__all__ = ["NoiseMaps", "QuarterMaps", "likely_means"]
+
+NEAR = 2  # pixels to each side
+
+
+@dataclass(frozen=True)
+class QuarterMaps:
+    """The noise in each quarter of the recording, in the order of time.
+
+    Parameters
+    ----------
+    mean, variance, runs : numpy.ndarray
+        (4, height, width). As in `NoiseMaps`, over the runs of the quarter; 0 where it has none.
+    products : numpy.ndarray
+        (2, 4, height, width). Covariance with the pixel below and with the pixel to the right.
+    """
+
+    mean: Maps
+    variance: Maps
+    runs: Maps
+    products: Maps
+
+
+@dataclass(frozen=True)
+class NoiseMaps:
+    """Mean and noise of every pixel of a movie.
+
+    Maps have the shape (2, height, width): one for each fold.
+
+    Parameters
+    ----------
+    mean : numpy.ndarray
+        Mean of each pixel in each fold, in ADU above `origin`.
+    variance : numpy.ndarray
+        Variance of its noise, in ADU squared, over the same frames.
+    runs : numpy.ndarray
+        How many runs those are.
+    moved : numpy.ndarray
+        What was taken from the variance because the pixel followed the movement of the scene.
+    products : numpy.ndarray
+        (3, 2, height, width). Covariance of the noise with that of the next frame, the pixel below
+        and the pixel to the right, in ADU squared.
+    quarters : QuarterMaps
+        Mean and variance in each quarter of the recording.
+    at_floor, at_ceiling : numpy.ndarray
+        What share of the samples has the lowest, the highest value of the movie.
+    frames : int
+        Frames in the runs, over which all of this was measured.
+    counts : FrameCounts
+        Frames that were read, and those of them that were left out.
+    interleaving : Interleaving
+        Whether the frames come by turns from several channels or planes.
+    motion : float
+        Root mean square of the movement of the whole scene along an axis, in pixels.
+    origin, floor, ceiling : float
+        The value that was subtracted, the lowest and the highest value, in ADU.
+    below_ceiling : float
+        How often the integer below the highest value occurs, relative to the highest value.
+    resolution : float
+        1 ADU for integers, 0 for floating-point values.
+    """
+
+    mean: Maps
+    variance: Maps
+    runs: Maps
+    moved: Maps
+    products: Maps
+    quarters: QuarterMaps
+    at_floor: Maps
+    at_ceiling: Maps
+    frames: int
+    counts: FrameCounts
+    interleaving: Interleaving
+    motion: float
+    origin: float
+    floor: float
+    ceiling: float
+    below_ceiling: float
+    resolution: float
+
+
+def likely_means(maps: NoiseMaps) -> NDArray[np.float64]:
+    """Estimate each pixel's brightness from its neighbours too, as far as they are alike.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (2, height, width), in ADU above the origin: between the pixel's mean and that of the
+        5 x 5 pixels around it, by what share of their differences is not noise.
+
+    References
+    ----------
+    J.-S. Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE
+    Trans. Pattern Anal. Mach. Intell. 2 (1980) 165-168, doi:10.1109/TPAMI.1980.4766994.
+    """
+    runs = _near(maps.runs) + 1e-9
+    mean = _near(maps.runs * maps.mean) / runs
+    spread = _near(maps.runs * (maps.mean - mean) ** 2) / runs
+    chance = _near(maps.runs * maps.variance) / (runs * RUN * np.maximum(maps.runs, 1))
+    trust = np.clip(1 - chance / np.maximum(spread, 1e-9 * chance.mean() + 1e-30), 0, 1)
+    likely: NDArray[np.float64] = mean + trust * (maps.mean - mean)
+    return likely
+
+
+def _near(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Average each pixel's square of 5 x 5."""
+    total = np.asarray(values, np.float64)
+    for axis in (1, 2):
+        width = [(0, 0)] * 3
+        width[axis] = (NEAR, NEAR)
+        padded = np.moveaxis(np.pad(total, width, mode="edge"), axis, 0)
+        size = total.shape[axis]
+        rows = sum(padded[start : start + size] for start in range(2 * NEAR + 1))
+        total = np.moveaxis(np.asarray(rows), 0, axis) / (2 * NEAR + 1)
+    return total
