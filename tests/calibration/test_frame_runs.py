@@ -108,6 +108,7 @@ class Endless:
         return self._frames if isinstance(frames, slice) else self._frames[0]
 
 
+@pytest.mark.slow
 def test_a_calibration_takes_less_than_300_megabytes_beside_the_movie():
     movie = Endless()
     tracemalloc.start()

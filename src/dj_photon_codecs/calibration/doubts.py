@@ -150,7 +150,7 @@ def _frame_doubts(maps: NoiseMaps) -> Iterator[str]:
     if found.period > 1:
         yield (
             f"frames are more like those {found.period} frames later than like the next, as where "
-            f"they {alternation(found.period)}"
+            f"they {alternation(found.period)}. Otherwise, the scene moves in step with the frames"
         )
 
 

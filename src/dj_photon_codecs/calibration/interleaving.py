@@ -18,7 +18,7 @@ LOOKED_AT = 1 << 13  # pixels
 FRAMES = 128  # that are looked at
 LARGEST_PERIOD = 12  # frames; planes of a volume
 PERIODS = 4  # that a movie must hold
-ALIKE = 0.85  # change after a period over the least change before; 1 for noise
+ALIKE = 0.97  # change after a period over the least change before; clean movies reach .987
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def find_interleaving(sample: Floats) -> Interleaving:
     Returns
     -------
     Interleaving
-        The shortest period that explains more than a seventh of the change between frames.
+        The shortest period after which frames change less than in any shorter time.
 
     Examples
     --------

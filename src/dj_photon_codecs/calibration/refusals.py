@@ -155,18 +155,18 @@ def refuse_correlated(noise: Correlation) -> None:
     ValueError
         If the noise of neighbours in space or time is too much alike, or too much opposed.
     """
-    if min(noise.vertical, noise.horizontal) > SMOOTHED:
+    if min(noise.vertical, noise.horizontal) > max(SMOOTHED, noise.chance):
         raise ValueError(
             f"the movie was smoothed: the noise of neighbouring pixels correlates by "
             f"{noise.vertical:.2f} (vertical) and {noise.horizontal:.2f} (horizontal), and its "
             f"variance no longer counts photons. {CURE}"
         )
-    if noise.time > AVERAGED:
+    if noise.time > max(AVERAGED, noise.chance):
         raise ValueError(
             f"the movie was averaged or interpolated in time: the noise of consecutive frames "
             f"correlates by {noise.time:.2f}, and its variance no longer counts photons. {CURE}"
         )
-    if noise.time < -AVERAGED:
+    if noise.time < -max(AVERAGED, noise.chance):
         raise ValueError(
             f"the noise of consecutive frames correlates by {noise.time:.2f}, as where frames "
             f"{alternation(2)}; or where the movie was sharpened in time, or frames subtracted "
