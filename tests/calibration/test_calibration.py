@@ -9,13 +9,16 @@ from dataclasses import FrozenInstanceError, fields
 from functools import cache
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
 
 from benchmarks.simulate import camera, photomultiplier, simulate_rates
 from dj_photon_codecs.calibration import calibrate
+from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
+from tests.movies_at_hand import store_movie
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
@@ -267,6 +270,18 @@ def test_whatever_can_be_sliced_is_calibrated(tmp_path):
 def test_what_is_no_movie_is_refused(movie, error, message):
     with pytest.raises(error, match=message):
         calibrate(movie)
+
+
+def test_a_stored_movie_is_refused_and_its_raw_values_are_calibrated(tmp_path):
+    """Its values are transformed: all of them have the same noise, and no gain."""
+    values = usual_movie()
+    stored = CameraMovie(values, Calibration(gain=25, offset=150))
+    path = str(tmp_path / "movie.zarr")
+    fetched = store_movie(stored, fsspec.filesystem("file"), path)
+    for transformed in (fetched, zarr.open_array(path, mode="r")):
+        with pytest.raises(TypeError, match=r"stored movie.*transformed twice. Give the \.raw"):
+            calibrate(transformed)
+    assert calibrate(fetched.raw) == calibrate(values)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

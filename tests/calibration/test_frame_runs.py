@@ -21,7 +21,7 @@ class Recorder:
 
     def __getitem__(self, frames):
         self.reads.append(range(*frames.indices(self.shape[0])))
-        return np.broadcast_to(np.zeros((), self.dtype), (len(self.reads[-1]), *self.shape[1:]))
+        return np.zeros((len(self.reads[-1]), *self.shape[1:]), self.dtype)
 
 
 def read(*shape, chunks=None):
@@ -48,7 +48,7 @@ def test_of_a_long_movie_blocks_are_spread_from_start_to_end():
     assert sum(map(len, reads)) * 512 * 512 <= ENOUGH
     assert reads[0].start == 0
     assert reads[-1].stop > 99_900
-    assert np.ptp(np.diff([block.start for block in reads])) <= 32
+    assert np.ptp(np.diff([block.start for block in reads])) <= 64
 
 
 @pytest.mark.parametrize("shape", [(16, 4096, 4096), (100, 512, 512)])
@@ -105,7 +105,7 @@ class Endless:
         self._frames = np.random.default_rng(0).poisson(rates, (32, 512, 512)).astype("uint16")
 
     def __getitem__(self, frames):
-        return self._frames if isinstance(frames, slice) else self._frames[0]
+        return self._frames[: len(range(*frames.indices(200)))]
 
 
 @pytest.mark.slow

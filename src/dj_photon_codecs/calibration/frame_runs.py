@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.calibration.frame_faults import FrameCounts, FrameScreen
-from dj_photon_codecs.movies.slabs import slabs
+from dj_photon_codecs.movies.sources import SLAB_BYTES, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ class RunReader:
 
 
 def read_blocks(movie: Any) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Read a movie in blocks of consecutive frames; of a long movie, evenly spread ones.
+    """Read a movie in blocks of consecutive frames; of a long movie, evenly spread parts.
 
     Parameters
     ----------
@@ -79,33 +79,37 @@ def read_blocks(movie: Any) -> Iterator[tuple[int, NDArray[Any]]]:
     Yields
     ------
     tuple
-        The number of the first frame, and frames: about 2**23 values or one slab, if that is
-        more. In a movie that is read whole each block follows the one before.
+        The number of the first frame, and about 2**23 values, at least four frames but at the
+        end of the movie. In a movie that is read whole each block follows the one before.
 
     Examples
     --------
     >>> [(first, len(block)) for first, block in read_blocks(np.zeros((100, 512, 512), "u1"))]
     [(0, 32), (32, 32), (64, 32), (96, 4)]
     """
-    length = _block_length(movie)
-    starts = np.arange(0, movie.shape[0], length)
-    wanted = max(ENOUGH // (length * math.prod(movie.shape[1:])), 2)
-    if wanted < len(starts):
-        starts = starts[np.linspace(0, len(starts) - 1, wanted).astype(int)]
-    for start in starts.tolist():
-        parts = [part for _, part in slabs(movie, start, min(start + length, movie.shape[0]))]
-        yield start, parts[0] if len(parts) == 1 else np.concatenate(parts)
+    source = Source(movie)  # one for all blocks, so that each chunk is read once
+    length = max(RUN, BLOCK // math.prod(source.shape[1:]))
+    for start, stop in _parts(source):
+        for first in range(start, stop, length):
+            slabs = [slab for _, slab in source.slabs(first, min(first + length, stop))]
+            yield first, slabs[0] if len(slabs) == 1 else np.concatenate(slabs)
 
 
-def _block_length(movie: Any) -> int:
-    """Choose the frames of a block: runs, and whole chunks of a stored movie if memory allows."""
-    pixels = math.prod(movie.shape[1:])
-    length = max(RUN, BLOCK // pixels // RUN * RUN)
-    chunks = getattr(movie, "chunks", None)
-    chunk = chunks[0] if chunks and isinstance(chunks[0], int) else RUN
-    if chunk * pixels > 4 * BLOCK:
-        return length
-    return max(length // chunk, -(-RUN // chunk)) * chunk
+def _parts(source: Source) -> list[tuple[int, int]]:
+    """Choose what to read: first frames of parts, and the frames after their last ones."""
+    frames, pixels = source.shape[0], math.prod(source.shape[1:])
+    if frames * pixels <= ENOUGH:
+        return [(0, frames)]
+    # A part is as long as a slab of whole chunks: a source reads no less of a stored movie.
+    length = max(1, SLAB_BYTES // (pixels * source.dtype.itemsize))
+    chunks = getattr(source.values, "chunks", None)
+    if chunks and isinstance(chunks[0], int):
+        length = max(chunks[0], length // chunks[0] * chunks[0])
+    length *= -(-RUN // length)
+    starts = range(0, frames, length)
+    wanted = min(max(ENOUGH // (length * pixels), 2), len(starts))
+    spread = np.linspace(0, len(starts) - 1, wanted).astype(int).tolist()
+    return [(starts[n], min(starts[n] + length, frames)) for n in spread]
 
 
 def _grouped(numbers: NDArray[np.intp]) -> tuple[list[list[int]], list[int]]:

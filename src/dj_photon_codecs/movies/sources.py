@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Frames", "Source"]
+__all__ = ["SLAB_BYTES", "Frames", "Source"]
 
 
 class Frames(Protocol):
