@@ -16,23 +16,25 @@ from weakref import finalize
 __all__ = ["CACHE", "VARIABLE", "ChunkCache", "set_cache"]
 
 VARIABLE = "DJ_PHOTON_CACHE_MB"
+NEWEST = 2  # entries that stay whatever their size
 MEGABYTES = 256.0  # unless that variable says otherwise
 
 
 class ChunkCache:
     """What was read of movies, by owner and key, up to a number of bytes.
 
-    The newest entry stays even if it alone is larger than the limit: otherwise a loop over the
-    frames of a chunk of that size would decompress all of it for each frame.
+    The two newest entries stay even if they are larger than the limit: otherwise a loop over the
+    frames of a large chunk would decompress all of it for each frame. They are two since such a
+    loop keeps a chunk, and frames of it that were decoded ahead.
 
     Examples
     --------
     >>> class Movie: pass
     >>> movie, cache = Movie(), ChunkCache(limit=100)
-    >>> cache.put(movie, 0, "a", size=60)
-    >>> cache.put(movie, 1, "b", size=50)
+    >>> for number, name in enumerate("abc"):
+    ...     cache.put(movie, number, name, size=40)
     >>> cache.get(movie, 0), cache.get(movie, 1), cache.size
-    (None, 'b', 50)
+    (None, 'b', 80)
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -76,7 +78,7 @@ class ChunkCache:
             self._drop(place)
             self._entries[place] = value, size
             self.size += size
-            self._shrink(keep=1, limit=limit)
+            self._shrink(keep=NEWEST, limit=limit)
 
     def discard(self, owner: Any, key: Any) -> None:
         """Drop an entry, if there is one."""
@@ -136,7 +138,8 @@ def set_cache(megabytes: float | None) -> None:
 
     Notes
     -----
-    The chunk that was read last is kept even where it alone exceeds the limit.
+    The chunk that was read last is kept even where it alone exceeds the limit, and so are some
+    frames, decoded ahead of a loop.
 
     Examples
     --------
