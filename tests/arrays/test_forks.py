@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from dj_photon_codecs import set_cache
 from dj_photon_codecs.layouts.choice import GROUPED
 from tests.movies_at_hand import PLAIN, local_files, store_movie
 
@@ -19,6 +20,14 @@ pytestmark = [
 ]
 RATES = np.geomspace(0.2, 200, 64 * 64).reshape(64, 64)
 PATIENCE = 60  # seconds after which a child is taken to hang
+
+
+@pytest.fixture(autouse=True)
+def no_chunk_is_kept_for_long():
+    """Let the threads open chunks all the time, as in a large movie."""
+    set_cache(0)
+    yield
+    set_cache(None)
 
 
 @pytest.fixture(scope="module")
