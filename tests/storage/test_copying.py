@@ -114,6 +114,7 @@ def test_a_copy_may_be_compressed_otherwise_and_back(kind, place, folder):
     assert [each["id"] for each in dense["zarray"]["filters"]] == [
         "photon.anscombe",
         "photon.dense",
+        "photon.crc32c",
     ]
     assert dense["zarray"]["compressor"] is None
     archived = open_movie(place.fs, place.path, dense)

@@ -15,6 +15,7 @@ from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.storage.documents import Documents
+from dj_photon_codecs.storage.movie_store import ChunkError
 from dj_photon_codecs.storage.rows import documents_checksum, read_row, write_row
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, store_movie
 
@@ -333,7 +334,7 @@ def test_a_view_never_wraps_codes_that_its_dtype_does_not_hold(tmp_path):
 
     movie = opened(signed(row), tmp_path)
 
-    with pytest.raises(ValueError, match=r"codes from 200 to .* do not fit into int8"):
+    with pytest.raises(ChunkError, match=r"codes from 200 to .* do not fit into int8"):
         movie.raw[:]
 
 

@@ -14,7 +14,6 @@ from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
 from dj_photon_codecs.storage.document_checks import check_documents
 from dj_photon_codecs.storage.documents import (
-    chunk_checksums,
     linear_view,
     split_transform,
 )
@@ -217,35 +216,6 @@ def test_a_codec_that_runs_what_it_reads_is_refused(harm, counts):
 
     with pytest.raises(ValueError, match="codec 'pickle', which does not give back, or not safely"):
         check_documents(counts)
-
-
-# ---------------------------------------------------------------------------- checksums
-
-
-def test_every_chunk_has_its_checksum(counts):
-    counts["zattrs"]["crc32c"] = "00000001" + "00000002" + "00000003"
-
-    assert chunk_checksums(counts) == {
-        "0.0.0": "00000001",
-        "1.0.0": "00000002",
-        "2.0.0": "00000003",
-    }
-
-
-def test_chunks_of_tiles_are_listed_in_the_order_of_the_array(counts):
-    counts["zarray"] |= {"shape": [3, 2, 5], "chunks": [2, 2, 2], "dimension_separator": "/"}
-    del counts["zattrs"]["crc32c"]
-
-    keys = ["0/0/0", "0/0/1", "0/0/2", "1/0/0", "1/0/1", "1/0/2"]
-    assert chunk_checksums(counts) == dict.fromkeys(keys, "")
-
-
-@pytest.mark.parametrize(("digits", "number"), [(16, "2"), (32, "4"), (23, r"2\.875")])
-def test_too_few_or_too_many_checksums_are_refused(digits, number, counts):
-    counts["zattrs"]["crc32c"] = "0" * digits
-
-    with pytest.raises(ValueError, match=f"movie has 3 chunks, and checksums for {number};"):
-        chunk_checksums(counts)
 
 
 # ---------------------------------------------------------------------------- views

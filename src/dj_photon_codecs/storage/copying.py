@@ -11,7 +11,6 @@ from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.documents import (
-    chunk_checksums,
     describe_recompressed,
     is_compressed_by,
     linear_view,
@@ -138,7 +137,7 @@ def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
 
 
 def _copy_chunks(source: MovieStore, folder: MovieFolder) -> Documents:
-    keys = list(chunk_checksums(source.documents))
+    keys = list(source.chunks)
     array = zarr_array(source)
     return write_chunks(
         keys,

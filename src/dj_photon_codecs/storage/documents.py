@@ -7,7 +7,6 @@ transformed movie into those of its codes and of its views, over the same chunks
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = [
     "NAMES",
     "Documents",
-    "chunk_checksums",
     "describe",
     "describe_recompressed",
     "is_compressed_by",
@@ -36,7 +34,6 @@ __all__ = [
 ]
 
 FORMAT_VERSION = "1.1"
-DIGITS = 8  # hexadecimal digits of a CRC-32C
 NAMES = {".zattrs": "zattrs", ".zarray": "zarray"}  # on the store, in the order of writing
 TRANSFORMS = {each.codec_id: each for each in (AnscombeFilter, LinearFilter)}
 WRITERS = ("dj-photon-codecs", "zarr", "numcodecs", "numpy")
@@ -162,41 +159,6 @@ def is_compressed_by(documents: Documents, compression: Compression) -> bool:
     stored = _split_filters(documents["zarray"])[1], documents["zarray"]["compressor"]
     filters, compressor = _described(compression)
     return stored in [(filters, compressor), (_without_checksum(filters), compressor)]
-
-
-def chunk_checksums(documents: Documents) -> dict[str, str]:
-    """Map the key of each chunk in the store to its CRC-32C.
-
-    Parameters
-    ----------
-    documents : Documents
-        Of a stored movie.
-
-    Returns
-    -------
-    dict
-        From keys such as ``"3.0.0"``, all of them, to eight hexadecimal digits; to an empty
-        string if the movie was written without checksums.
-
-    Raises
-    ------
-    ValueError
-        If there are checksums for more or fewer chunks than the movie has.
-    """
-    zarray = documents["zarray"]
-    sides = zip(zarray["shape"], zarray["chunks"], strict=True)
-    grid = [math.ceil(length / chunk) for length, chunk in sides]
-    digits = documents["zattrs"].get("crc32c", "")
-    if digits and len(digits) != DIGITS * math.prod(grid):
-        raise ValueError(
-            f"movie has {math.prod(grid)} chunks, and checksums for {len(digits) / DIGITS:g}; "
-            "the database row is damaged. Restore it from a backup of the database"
-        )
-    separator = zarray.get("dimension_separator", ".")
-    return {
-        separator.join(map(str, index)): digits[DIGITS * place : DIGITS * (place + 1)]
-        for place, index in enumerate(np.ndindex(*grid))
-    }
 
 
 def split_transform(
