@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numcodecs import Blosc
 
-from dj_photon_codecs.layouts.chunks import frames_repeat, sample_patches
 from dj_photon_codecs.layouts.grouped.entropy import noise_entropy
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout, groupable
+from dj_photon_codecs.layouts.sampling import frames_repeat, sample_patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,8 @@ import pytest
 from numcodecs import get_codec
 
 import dj_photon_codecs
-from dj_photon_codecs.layouts.dense.layout import (
-    DENSE,
-    GROUPED,
-    HEADER,
-    PLAIN,
-    DenseLayout,
-    _dense,
-    _header,
-)
+from dj_photon_codecs.layouts.dense.chunk import CHUNK_HEADER, Form, chunk_header
+from dj_photon_codecs.layouts.dense.layout import DenseLayout, _dense
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, PLAIN_COMPRESSOR, GroupedLayout
 from tests.tables import declare_recording, photons, row_of, transformed
 
@@ -60,7 +53,7 @@ def test_noise_of_any_width_takes_its_entropy(sigma):
     noise = np.random.default_rng(3).normal(-4 * sigma, sigma, (80, 64, 64))
     codes = np.rint(noise).astype("i4")
     stored = LAYOUT.encode(codes)
-    assert stored[0] == DENSE
+    assert stored[0] == Form.DENSE
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
     counts = np.unique(codes, return_counts=True)[1] / codes.size
     entropy = -(counts * np.log2(counts)).sum() if sigma < 50 else np.log2(4.1327 * sigma)
@@ -69,17 +62,17 @@ def test_noise_of_any_width_takes_its_entropy(sigma):
 
 def test_the_kinds_of_chunks_are_what_they_are_called():
     layouts = [LAYOUT.encode(kind.values[0])[0] for kind in KINDS]
-    assert layouts == [DENSE, PLAIN, DENSE]
+    assert layouts == [Form.DENSE, Form.PLAIN, Form.DENSE]
 
 
 def test_a_chunk_in_groups_comes_back():
     codes = movie()
     grouped = COMPRESSOR.encode(GroupedLayout().encode(codes))
-    stored = _header(GROUPED, codes, known=len(codes)) + grouped
+    stored = chunk_header(Form.GROUPED, codes, varying=len(codes)) + grouped
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
     with pytest.raises(ValueError, match="damaged chunk: "):
         LAYOUT.decode(stored[:-1])
-    other = _header(GROUPED, codes[1:], known=len(codes) - 1) + grouped
+    other = chunk_header(Form.GROUPED, codes[1:], varying=len(codes) - 1) + grouped
     with pytest.raises(ValueError, match=r"damaged chunk: \(100, 1920\) codes of uint16 in groups"):
         LAYOUT.decode(other)
 
@@ -133,7 +126,7 @@ def test_nothing_is_larger_than_in_another_layout(kind):
     stored = LAYOUT.encode(codes)
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
     others = PLAIN_COMPRESSOR.encode(codes), COMPRESSOR.encode(GroupedLayout().encode(codes))
-    assert len(stored) <= min(len(each) for each in others) + HEADER.itemsize + 100
+    assert len(stored) <= min(len(each) for each in others) + CHUNK_HEADER.itemsize + 100
 
 
 def test_frames_that_fill_the_last_chunk_take_no_space():
@@ -146,7 +139,7 @@ def test_frames_that_fill_the_last_chunk_take_no_space():
 
 def test_a_constant_chunk_is_a_header():
     codes = np.full((100, 64, 64), -7, "i4")
-    assert LAYOUT.encode(codes).size == HEADER.itemsize
+    assert LAYOUT.encode(codes).size == CHUNK_HEADER.itemsize
     assert (LAYOUT.decode(LAYOUT.encode(codes)) == -7).all()
 
 
@@ -177,10 +170,10 @@ def test_damaged_symbols_are_noticed():
 
 
 @pytest.mark.parametrize("codes", KINDS)
-@pytest.mark.parametrize("size", [0, 31, HEADER.itemsize + 1, 200])
+@pytest.mark.parametrize("size", [0, 31, CHUNK_HEADER.itemsize + 1, 200])
 def test_chunks_that_were_cut_or_grew_are_refused(codes, size):
     stored = np.resize(LAYOUT.encode(codes), size)
-    with pytest.raises(ValueError, match=r"damaged chunk: |a chunk of layout"):
+    with pytest.raises(ValueError, match=r"damaged chunk: |a chunk of form"):
         LAYOUT.decode(stored)
 
 
@@ -188,14 +181,13 @@ def changed(**fields: object) -> np.ndarray:
     """Return a dense chunk of 30 frames of 24 x 20 pixels whose header says something else."""
     stored = LAYOUT.encode(movie(shape=(30, 24, 20))).copy()
     for name, value in fields.items():
-        stored[: HEADER.itemsize].view(HEADER)[name] = value
+        stored[: CHUNK_HEADER.itemsize].view(CHUNK_HEADER)[name] = value
     return stored
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"known": 31},
         {"frames": 1 << 63, "height": 0},
         {"frames": 1 << 32, "height": 1 << 32},
         {"frames": 1 << 22},
@@ -204,7 +196,7 @@ def changed(**fields: object) -> np.ndarray:
     ids=str,
 )
 def test_a_header_that_cannot_be_is_refused(fields):
-    with pytest.raises(ValueError, match="damaged chunk: its header is "):
+    with pytest.raises(ValueError, match="damaged chunk: its header says "):
         LAYOUT.decode(changed(**fields))
 
 
@@ -214,7 +206,7 @@ def test_units_and_dtypes_that_cannot_be_dense_are_refused(dtype, unit):
         LAYOUT.decode(changed(dtype=dtype, unit=unit))
 
 
-@pytest.mark.parametrize("fields", [{"known": 0}, {"height": 0}], ids=str)
+@pytest.mark.parametrize("fields", [{"varying": 0}, {"height": 0}], ids=str)
 def test_bytes_that_no_code_needs_are_refused(fields):
     with pytest.raises(ValueError, match=r"damaged chunk: \d+ bytes where there should be none"):
         LAYOUT.decode(changed(**fields))
@@ -230,7 +222,7 @@ def test_a_dark_movie_with_a_few_photons_comes_back():
     codes = np.zeros((20, 64, 64), "u1")
     codes[np.random.default_rng(0).random(codes.shape) < 0.002] = 1
     stored = np.frombuffer(_dense(codes) or b"", np.uint8)
-    assert stored[0] == DENSE
+    assert stored[0] == Form.DENSE
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
 
 
@@ -244,7 +236,7 @@ def test_last_frames_of_one_value_come_back(value):
 def test_a_chunk_of_a_later_version_is_refused():
     stored = LAYOUT.encode(movie()).copy()
     stored[0] = 77
-    with pytest.raises(ValueError, match=r"a chunk of layout 77, which this version .* upgrade it"):
+    with pytest.raises(ValueError, match=r"a chunk of form 77, which this version .* upgrade it"):
         LAYOUT.decode(stored)
 
 

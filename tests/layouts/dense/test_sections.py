@@ -8,7 +8,7 @@ import pytest
 
 from dj_photon_codecs.layouts.dense.levels import LEVEL, TABLE, Levels
 from dj_photon_codecs.layouts.dense.sections import (
-    HEADER,
+    SECTIONS_HEADER,
     Model,
     Sections,
     fewest_coders,
@@ -54,10 +54,10 @@ def columns() -> list[list[int]]:
 
 def with_model(model: bytes) -> np.ndarray:
     """Return a chunk with other bytes in the place of its model."""
-    stored, header = joined(), HEADER.itemsize
-    size = int(stored[:header].view(HEADER)["model"][0])
+    stored, header = joined(), SECTIONS_HEADER.itemsize
+    size = int(stored[:header].view(SECTIONS_HEADER)["model"][0])
     changed = np.concatenate([stored[:header], np.frombuffer(model, "u1"), stored[header + size :]])
-    changed[:header].view(HEADER)["model"] = len(model)
+    changed[:header].view(SECTIONS_HEADER)["model"] = len(model)
     return changed
 
 
@@ -102,7 +102,7 @@ def test_sections_come_back():
 )
 def test_a_header_that_cannot_be_is_refused(name, value):
     stored = joined()
-    stored[: HEADER.itemsize].view(HEADER)[name] = value
+    stored[: SECTIONS_HEADER.itemsize].view(SECTIONS_HEADER)[name] = value
     with pytest.raises(ValueError, match=r"damaged chunk: \(3, 4, 5\) codes with the header"):
         split_sections(stored, SHAPE)
 
@@ -110,7 +110,7 @@ def test_a_header_that_cannot_be_is_refused(name, value):
 @pytest.mark.parametrize(("name", "most"), [("values", 0), ("start", 0.5), ("start", 2.0**25)])
 def test_the_last_legal_values_are_no_damage_of_the_header(name, most):
     stored = joined()
-    stored[: HEADER.itemsize].view(HEADER)[name] = most
+    stored[: SECTIONS_HEADER.itemsize].view(SECTIONS_HEADER)[name] = most
     if name == "values":
         with pytest.raises(ValueError, match=r"a model of \d+ bytes or more, not \d+"):
             split_sections(stored, SHAPE)
@@ -123,7 +123,7 @@ def test_coders_that_would_take_long_are_refused():
         1, 1, 2, 4096, 4096,
     ]  # fmt: skip
     stored = joined()
-    stored[: HEADER.itemsize].view(HEADER)["height"] = 1024
+    stored[: SECTIONS_HEADER.itemsize].view(SECTIONS_HEADER)["height"] = 1024
     with pytest.raises(ValueError, match=r"damaged chunk: \(3, 1024, 5\) codes with the header"):
         split_sections(stored, (3, 1024, 5))
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.grouped.chunk import HEADER, SPARSE
+from dj_photon_codecs.layouts.grouped.chunk import CHUNK_HEADER, SPARSE
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
 from dj_photon_codecs.layouts.grouped.packing import PackedChunk
 from tests.layouts.grouped.test_layout import KINDS, movie
@@ -78,14 +78,14 @@ def test_chunks_that_were_cut_or_grew_are_refused(codes, size):
 def test_other_versions_are_named():
     stored = LAYOUT.encode(movie())
     stored[0] = 9
-    with pytest.raises(ValueError, match=r"a chunk of layout 9, .*: upgrade it"):
+    with pytest.raises(ValueError, match=r"a chunk of form 9, .*: upgrade it"):
         LAYOUT.decode(stored)
 
 
 def with_header(codes: np.ndarray, **changes: int) -> np.ndarray:
     stored = LAYOUT.encode(codes)
     for name, value in changes.items():
-        stored[: HEADER.itemsize].view(HEADER)[name] = value
+        stored[: CHUNK_HEADER.itemsize].view(CHUNK_HEADER)[name] = value
     return stored
 
 

@@ -9,7 +9,7 @@ from numcodecs import Blosc, get_codec
 from numcodecs.registry import register_codec
 
 from dj_photon_codecs.layouts.grouped import layout
-from dj_photon_codecs.layouts.grouped.chunk import CONSTANT, GROUPED, PLAIN, joined
+from dj_photon_codecs.layouts.grouped.chunk import Form, join_chunk
 from dj_photon_codecs.layouts.grouped.layout import (
     COMPRESSOR,
     PLAIN_COMPRESSOR,
@@ -89,12 +89,12 @@ def test_counts_that_were_multiplied_take_no_more_space():
 
 def test_negative_codes_take_no_more_space():
     codes = np.random.default_rng(0).normal(40, 4, (100, 100, 100)).astype("i2")
-    assert LAYOUT.encode(codes - 40)[0] == GROUPED
+    assert LAYOUT.encode(codes - 40)[0] == Form.GROUPED
     assert stored_bits(codes - 40) == pytest.approx(stored_bits(codes), rel=0.01)
 
 
 def test_classes_of_noise_win():
-    assert LAYOUT.encode(movie())[0] == GROUPED
+    assert LAYOUT.encode(movie())[0] == Form.GROUPED
     assert stored_bits(movie()) < 8 * len(PLAIN_COMPRESSOR.encode(movie())) / movie().size
 
 
@@ -120,7 +120,7 @@ def test_nothing_is_larger_than_in_plain_order(kind, shape):
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
     assert len(COMPRESSOR.encode(stored)) < len(PLAIN_COMPRESSOR.encode(codes.copy())) + 100
     if kind in ("uniform", "float"):
-        assert stored[0] == PLAIN
+        assert stored[0] == Form.PLAIN
 
 
 @pytest.fixture
@@ -131,20 +131,20 @@ def packed(noted):
 
 def test_a_large_chunk_is_not_packed_in_vain(packed):
     codes = movie(2.0, (50, 150, 150)).repeat(2, axis=1).repeat(2, axis=2)
-    assert LAYOUT.encode(codes)[0] == PLAIN
+    assert LAYOUT.encode(codes)[0] == Form.PLAIN
     assert sum(packed) < codes.size / 8
 
 
 def test_a_large_chunk_of_photons_is_packed_at_once(packed):
     codes = movie(2.0, (50, 300, 300))
-    assert LAYOUT.encode(codes)[0] == GROUPED
+    assert LAYOUT.encode(codes)[0] == Form.GROUPED
     assert packed == [codes.size]
 
 
 def test_a_chunk_is_packed_where_a_part_of_it_shows_that_it_is_worth_it(packed, monkeypatch):
     monkeypatch.setattr(layout, "DOUBTFUL", 0.0)
     codes = movie(2.0, (50, 300, 300))
-    assert LAYOUT.encode(codes)[0] == GROUPED
+    assert LAYOUT.encode(codes)[0] == Form.GROUPED
     assert packed[0] < codes.size / 8
     assert packed[1:] == [codes.size]
 
@@ -156,7 +156,7 @@ def test_bits_of_odd_chunks_are_shuffled(dtype, shape):
     even = np.resize(codes, codes.size // 8 * 8 + 8)
     stored = _compressed(codes)
     assert stored.size < 1.02 * len(PLAIN_COMPRESSOR.encode(even)) + 64
-    assert LAYOUT.decode(joined(PLAIN, codes, body=[stored])).tobytes() == codes.tobytes()
+    assert LAYOUT.decode(join_chunk(Form.PLAIN, codes, body=[stored])).tobytes() == codes.tobytes()
 
 
 @pytest.mark.parametrize("share", [3, 5, 8])
@@ -217,7 +217,7 @@ def test_frames_that_fill_the_last_chunk_take_no_space():
 def test_a_constant_chunk_is_a_header():
     codes = np.full((100, 64, 64), -7, "i4")
     stored = LAYOUT.encode(codes)
-    assert (stored[0], stored.size) == (CONSTANT, 32)
+    assert (stored[0], stored.size) == (Form.CONSTANT, 32)
     assert (LAYOUT.decode(stored) == -7).all()
 
 

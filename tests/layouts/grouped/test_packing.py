@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.grouped.grouping import CLASS, Grouping, group_pixels
 from dj_photon_codecs.layouts.grouped.packing import (
-    HEADER,
+    PACKED_HEADER,
     SECTIONS,
     PackedChunk,
     _check_table,
@@ -116,11 +116,13 @@ def test_codes_may_be_numbers_of_values():
 
 def with_header(name: str, value: int) -> np.ndarray:
     bad = packed(chunk())
-    bad[: HEADER.itemsize].view(HEADER)[name] = value % 2**32 if name == "itemsize" else value
+    bad[: PACKED_HEADER.itemsize].view(PACKED_HEADER)[name] = (
+        value % 2**32 if name == "itemsize" else value
+    )
     return bad
 
 
-DAMAGED = [(name, value) for name in HEADER.names or () for value in (0, 7, 2**31, 2**63)]
+DAMAGED = [(name, value) for name in PACKED_HEADER.names or () for value in (0, 7, 2**31, 2**63)]
 HARMLESS = [each for each in DAMAGED if (with_header(*each) == packed(chunk())).all()]
 
 
@@ -135,7 +137,7 @@ def test_damaged_headers_are_refused(name, value):
         unpack(bad)
 
 
-@pytest.mark.parametrize("size", [0, 1, HEADER.itemsize - 1, HEADER.itemsize, 5000])
+@pytest.mark.parametrize("size", [0, 1, PACKED_HEADER.itemsize - 1, PACKED_HEADER.itemsize, 5000])
 def test_chunks_that_were_cut_are_refused(size):
     with pytest.raises(ValueError, match="damaged chunk: "):
         unpack(packed(chunk())[:size])
@@ -146,7 +148,9 @@ def test_no_damage_does_anything_but_raise_or_give_codes():
     refused = 0
     for _ in range(1500):
         bad = good.copy()
-        bad[rng.integers(0, rng.choice([HEADER.itemsize, 800, bad.size]))] ^= 1 << rng.integers(8)
+        bad[rng.integers(0, rng.choice([PACKED_HEADER.itemsize, 800, bad.size]))] ^= (
+            1 << rng.integers(8)
+        )
         with suppress(ValueError):
             refused += 1
             assert unpack(bad).nbytes < MAX_BYTES
@@ -155,7 +159,7 @@ def test_no_damage_does_anything_but_raise_or_give_codes():
 
 
 def test_sections_are_all_in_use():
-    header = packed(chunk())[: HEADER.itemsize].view(HEADER)[0]
+    header = packed(chunk())[: PACKED_HEADER.itemsize].view(PACKED_HEADER)[0]
     assert all(header[name] > 0 for name in SECTIONS if name != "values")
 
 
@@ -164,7 +168,7 @@ def damaged_table(**changes: int) -> np.ndarray:
     grouping.table["bits"] = 8
     stored = np.concatenate(pack(np.zeros((3, 4), "u2"), grouping))
     for name, value in changes.items():
-        stored[HEADER.itemsize :][: 2 * CLASS.itemsize].view(CLASS)[name][0] = value
+        stored[PACKED_HEADER.itemsize :][: 2 * CLASS.itemsize].view(CLASS)[name][0] = value
     return stored
 
 

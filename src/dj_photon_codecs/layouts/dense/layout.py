@@ -3,53 +3,35 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numcodecs.abc import Codec
-from numcodecs.compat import ensure_contiguous_ndarray
 
-from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
+from dj_photon_codecs.layouts.buffers import check_codes, room_for
 from dj_photon_codecs.layouts.choice import Compression, choose_compression
-from dj_photon_codecs.layouts.chunks import (
-    DTYPES,
-    MAX_BYTES,
-    check_chunk,
-    count_varying,
-    room_for,
-)
-from dj_photon_codecs.layouts.dense.numbering import Numbering, number_codes
-from dj_photon_codecs.layouts.dense.packing import pack_dense, unpack_dense
+from dj_photon_codecs.layouts.dense.chunk import DenseChunk, Form, chunk_header, frame_shape
+from dj_photon_codecs.layouts.dense.numbering import number_codes
+from dj_photon_codecs.layouts.dense.packing import pack_dense
 from dj_photon_codecs.layouts.dense.sections import MOST_CODES
-from dj_photon_codecs.layouts.grouped.layout import PLAIN_COMPRESSOR, GroupedLayout
+from dj_photon_codecs.layouts.grouped.layout import PLAIN_COMPRESSOR
+from dj_photon_codecs.layouts.sampling import count_varying
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["DenseLayout"]
 
-PLAIN, GROUPED, DENSE = range(3)
-HEADER = np.dtype(
-    [
-        ("layout", "u1"),
-        ("dtype", "S7"),
-        ("frames", "<u8"),
-        ("height", "<u8"),
-        ("width", "<u8"),
-        ("known", "<u8"),
-        ("last", "V8"),
-        ("lowest", "V8"),
-        ("unit", "<u8"),
-    ]
-)
-SQUARES = 1 << 16
+# Of a frame. What describes a frame takes more than the codes of so few pixels, and more time: a
+# buffer without dimensions would be as many frames as it has codes.
+FEWEST_PIXELS = 16
 
 
 class DenseLayout(Codec):  # type: ignore[misc]
     """Numcodecs filter between codes and bytes that need no compressor any more.
 
     Each code takes as many bits as it is surprising, given the frames before it. A chunk that
-    would be smaller in another way, such as one of floating-point numbers, is stored in that:
+    would be smaller in another form, such as one of floating-point numbers, is stored in that:
     by `GroupedLayout`, or as Blosc compresses it. The stored bytes say all that decoding needs;
     there are no parameters.
 
@@ -69,13 +51,14 @@ class DenseLayout(Codec):  # type: ignore[misc]
     codec_id: ClassVar[str] = "photon.dense"
 
     def encode(self, buf: Any) -> NDArray[np.uint8]:
-        """Return the codes of a chunk, in the way that takes the fewest bytes.
+        """Return the codes of a chunk, in the form that takes the fewest bytes.
 
         Parameters
         ----------
-        buf : array_like, shape (frames, ..., height, width)
+        buf : buffer, shape (frames, ..., height, width)
             Codes: numbers of at most 8 bytes. Frames at the end that all hold one and the same
-            value, such as Zarr pads the last chunk with, take no space.
+            value, such as Zarr pads the last chunk with, take no space. An array in F order is
+            stored exactly, but not densely: as its transpose.
 
         Returns
         -------
@@ -84,12 +67,14 @@ class DenseLayout(Codec):  # type: ignore[misc]
 
         Raises
         ------
+        TypeError
+            If the codes are not numbers of at most 8 bytes.
         ValueError
-            If the codes are not numbers of at most 8 bytes, or are 2 GiB or more.
+            If they take 2 GiB or more.
         """
-        chunk = check_chunk(buf)
-        dense = _dense(chunk)
-        other = _other(chunk)
+        codes = check_codes(buf)
+        dense = _dense(codes)
+        other = _other(codes)
         smaller = other if dense is None or len(other) < len(dense) else dense
         return np.frombuffer(smaller, np.uint8)
 
@@ -106,138 +91,57 @@ class DenseLayout(Codec):  # type: ignore[misc]
         Returns
         -------
         numpy.ndarray
-            Codes in the order of frames, flat; they lie in `out` if that was given.
+            Codes in the order of memory in which they were encoded, flat; they lie in `out` if
+            that was given.
 
         Raises
         ------
+        DamagedChunk
+            If `buf` is not what `encode` returned.
         ValueError
-            If `buf` is not what `encode` returned, or `out` is of another size.
+            If `out` is of another size, read-only, or not contiguous.
         """
-        stored = ensure_contiguous_ndarray(buf).view(np.uint8)
-        chunk = _described(stored)
+        chunk = DenseChunk(buf)
         codes = room_for(math.prod(chunk.shape), chunk.dtype, out)
-        body = stored[HEADER.itemsize :]
-        if chunk.layout == DENSE:
-            _read_dense(chunk, body, codes=codes)
-        elif chunk.layout == GROUPED:
-            _read_grouped(chunk, body, codes=codes)
-        else:
-            decompress(body, out=codes)
+        chunk.decode(out=codes)
         return codes
 
+    def open(self, buf: Any) -> DenseChunk:
+        """Return a chunk whose header was read; it is decoded when codes are first asked for.
 
-class _Chunk(NamedTuple):
-    """What the header of a chunk says."""
+        Parameters
+        ----------
+        buf : buffer
+            What `encode` returned; the chunk refers to it.
 
-    layout: int
-    dtype: np.dtype[Any]
-    shape: tuple[int, int, int]
-    known: int  # frames before those that are constant
-    last: NDArray[Any]
-    lowest: NDArray[Any]
-    unit: int
+        Raises
+        ------
+        DamagedChunk
+            If `buf` is not what `encode` returned, as far as its header shows.
+        """
+        return DenseChunk(buf)
 
 
-def _dense(chunk: NDArray[Any]) -> bytes | None:
-    """Store codes densely, unless they are no integers, or vary too much."""
-    frames = chunk.reshape(_shape(chunk))
-    known = frames[: count_varying(frames)]
-    if not known.size:
-        return _header(DENSE, chunk, known=0)
-    if chunk.dtype.kind not in "iu" or not chunk.dtype.isnative:
+def _dense(codes: NDArray[Any]) -> bytes | None:
+    """Store codes densely, unless they are no integers, of too few pixels, or vary too much."""
+    frames = codes.reshape(frame_shape(codes))
+    varying = frames[: count_varying(frames)]
+    if not varying.size:
+        return chunk_header(Form.DENSE, codes, varying=0)
+    if codes.dtype.kind not in "iu" or not codes.dtype.isnative or codes[0].size < FEWEST_PIXELS:
         return None
-    numbered = number_codes(known, most=MOST_CODES)
+    numbered = number_codes(varying, most=MOST_CODES)
     if numbered is None:
         return None
     numbers, numbering = numbered
-    header = _header(DENSE, chunk, known=len(known), numbering=numbering)
+    header = chunk_header(Form.DENSE, codes, varying=len(varying), numbering=numbering)
     return header + pack_dense(numbers, values=numbering.values)
 
 
-def _other(chunk: NDArray[Any]) -> bytes:
+def _other(codes: NDArray[Any]) -> bytes:
     """Store codes as a movie that is not dense would."""
     choice = Compression(PLAIN_COMPRESSOR)
-    if chunk.ndim > 1 and chunk.size:
-        choice = choose_compression(chunk)
-    layout = PLAIN if choice.layout is None else GROUPED
-    return _header(layout, chunk, known=len(chunk) if chunk.ndim else 1) + choice.encode(chunk)
-
-
-def _shape(chunk: NDArray[Any]) -> tuple[int, int, int]:
-    """Frames, height and width; what is between frames and width is one height."""
-    if chunk.ndim < 2:
-        return chunk.size, 1, 1
-    height = int(np.prod(chunk.shape[1:-1], dtype=np.int64))
-    return len(chunk), height, chunk.shape[-1]
-
-
-def _header(
-    layout: int, chunk: NDArray[Any], *, known: int, numbering: Numbering | None = None
-) -> bytes:
-    header = np.zeros(1, HEADER)
-    header["layout"], header["dtype"], header["known"] = layout, chunk.dtype.str, known
-    header["frames"], header["height"], header["width"] = _shape(chunk)
-    if chunk.size:
-        header["last"] = chunk.reshape(-1)[-1:].tobytes()
-    if numbering is not None:
-        header["lowest"] = np.array([numbering.lowest], chunk.dtype).tobytes()
-        header["unit"] = numbering.unit
-    return header.tobytes()
-
-
-def _described(stored: NDArray[np.uint8]) -> _Chunk:
-    if stored.size < HEADER.itemsize:
-        raise ValueError(f"damaged chunk: {stored.size} bytes are too few for its header")
-    header = stored[: HEADER.itemsize].view(HEADER)[0]
-    if header["layout"] not in (PLAIN, GROUPED, DENSE):
-        raise ValueError(
-            f"a chunk of layout {header['layout']}, which this version of dj-photon-codecs does "
-            "not know: upgrade it, or restore the chunk if it is damaged"
-        )
-    dtype = DTYPES.get(header["dtype"])
-    frames, height, width, known = (
-        int(header[name]) for name in ("frames", "height", "width", "known")
-    )
-    size = math.prod(max(length, 1) for length in (frames, height, width))
-    if dtype is None or size * dtype.itemsize >= MAX_BYTES or known > frames:
-        raise ValueError(f"damaged chunk: its header is {header}")
-    last, lowest = (
-        np.frombuffer(header[name].tobytes(), dtype, count=1) for name in ("last", "lowest")
-    )
-    return _Chunk(
-        int(header["layout"]),
-        dtype,
-        (frames, height, width),
-        known,
-        last,
-        lowest,
-        int(header["unit"]),
-    )
-
-
-def _read_dense(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]) -> None:
-    frames = codes.reshape(chunk.shape)
-    frames[chunk.known :] = chunk.last
-    known = frames[: chunk.known].view(f"u{chunk.dtype.itemsize}")
-    if not known.size:
-        if body.size:
-            raise ValueError(f"damaged chunk: {body.size} bytes where there should be none")
-        return
-    if chunk.dtype.kind not in "iu" or not 0 < chunk.unit < 1 << 8 * chunk.dtype.itemsize:
-        raise ValueError(f"damaged chunk: {chunk.dtype} in units of {chunk.unit}")
-    values = unpack_dense(body, known.shape, out=known)
-    Numbering(int(chunk.lowest[0]), chunk.unit, values).apply(known)
-
-
-def _read_grouped(chunk: _Chunk, body: NDArray[np.uint8], *, codes: NDArray[Any]) -> None:
-    size = decompressed_size(body, least=0, most=2 * codes.nbytes + SQUARES)
-    decompressed = np.empty(size, np.uint8)
-    decompress(body, out=decompressed)
-    grouped = GroupedLayout().open(decompressed)
-    shape = chunk.shape[0], chunk.shape[1] * chunk.shape[2]
-    if grouped.shape != shape or grouped.dtype != chunk.dtype:
-        raise ValueError(
-            f"damaged chunk: {grouped.shape} codes of {grouped.dtype} in groups, for {shape} of "
-            f"{chunk.dtype}"
-        )
-    grouped.frames(0, shape[0], out=codes.reshape(shape))
+    if codes.ndim > 1 and codes.size:
+        choice = choose_compression(codes)
+    form = Form.PLAIN if choice.layout is None else Form.GROUPED
+    return chunk_header(form, codes, varying=frame_shape(codes)[0]) + choice.encode(codes)

@@ -13,6 +13,7 @@ import numpy as np
 
 from dj_photon_codecs.layouts.dense.brightness import BRIGHTEST, DARKEST
 from dj_photon_codecs.layouts.dense.rans import PRECISION
+from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +101,7 @@ class Levels:
             or (np.diff(level["key"].astype(int)) <= 0).any()
             or int(level["base"].max()) >= 1 << 24
         ):
-            raise ValueError(f"damaged chunk: {level.size} levels with {table.size} tables")
+            raise DamagedChunk(f"damaged chunk: {level.size} levels with {table.size} tables")
 
     def by_key(self, name: str) -> NDArray[np.uint32]:
         """Return the table or the base of each key."""

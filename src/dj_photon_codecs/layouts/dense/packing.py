@@ -28,6 +28,7 @@ from dj_photon_codecs.layouts.dense.sections import (
     split_sections,
 )
 from dj_photon_codecs.layouts.dense.weighting import Weighting
+from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,7 +98,7 @@ def unpack_dense(
     top, start, model, coders, stream = split_sections(packed, shape)
     weights, levels, escapes, values = model
     if top > np.iinfo(out.dtype).max:
-        raise ValueError(f"damaged chunk: {out.dtype} codes up to {top}")
+        raise DamagedChunk(f"damaged chunk: {out.dtype} codes up to {top}")
     reader = SymbolReader(coders, stream, decoding_tables(levels.table["frequencies"]))
     slots, base = levels.by_key("table") << np.uint32(PRECISION), levels.by_key("base")
     low = levels.low_by_key() if levels.table["low"].any() else None
@@ -114,7 +115,7 @@ def unpack_dense(
         found[apart], escapes = _next(escapes, apart.size)
         found += np.take(base, keys, mode="clip")
         if int(found.max()) > top:
-            raise ValueError(f"damaged chunk: a code of {found.max()} where {top} is the largest")
+            raise DamagedChunk(f"damaged chunk: a code of {found.max()} where {top} is the largest")
         frame[...] = found.reshape(shape[1:])
         brightness.learn(frame)
     reader.finish()
@@ -125,7 +126,7 @@ def _next(
     escapes: NDArray[np.uint32], number: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     if number > escapes.size:
-        raise ValueError(f"damaged chunk: {number} codes apart where {escapes.size} are listed")
+        raise DamagedChunk(f"damaged chunk: {number} codes apart where {escapes.size} are listed")
     return escapes[:number], escapes[number:]
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.layouts.layout import DamagedChunk
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -106,7 +108,7 @@ class SymbolReader:
             If not: then what was read is not what was written.
         """
         if self._taken != self._stream.size or (self._coders != LEAST).any():
-            raise ValueError(
+            raise DamagedChunk(
                 f"damaged chunk: its symbols took {self._taken} of {self._stream.size} words"
             )
 
@@ -114,7 +116,7 @@ class SymbolReader:
         low = np.flatnonzero(coders < LEAST)
         words = self._stream[self._taken : self._taken + low.size]
         if words.size < low.size:
-            raise ValueError(f"damaged chunk: its {self._stream.size} words are too few")
+            raise DamagedChunk(f"damaged chunk: its {self._stream.size} words are too few")
         self._taken += low.size
         coders[low] = coders[low] << np.uint32(16) | words
 

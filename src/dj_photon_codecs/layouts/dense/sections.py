@@ -10,6 +10,7 @@ import numpy as np
 
 from dj_photon_codecs.layouts.dense.brightness import FEATURES
 from dj_photon_codecs.layouts.dense.levels import LEVEL, MOST_TABLES, TABLE, Levels
+from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ MOST_CODERS = 1 << 12  # more do not get faster
 MOST_TURNS = 1 << 10  # of a coder in a frame, where there could be more coders; more take long
 LEVEL_OF_ZLIB = 9
 
-HEADER = np.dtype(
+SECTIONS_HEADER = np.dtype(
     [
         ("frames", "<u4"),
         ("height", "<u4"),
@@ -116,7 +117,7 @@ def join_sections(sections: Sections, shape: tuple[int, ...]) -> bytes:
     _, levels, escapes, values = model
     stored = zlib.compress(_joined(model), LEVEL_OF_ZLIB)
     sizes = len(levels.level), len(levels.table), escapes.size, values.size, coders.size
-    header = np.array([(*shape, top, start, *sizes, len(stored))], HEADER)
+    header = np.array([(*shape, top, start, *sizes, len(stored))], SECTIONS_HEADER)
     parts = coders.astype("<u4"), stream.astype("<u2")
     return b"".join([header.tobytes(), stored, *(part.tobytes() for part in parts)])
 
@@ -138,10 +139,10 @@ def split_sections(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Se
     """
     header = _header(packed, shape)
     sizes = int(header["model"]), 4 * int(header["coders"])
-    left = packed.size - HEADER.itemsize - sum(sizes)
+    left = packed.size - SECTIONS_HEADER.itemsize - sum(sizes)
     if left < 0 or left % 2:
-        raise ValueError(f"damaged chunk: {packed.size} bytes are not what its header says")
-    model, coders, stream = _cut(packed[HEADER.itemsize :], (*sizes, left))
+        raise DamagedChunk(f"damaged chunk: {packed.size} bytes are not what its header says")
+    model, coders, stream = _cut(packed[SECTIONS_HEADER.itemsize :], (*sizes, left))
     return Sections(
         int(header["top"]),
         float(header["start"]),
@@ -152,9 +153,9 @@ def split_sections(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Se
 
 
 def _header(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Any:
-    if packed.size < HEADER.itemsize:
-        raise ValueError(f"damaged chunk: {packed.size} bytes are too few for its header")
-    header = packed[: HEADER.itemsize].view(HEADER)[0]
+    if packed.size < SECTIONS_HEADER.itemsize:
+        raise DamagedChunk(f"damaged chunk: {packed.size} bytes are too few for its header")
+    header = packed[: SECTIONS_HEADER.itemsize].view(SECTIONS_HEADER)[0]
     given = tuple(int(header[name]) for name in ("frames", "height", "width"))
     legal = (
         given == shape
@@ -166,7 +167,7 @@ def _header(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Any:
         and 0.5 <= header["start"] <= 2 * MOST_CODES
     )
     if not legal:
-        raise ValueError(f"damaged chunk: {shape} codes with the header {header}")
+        raise DamagedChunk(f"damaged chunk: {shape} codes with the header {header}")
     return header
 
 
@@ -206,9 +207,9 @@ def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     try:
         inflated = stream.decompress(model.tobytes(), size + 1)
     except zlib.error as error:
-        raise ValueError(f"damaged chunk: {error}") from error
+        raise DamagedChunk(f"damaged chunk: {error}") from error
     if len(inflated) != size or not stream.eof or stream.unused_data:
-        raise ValueError(f"damaged chunk: a model of {len(inflated)} bytes or more, not {size}")
+        raise DamagedChunk(f"damaged chunk: a model of {len(inflated)} bytes or more, not {size}")
     return np.frombuffer(inflated, np.uint8)
 
 

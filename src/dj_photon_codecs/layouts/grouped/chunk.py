@@ -1,44 +1,53 @@
-"""A chunk in the layout `photon.grouped`, as bytes: what they say, and what they decode to."""
+"""A chunk in the layout `photon.grouped`: its header, and its codes by frame and by pixel."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numcodecs.compat import ensure_contiguous_ndarray
 
-from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES, decompress
-from dj_photon_codecs.layouts.chunks import DTYPES
+from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
 from dj_photon_codecs.layouts.grouped.packing import PackedChunk
 from dj_photon_codecs.layouts.grouped.planes import whole_rows
+from dj_photon_codecs.layouts.headers import (
+    FIRST_FIELDS,
+    new_header,
+    read_code,
+    read_dtype,
+    split_header,
+)
+from dj_photon_codecs.layouts.layout import DamagedChunk, DecodedChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["CONSTANT", "GROUPED", "HEADER", "PLAIN", "GroupedChunk", "joined"]
+__all__ = ["CHUNK_HEADER", "Form", "GroupedChunk", "join_chunk"]
 
-PLAIN, GROUPED, CONSTANT = range(3)
-HEADER = np.dtype(
-    [("layout", "u1"), ("dtype", "S7"), ("frames", "<u8"), ("pixels", "<u8"), ("last", "V8")]
-)
+CHUNK_HEADER = np.dtype([*FIRST_FIELDS, ("frames", "<u8"), ("pixels", "<u8"), ("last", "V8")])
+TILE = 1 << 18  # bytes of codes that are unpacked at a time where few of their pixels are wanted
+SPARSE = 32  # one pixel in so many, or fewer, are unpacked one by one
 
 
-TILE = 1 << 18  # bytes of codes that are unpacked at a time where most pixels are not wanted
-SPARSE = 32  # one pixel in so many, or fewer, are unpacked faster one by one
+class Form(IntEnum):
+    """How the codes of a chunk are stored: what its first byte says."""
+
+    PLAIN = 0  # in the order of frames, compressed by Blosc
+    GROUPED = 1  # pixels of like noise together
+    CONSTANT = 2  # not at all, since all of them equal the last one
 
 
 class GroupedChunk:
-    """An encoded chunk; a frame of it is decoded alone if the codes are grouped.
+    """An open chunk; of grouped codes, a frame is decoded alone.
 
-    It is read by any number of threads at a time.
+    Any number of threads may read it at a time.
 
     Parameters
     ----------
     buf : buffer
-        What `GroupedLayout.encode` returned.
+        What `GroupedLayout.encode` returned; the chunk refers to it.
 
     Attributes
     ----------
@@ -49,7 +58,7 @@ class GroupedChunk:
 
     Raises
     ------
-    ValueError
+    DamagedChunk
         If `buf` is not what `encode` returned.
 
     Examples
@@ -62,13 +71,21 @@ class GroupedChunk:
     """
 
     def __init__(self, buf: Any) -> None:
-        header, body = _split(buf)
-        self.dtype, self.shape = _described(header)
-        self._last = np.frombuffer(header["last"].tobytes(), self.dtype, count=1)
-        self._plain = body if header["layout"] == PLAIN else None
-        self._packed = None
-        if body.size and self._plain is None:
-            self._packed = _grouped(body, self.shape, itemsize=self.dtype.itemsize)
+        header, body = split_header(buf, CHUNK_HEADER, forms=Form)
+        self.shape: tuple[int, int] = int(header["frames"]), int(header["pixels"])
+        self.dtype = read_dtype(header, lengths=self.shape)
+        self._last = read_code(header, "last", dtype=self.dtype)
+        self._plain: NDArray[np.uint8] | None = None
+        self._packed: PackedChunk | None = None
+        self._decoded: DecodedChunk | None = None
+        if header["form"] == Form.PLAIN:
+            size = self.shape[0] * self.shape[1] * self.dtype.itemsize
+            decompressed_size(body, least=size, most=size)
+            self._plain = body
+        elif header["form"] == Form.GROUPED:
+            self._packed = _packed(body, self.shape, itemsize=self.dtype.itemsize)
+        elif body.size:
+            raise DamagedChunk(f"damaged chunk: {body.size} bytes after a chunk of one value")
 
     @property
     def divisible(self) -> bool:
@@ -76,136 +93,85 @@ class GroupedChunk:
         return self._plain is None
 
     def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the codes of some frames.
-
-        Parameters
-        ----------
-        start, stop : int
-            The first frame, and the one after the last, of those there are.
-        out : numpy.ndarray, shape (frames, pixels), optional
-            Where to put the codes.
-
-        Returns
-        -------
-        numpy.ndarray, shape (frames, pixels)
-            Codes.
-
-        Raises
-        ------
-        ValueError
-            If the chunk is damaged.
-        """
+        """Return the codes of consecutive frames; see `OpenChunk`."""
         shape = stop - start, self.shape[1]
+        if self._plain is not None and shape != self.shape:
+            return self._plain_codes(self._plain).frames(start, stop, out=out)
         codes = np.empty(shape, self.dtype) if out is None else out
-        if self._plain is None:
-            known = self._read_packed(start, stop, codes=codes)
-            codes[known:] = self._last
-        elif shape == self.shape:
+        if self._plain is not None:
             decompress(self._plain, out=codes)
         else:
-            codes[...] = self._codes[start:stop]
+            varying = self._read_packed(start, stop, codes=codes)
+            codes[varying:] = self._last
         return codes
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of some pixels; the fewer they are the faster.
-
-        Parameters
-        ----------
-        pixels : ndarray of intp, shape (pixels,)
-            Which pixels of a frame; each once.
-        frames : range
-            Consecutive frames; at least one.
-
-        Returns
-        -------
-        numpy.ndarray, shape (frames, pixels)
-            Codes.
-
-        Raises
-        ------
-        ValueError
-            If the chunk is damaged.
-        """
+        """Return the codes of some pixels, the fewer they are the faster; see `OpenChunk`."""
         if self._plain is not None:
-            return self._codes[frames.start : frames.stop, pixels]
+            return self._plain_codes(self._plain).pixels(pixels, frames)
         codes = np.empty((len(frames), pixels.size), self.dtype)
-        known = self._known(frames.start, frames.stop)
-        if self._packed is not None and known and SPARSE * pixels.size <= self.shape[1]:
-            codes[:known] = self._packed.read_pixels(pixels, frames[:known]).view(self.dtype)
-            codes[known:] = self._last
-        else:
-            step = whole_rows(TILE, frame=self.shape[1] * self.dtype.itemsize)
-            for start in range(0, len(frames), step):
-                tile = frames[start : start + step]
-                codes[start : start + step] = self.frames(tile.start, tile.stop)[:, pixels]
+        varying = self._varying(frames.start, frames.stop)
+        if self._packed is not None and varying and SPARSE * pixels.size <= self.shape[1]:
+            picked = self._packed.read_pixels(pixels, frames[:varying])
+            codes[:varying] = picked.view(self.dtype)
+            codes[varying:] = self._last
+            return codes
+        step = whole_rows(TILE, frame=self.shape[1] * self.dtype.itemsize)
+        for start in range(0, len(frames), step):
+            tile = frames[start : start + step]
+            codes[start : start + step] = self.frames(tile.start, tile.stop)[:, pixels]
         return codes
 
-    def _known(self, start: int, stop: int) -> int:
-        """How many frames, from one to another, are not constant."""
+    def _varying(self, start: int, stop: int) -> int:
+        """How many frames, from one to another, come before those of one value at the end."""
         return 0 if self._packed is None else max(0, min(stop, self._packed.shape[0]) - start)
 
     def _read_packed(self, start: int, stop: int, *, codes: NDArray[Any]) -> int:
-        """Decode those frames that are not constant, and return how many they are."""
-        packed, known = self._packed, self._known(start, stop)
-        if packed is not None and known:
-            packed.read(start, start + known, out=codes[:known].view(packed.dtype))
-        return known
+        """Decode the frames before those of one value, and return how many they are."""
+        packed, varying = self._packed, self._varying(start, stop)
+        if packed is not None and varying:
+            packed.read(start, start + varying, out=codes[:varying].view(packed.dtype))
+        return varying
 
-    @cached_property
-    def _codes(self) -> NDArray[Any]:
-        """All codes of a chunk in plain order, which is compressed as a whole."""
-        return self.frames(0, self.shape[0])
+    def _plain_codes(self, plain: NDArray[np.uint8]) -> DecodedChunk:
+        """Return all codes, which are decompressed once.
 
-
-def _grouped(body: NDArray[np.uint8], shape: tuple[int, int], *, itemsize: int) -> PackedChunk:
-    packed = PackedChunk(body)
-    frames, pixels = packed.shape
-    if frames > shape[0] or pixels != shape[1] or packed.dtype.itemsize != itemsize:
-        raise ValueError(
-            f"damaged chunk: {frames} x {pixels} codes of {packed.dtype}, for {shape} of "
-            f"{itemsize} bytes"
-        )
-    return packed
+        Threads may do so at the same time; a lock would hang a process that is forked meanwhile.
+        """
+        decoded = self._decoded
+        if decoded is None:
+            codes = np.empty(self.shape, self.dtype)
+            decompress(plain, out=codes)
+            codes.setflags(write=False)
+            self._decoded = decoded = DecodedChunk(codes)
+        return decoded
 
 
-def joined(
-    layout: int, chunk: NDArray[Any], *, body: Sequence[NDArray[np.uint8]] = ()
+def join_chunk(
+    form: Form, codes: NDArray[Any], *, body: Sequence[NDArray[np.uint8]] = ()
 ) -> NDArray[np.uint8]:
     """Return the bytes of a chunk.
 
     Parameters
     ----------
-    layout : int
-        `PLAIN`, `GROUPED` or `CONSTANT`.
-    chunk : numpy.ndarray
+    form : Form
+        How the codes are stored.
+    codes : numpy.ndarray, shape (frames, ...)
         Codes, of a dtype in `DTYPES`.
     body : sequence of ndarrays of uint8
-        What follows the header; nothing if all codes are the last one.
+        What follows the header; nothing for `Form.CONSTANT`.
     """
-    header = np.zeros(1, HEADER)
-    header["layout"], header["dtype"] = layout, chunk.dtype.str
-    header["frames"], header["pixels"] = len(chunk), chunk.size // max(len(chunk), 1)
-    if chunk.size:
-        header["last"] = chunk.reshape(-1)[-1:].tobytes()
+    header = new_header(CHUNK_HEADER, codes, form=form)
+    header["frames"], header["pixels"] = len(codes), codes.size // max(len(codes), 1)
     return np.concatenate([header.view(np.uint8), *body])
 
 
-def _split(buf: Any) -> tuple[Any, NDArray[np.uint8]]:
-    stored = ensure_contiguous_ndarray(buf).view(np.uint8)
-    if stored.size < HEADER.itemsize:
-        raise ValueError(f"damaged chunk: {stored.size} bytes are too few for its header")
-    header = stored[: HEADER.itemsize].view(HEADER)[0]
-    if header["layout"] not in (PLAIN, GROUPED, CONSTANT):
-        raise ValueError(
-            f"a chunk of layout {header['layout']}, which this version of dj-photon-codecs does "
-            "not know: upgrade it, or restore the chunk if it is damaged"
+def _packed(body: NDArray[np.uint8], shape: tuple[int, int], *, itemsize: int) -> PackedChunk:
+    packed = PackedChunk(body)
+    frames, pixels = packed.shape
+    if frames > shape[0] or pixels != shape[1] or packed.dtype.itemsize != itemsize:
+        raise DamagedChunk(
+            f"damaged chunk: {frames} x {pixels} codes of {packed.dtype}, for {shape} of "
+            f"{itemsize} bytes"
         )
-    return header, stored[HEADER.itemsize :]
-
-
-def _described(header: Any) -> tuple[np.dtype[Any], tuple[int, int]]:
-    dtype = DTYPES.get(header["dtype"])
-    shape = int(header["frames"]), int(header["pixels"])
-    if dtype is None or shape[0] * shape[1] * dtype.itemsize >= MAX_BYTES:
-        raise ValueError(f"damaged chunk: {shape} codes of dtype {header['dtype']!r}")
-    return dtype, shape
+    return packed

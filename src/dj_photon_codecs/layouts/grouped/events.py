@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dj_photon_codecs.layouts.layout import DamagedChunk
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -149,4 +151,4 @@ def _check_frames(at: NDArray[np.int64], counts: NDArray[Any], *, size: int) -> 
     last = at[ends - 1] - filled * size
     if first.min() < 0 or last.max() >= size:
         wrong = first.min() if first.min() < 0 else last.max()
-        raise ValueError(f"damaged chunk: an event at {wrong} of {size} codes of a frame")
+        raise DamagedChunk(f"damaged chunk: an event at {wrong} of {size} codes of a frame")

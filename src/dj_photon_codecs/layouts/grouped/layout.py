@@ -15,25 +15,18 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_blocks import compress
-from dj_photon_codecs.layouts.chunks import (
-    GOLDEN,
-    check_chunk,
-    count_varying,
-    frames_repeat,
-    room_for,
-    sample_patches,
-)
-from dj_photon_codecs.layouts.grouped.chunk import (
-    CONSTANT,
-    GROUPED,
-    PLAIN,
-    GroupedChunk,
-    joined,
-)
+from dj_photon_codecs.layouts.buffers import check_codes, room_for
+from dj_photon_codecs.layouts.grouped.chunk import Form, GroupedChunk, join_chunk
 from dj_photon_codecs.layouts.grouped.entropy import noise_entropy
 from dj_photon_codecs.layouts.grouped.grouping import group_pixels
 from dj_photon_codecs.layouts.grouped.packing import pack
 from dj_photon_codecs.layouts.grouped.renumbering import renumber, values_in_use
+from dj_photon_codecs.layouts.sampling import (
+    GOLDEN,
+    count_varying,
+    frames_repeat,
+    sample_patches,
+)
 
 __all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
 
@@ -104,17 +97,17 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         ValueError
             If the codes are not numbers of at most 8 bytes, or are 2 GiB or more.
         """
-        chunk = np.atleast_1d(check_chunk(buf))
+        chunk = np.atleast_1d(check_codes(buf))
         frames = chunk[: count_varying(chunk)]
         if not len(frames):
-            return joined(CONSTANT, chunk)
+            return join_chunk(Form.CONSTANT, chunk)
         if not groupable(frames):
-            return joined(PLAIN, chunk, body=[_compressed(chunk)])
+            return join_chunk(Form.PLAIN, chunk, body=[_compressed(chunk)])
         share = _first_share(chunk)
         plain = _expected_plain_size(chunk, share=share)
         if _is_futile(frames, plain):
-            return joined(PLAIN, chunk, body=[_compressed(chunk)])
-        grouped = joined(GROUPED, chunk, body=_packed(frames))
+            return join_chunk(Form.PLAIN, chunk, body=[_compressed(chunk)])
+        grouped = join_chunk(Form.GROUPED, chunk, body=_packed(frames))
         return _smaller(grouped, chunk, plain=plain, share=share)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
@@ -185,7 +178,7 @@ def _is_futile(frames: NDArray[Any], plain: float) -> bool:
     if noise_entropy(sample) * frames.size / 8 < DOUBTFUL * plain:
         return False
     part = np.ascontiguousarray(sample_patches(frames, TRIAL, columns=64))
-    grouped = joined(GROUPED, part, body=_packed(part))
+    grouped = join_chunk(Form.GROUPED, part, body=_packed(part))
     return len(COMPRESSOR.encode(grouped)) > FUTILE * _compressed(part).size
 
 
@@ -207,7 +200,7 @@ def _smaller(
     if size < SURE * plain:
         return grouped
     stored = _compressed(chunk)
-    return grouped if size < stored.size else joined(PLAIN, chunk, body=[stored])
+    return grouped if size < stored.size else join_chunk(Form.PLAIN, chunk, body=[stored])
 
 
 def _first_share(chunk: NDArray[Any]) -> int:

@@ -11,6 +11,7 @@ from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.grouped.events import EventReader, Events, find_events
 from dj_photon_codecs.layouts.grouped.grouping import CLASS, Grouping
 from dj_photon_codecs.layouts.grouped.planes import planes_of, planes_size, whole_rows
+from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ SECTIONS = (
     "gaps",
     "excess",
 )
-HEADER = np.dtype(
+PACKED_HEADER = np.dtype(
     [("frames", "<u8"), ("pixels", "<u8"), ("itemsize", "<u8")]
     + [(name, "<u8") for name in SECTIONS]
 )
@@ -232,7 +233,7 @@ def _parts(stored: NDArray[np.uint8], kinds: list[Kind], *, frames: int) -> list
     """The planes of each kind of classes."""
     edges = list(accumulate((planes_size(kind, frames) for kind in kinds), initial=0))
     if edges[-1] != stored.size:
-        raise ValueError(f"damaged chunk: planes of {stored.size} bytes, not {edges[-1]}")
+        raise DamagedChunk(f"damaged chunk: planes of {stored.size} bytes, not {edges[-1]}")
     return [
         (kind, planes_of(kind, frames, stored=stored[start:stop]))
         for kind, (start, stop) in zip(kinds, pairwise(edges), strict=True)
@@ -250,7 +251,7 @@ def _pieces(
 ) -> Iterator[NDArray[np.uint8]]:
     """The header and the sections, each filled up to a multiple of `ALIGNED` bytes."""
     flat = [np.ascontiguousarray(section).reshape(-1).view(np.uint8) for section in sections]
-    yield np.array([(*shape, *(section.size for section in flat))], HEADER).view(np.uint8)
+    yield np.array([(*shape, *(section.size for section in flat))], PACKED_HEADER).view(np.uint8)
     for section in flat:
         yield section
         yield np.zeros(_padded(section.size) - section.size, np.uint8)
@@ -260,16 +261,16 @@ def _split(
     packed: NDArray[np.uint8],
 ) -> tuple[tuple[int, int], np.dtype[Any], dict[str, NDArray[np.uint8]]]:
     """The shape and the dtype of the codes, and the bytes of each section."""
-    if packed.size < HEADER.itemsize:
-        raise ValueError(f"damaged chunk: {packed.size} bytes are too few for its header")
-    head = packed[: HEADER.itemsize]
-    header = head.view(HEADER)[0]
+    if packed.size < PACKED_HEADER.itemsize:
+        raise DamagedChunk(f"damaged chunk: {packed.size} bytes are too few for its header")
+    head = packed[: PACKED_HEADER.itemsize]
+    header = head.view(PACKED_HEADER)[0]
     frames, pixels, itemsize = header.tolist()[:3]
     if itemsize not in (1, 2, 4, 8) or not 0 < frames * pixels * itemsize <= MAX_BYTES:
-        raise ValueError(f"damaged chunk: {frames} x {pixels} codes of {itemsize} bytes")
+        raise DamagedChunk(f"damaged chunk: {frames} x {pixels} codes of {itemsize} bytes")
     ends = list(accumulate((_padded(int(header[name])) for name in SECTIONS), initial=len(head)))
     if ends[-1] != packed.size:
-        raise ValueError(f"damaged chunk: {packed.size} bytes, not {ends[-1]}")
+        raise DamagedChunk(f"damaged chunk: {packed.size} bytes, not {ends[-1]}")
     section = {
         name: packed[end : end + int(header[name])]
         for name, end in zip(SECTIONS, ends, strict=False)
@@ -280,10 +281,10 @@ def _split(
 def _grouping(section: dict[str, NDArray[np.uint8]], pixels: int, *, itemsize: int) -> Grouping:
     classes, table = section["classes"], section["table"]
     if not classes.size or pixels % classes.size or section["offsets"].size != pixels:
-        raise ValueError(f"damaged chunk: {classes.size} groups of {pixels} pixels")
+        raise DamagedChunk(f"damaged chunk: {classes.size} groups of {pixels} pixels")
     highest = int(classes.max())
     if table.size % CLASS.itemsize or not highest < table.size // CLASS.itemsize:
-        raise ValueError(f"damaged chunk: {table.size} bytes for {highest + 1} classes")
+        raise DamagedChunk(f"damaged chunk: {table.size} bytes for {highest + 1} classes")
     rows = table.view(CLASS)
     _check_table(rows, bits=8 * itemsize)
     return Grouping(classes, section["offsets"].view(np.int8), rows)
@@ -293,19 +294,19 @@ def _check_table(table: NDArray[Any], *, bits: int) -> None:
     own, low = table["bits"].astype(int), table["low"].astype(int)
     legal = np.isin(own, (0, 1, 2, 4, 8)) & (own + low <= bits) & (table["unit"] < bits)
     if not legal.all() or (np.diff(own * 256 + low) < 0).any():
-        raise ValueError(f"damaged chunk: classes of bits {own}, low {low}, unit {table['unit']}")
+        raise DamagedChunk(f"damaged chunk: classes of bits {own}, low {low}, unit {table['unit']}")
 
 
 def _values(section: dict[str, NDArray[np.uint8]], dtype: np.dtype[Any]) -> NDArray[Any] | None:
     stored = section["values"]
     if stored.size % dtype.itemsize:
-        raise ValueError(f"damaged chunk: values of {stored.size} bytes")
+        raise DamagedChunk(f"damaged chunk: values of {stored.size} bytes")
     return stored.view(dtype.newbyteorder("<")).astype(dtype) if stored.size else None
 
 
 def _events(section: dict[str, NDArray[np.uint8]], kinds: int, *, frames: int) -> list[Events]:
     if section["counts"].size != 4 * kinds * frames:
-        raise ValueError(f"damaged chunk: {section['counts'].size} bytes for {kinds} kinds")
+        raise DamagedChunk(f"damaged chunk: {section['counts'].size} bytes for {kinds} kinds")
     counts = section["counts"].view("<u4").astype(np.intp).reshape(kinds, frames)
     edges = np.append(0, np.cumsum(counts.sum(axis=1)))
     gaps, excess = (_widen(section, name, count=int(edges[-1])) for name in ("gaps", "excess"))
@@ -324,7 +325,7 @@ def _narrow(values: NDArray[Any]) -> NDArray[np.uint8]:
 def _widen(section: dict[str, NDArray[np.uint8]], name: str, *, count: int) -> NDArray[Any]:
     size = section[name].size // max(count, 1)
     if size * count != section[name].size or size not in ((1, 2, 4, 8) if count else (0,)):
-        raise ValueError(f"damaged chunk: {section[name].size} bytes for {count} {name}")
+        raise DamagedChunk(f"damaged chunk: {section[name].size} bytes for {count} {name}")
     if not count:
         return np.zeros(0, np.uint8)
     # adding up whole rows of bytes is many times faster than to transpose them

@@ -1,4 +1,4 @@
-"""Chunks of codes, whatever their layout: which there may be, and those that Blosc compressed."""
+"""Samples of the frames of a chunk, and which of its frames are worth looking at."""
 
 from __future__ import annotations
 
@@ -6,56 +6,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
-
-from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "DTYPES",
-    "GOLDEN",
-    "MAX_BYTES",
-    "check_chunk",
-    "count_varying",
-    "frames_repeat",
-    "room_for",
-    "sample_patches",
-]
+__all__ = ["GOLDEN", "count_varying", "frames_repeat", "sample_patches"]
 
-DTYPES = {
-    dtype.str.encode(): dtype
-    for code in "?bhilqBHILQefd"
-    for dtype in (np.dtype(code), np.dtype(code).newbyteorder())
-}
-GOLDEN = (math.sqrt(5) - 1) / 2  # steps of so much of a length are in step with no period in it
-PATCHES = 8  # of a sample, or more where a patch would be narrower than it may be
+# Steps of the golden ratio of a length, modulo that length, are spread evenly over it and in step
+# with nothing that is periodic.
+GOLDEN = (math.sqrt(5) - 1) / 2
+PATCHES = 8  # of a sample; more where a patch would be narrower than it may be
 ROWS = 4  # of a patch
-
-
-def check_chunk(buf: Any) -> NDArray[Any]:
-    """Return a buffer as a contiguous array of codes.
-
-    Parameters
-    ----------
-    buf : array_like
-        Codes, of any shape.
-
-    Raises
-    ------
-    ValueError
-        If the codes are not numbers of at most 8 bytes, or are 2 GiB or more.
-    """
-    chunk = np.ascontiguousarray(ensure_ndarray(buf))
-    if chunk.dtype.str.encode() not in DTYPES:
-        raise ValueError(f"codes are of dtype {chunk.dtype}; they must be numbers of 1 to 8 bytes")
-    if chunk.nbytes >= MAX_BYTES:
-        raise ValueError(
-            f"a chunk of {chunk.nbytes} bytes is too large, the limit is {MAX_BYTES - 1}: "
-            "put fewer frames in a chunk"
-        )
-    return chunk
 
 
 def count_varying(frames: NDArray[Any]) -> int:
@@ -133,28 +94,3 @@ def sample_patches(values: NDArray[Any], size: int, *, columns: int) -> NDArray[
         for top, left in zip(tops.tolist(), lefts.tolist(), strict=True)
     ]
     return np.stack(patches, axis=1)
-
-
-def room_for(size: int, dtype: np.dtype[Any], out: Any) -> NDArray[Any]:
-    """Return where to put the codes of a chunk, flat.
-
-    Parameters
-    ----------
-    size : int
-        The number of codes.
-    dtype : numpy.dtype
-        Their dtype.
-    out : writeable buffer or None
-        Where they shall be put, if anywhere.
-
-    Raises
-    ------
-    ValueError
-        If `out` is of another size.
-    """
-    if out is None:
-        return np.empty(size, dtype)
-    room: NDArray[Any] = ensure_contiguous_ndarray(out).view(np.uint8)
-    if room.size != size * dtype.itemsize:
-        raise ValueError(f"out holds {room.size} bytes; the chunk has {size * dtype.itemsize}")
-    return room.view(dtype)
