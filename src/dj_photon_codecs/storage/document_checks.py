@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_photon_codecs.layouts.chunks import MAX_BYTES
+from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.storage.codec_checks import DAMAGED, check_filters
 
