@@ -16,8 +16,8 @@ WEIGHTS = np.arange(1, 2 * LANES, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A
 def fingerprints(frames: NDArray[Any]) -> NDArray[np.uint64]:
     """Return a number for each frame, which almost any change of the frame changes.
 
-    It is made of sums, and no cryptographic checksum: it takes a fortieth of the time that
-    CRC-32 takes (benchmarks/insert_sources.py), and differs for sure where one value differs.
+    It is made of sums, and is no cryptographic checksum: it takes a tenth of the time that CRC-32
+    takes (benchmarks/insert_sources.py), and differs for certain where one value differs.
 
     Parameters
     ----------

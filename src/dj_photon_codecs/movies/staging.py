@@ -74,6 +74,5 @@ def staged(
     for block in product(*(pairwise(along) for along in edges)):
         place = tuple(slice(start, stop) for start, stop in block)
         copy[place] = read(place)
-        copy.flush()
-        release_pages(copy)
+        release_pages(copy)  # they stay in the cache of the file until they are written
     return copy
