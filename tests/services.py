@@ -293,6 +293,7 @@ class Relay(socketserver.ThreadingTCPServer):
         self.endpoint = f"{HOST}:{self.server_address[1]}"
         self.requests: list[Request] = []
         self.refuse: Callable[[Request], bool] = _nothing
+        self.refusal = ("403 Forbidden", "AccessDenied")
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that hangs up in mid-request is no fault of the relay."""
@@ -340,8 +341,10 @@ class _Exchange(socketserver.StreamRequestHandler):
         if "expect" not in headers:
             for _ in _body(self.rfile, headers):
                 pass
-        body = b"<Error><Code>AccessDenied</Code><Message>refused by a test</Message></Error>"
-        head = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        status, code = self.server.refusal
+        text = f"<Error><Code>{code}</Code><Message>refused by a test</Message></Error>"
+        body = text.encode()
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         self.wfile.write(head.encode() + body)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from datajoint.storage import StorageBackend
 
 from dj_photon_codecs.storage.movie_folder import MovieFolder
 from tests.movies_at_hand import WatchedFiles, local_files, photon_counts, store_movie, tree
@@ -129,3 +130,75 @@ def test_what_others_wrote_meanwhile_is_left(tmp_path):
         store_movie(COUNTS, WatchedFiles(at_write), target)
 
     assert set(tree(tmp_path)) == {"movie.zarr", "movie.zarr/notes.txt"}
+
+
+# ---------------------------------------------------------------------------- S3
+
+
+@pytest.fixture
+def refusing(relay, relayed_store):
+    """A store behind a relay, which may refuse requests."""
+    return relay, relayed_store
+
+
+def objects(s3, location):
+    """List what is on S3, in its own words: SeaweedFS keeps empty directories for a while."""
+    files = StorageBackend(s3.spec(location)).fs
+    listed = files.call_s3("list_objects_v2", Bucket=s3.bucket, Prefix=f"{location}/")
+    return [entry["Key"] for entry in listed.get("Contents", [])]
+
+
+FORBIDDEN = ("403 Forbidden", "AccessDenied")
+BROKEN = ("500 Internal Server Error", "InternalError")
+BUSY = ("503 Service Unavailable", "ServiceUnavailable")
+FULL = ("507 Insufficient Storage", "QuotaExceeded")
+CHUNK, DOCUMENT, LISTING = ("PUT", "/1.0.0"), ("PUT", "/.zarray"), ("GET", "list-type")
+
+
+@pytest.mark.parametrize("request_", [CHUNK, DOCUMENT, LISTING], ids=["chunk", "document", "list"])
+@pytest.mark.parametrize(
+    ("refusal", "kind", "message"),
+    [
+        (FORBIDDEN, PermissionError, "s3:PutObject, s3:DeleteObject"),
+        (FULL, OSError, "refused by a test"),
+        pytest.param(BROKEN, OSError, "refused by a test", marks=pytest.mark.slow),
+        pytest.param(BUSY, OSError, "refused by a test", marks=pytest.mark.slow),
+    ],
+)
+def test_errors_of_s3_name_the_store_and_the_path(request_, refusal, kind, message, refusing, s3):
+    relay, relayed_store = refusing
+    method, target = request_
+    doing = "writing" if method == "PUT" else "listing"
+    backend = StorageBackend(relayed_store)
+    backend.fs.retries = 1
+    path = f"{relayed_store['bucket']}/{relayed_store['location']}/movie.zarr"
+    relay.refusal, begun = refusal, []
+
+    def refuse(request):
+        begun.extend([True] if request.method == "PUT" else [])
+        return bool(begun) and request.method == method and target in request.target
+
+    relay.refuse = refuse
+    with pytest.raises(kind, match=f"{message}$") as caught:
+        store_movie(COUNTS, backend.fs, path)
+
+    where = f"{doing} {path}{target if method == 'PUT' else ''} in the store 'imaging' failed: "
+    assert str(caught.value).startswith(where)
+    assert caught.value.__cause__ is not None
+    assert objects(s3, relayed_store["location"]) == []
+
+
+def test_what_was_written_to_s3_is_removed_without_a_listing(relayed_store, s3, relay):
+    backend = StorageBackend(relayed_store)
+    path = f"{relayed_store['bucket']}/{relayed_store['location']}/movie.zarr"
+    begun = []
+
+    def refuse(request):
+        begun.extend([True] if request.method == "PUT" else [])
+        return bool(begun) and "list-type" in request.target
+
+    relay.refuse = refuse
+    with pytest.raises(PermissionError, match="s3:ListBucket"):
+        store_movie(COUNTS, backend.fs, path)
+
+    assert objects(s3, relayed_store["location"]) == []
