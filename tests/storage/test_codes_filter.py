@@ -1,4 +1,4 @@
-"""The filters under the contract of numcodecs, in the manner of its own test kit."""
+"""What the filters have in common that decode codes, under the contract of numcodecs."""
 
 import json
 import math
