@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from dj_photon_codecs.layouts.threads import set_threads
     from dj_photon_codecs.movies.camera_movie import CameraMovie
     from dj_photon_codecs.photons.calibration import Calibration
-    from dj_photon_codecs.photons.transform import (
-        generalized_anscombe,
-        generalized_inverse_anscombe,
-    )
+    from dj_photon_codecs.photons.inverses import generalized_inverse_anscombe
+    from dj_photon_codecs.photons.transform import generalized_anscombe
     from dj_photon_codecs.storage.movie_store import ChunkError
     from dj_photon_codecs.views.report import Report, report
 
@@ -49,7 +47,7 @@ ROOMS = {
     "Report": "views.report",
     "calibrate": "calibration",
     "generalized_anscombe": "photons.transform",
-    "generalized_inverse_anscombe": "photons.transform",
+    "generalized_inverse_anscombe": "photons.inverses",
     "report": "views.report",
     "set_cache": "arrays.chunk_cache",
     "set_threads": "layouts.threads",

@@ -24,7 +24,8 @@ from dj_photon_codecs.calibration.refusals import (
 )
 from dj_photon_codecs.calibration.temporal_noise import measure_noise
 from dj_photon_codecs.movies.checks import check_frames
-from dj_photon_codecs.photons.calibration import Calibration, finite
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.photons.parameters import finite
 
 if TYPE_CHECKING:
     from dj_photon_codecs.calibration.noise_maps import NoiseMaps

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from dj_photon_codecs.photons.parameters import check_parameters, finite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
 
-__all__ = ["Calibration", "Points", "finite"]
+__all__ = ["Calibration", "Points"]
 
 Points = tuple[tuple[float, float, float], ...]
 
@@ -30,7 +28,7 @@ class Calibration:
     Parameters
     ----------
     gain : float
-        ADU per photon, positive. Measured from noise, it includes what widens the noise of a
+        ADU per photon, 1e-30 to 1e30. Measured from noise, it includes what widens the noise of a
         photon, such as the spread of a photomultiplier's pulse heights.
     offset : float
         What the camera reads in the dark, in ADU. Where `variance` is 0 because it could not be
@@ -58,7 +56,8 @@ class Calibration:
     TypeError
         If a number is not a real number.
     ValueError
-        If it is not finite, the gain not positive, or the variance negative.
+        If it is not finite or out of its range. Offset and variance must be at most 2**50 photons
+        (squared), since float64 could not tell single photons apart beyond that.
 
     Examples
     --------
@@ -86,10 +85,7 @@ class Calibration:
         """Refuse impossible numbers, and make all of them plain Python floats."""
         for name in ("gain", "offset", "variance"):
             self._set(name, finite(name, getattr(self, name)))
-        if self.gain <= 0:
-            raise ValueError(f"gain is {self.gain}; it must be positive, in ADU per photon")
-        if self.variance < 0:
-            raise ValueError(f"variance is {self.variance}; it must be >= 0, in ADU squared")
+        check_parameters(self.gain, self.offset, self.variance)
         for name in ("gain_stderr", "offset_stderr", "variance_stderr", "motion"):
             if getattr(self, name) is not None:
                 self._set(name, finite(name, getattr(self, name)))
@@ -125,9 +121,9 @@ class Calibration:
         ValueError
             If there is a key that is no field.
         """
-        known = [each.name for each in fields(cls)]
-        if unknown := sorted(set(plain) - set(known)):
-            raise ValueError(f"unknown calibration fields {unknown}; the fields are {known}")
+        names = [entry.name for entry in fields(cls)]
+        if unknown := sorted(set(plain) - set(names)):
+            raise ValueError(f"unknown calibration fields {unknown}; the fields are {names}")
         return cls(**plain)
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -153,21 +149,6 @@ class Calibration:
         from dj_photon_codecs.views.transfer_curve import draw  # noqa: PLC0415
 
         return draw(self, ax)
-
-
-def finite(name: str, value: Any) -> float:
-    """Return a real, finite number as a float, or refuse it by its name.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `value` is not a real number, or not finite.
-    """
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} is {value!r}; it must be a real number")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; it must be finite")
-    return float(value)
 
 
 def _row(name: str, values: Any) -> tuple[float, float, float]:

@@ -6,14 +6,15 @@ through its entry point, so that any program that reads Zarr reads the transform
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dj_photon_codecs.photons.inverses import exact_inverse
+from dj_photon_codecs.photons.parameters import check_parameters
 from dj_photon_codecs.photons.steps import check_step, quantize
-from dj_photon_codecs.photons.transform import exact_inverse, generalized_anscombe
+from dj_photon_codecs.photons.transform import generalized_anscombe
 from dj_photon_codecs.storage.buffers import as_float64
 from dj_photon_codecs.storage.codes_filter import CodesFilter, check_codes
 
@@ -62,8 +63,7 @@ class AnscombeFilter(CodesFilter):
         self.codes = check_codes(codes, stepped=step is not None)
         self.gain, self.offset, self.variance = float(gain), float(offset), float(variance)
         self.step = None if step is None else check_step(step)
-        _check_gain(self.gain, self.offset, self.variance)
-        self._values(np.zeros(0, self.codes))  # refuses parameters out of range
+        check_parameters(self.gain, self.offset, self.variance)
 
     def encode(self, buf: Any) -> NDArray[Any]:
         """Return the codes of transformed values.
@@ -101,14 +101,3 @@ class AnscombeFilter(CodesFilter):
     @property
     def _parameters(self) -> dict[str, float]:
         return {"gain": self.gain, "offset": self.offset, "variance": self.variance}
-
-
-def _check_gain(gain: float, offset: float, variance: float) -> None:
-    """Refuse a positive gain by which other parameters cannot be divided."""
-    square = gain * gain
-    possible = math.isfinite(offset) and math.isfinite(variance) and gain > 0
-    if possible and not (square and math.isfinite(offset / gain + variance / square)):
-        raise ValueError(
-            f"gain is {gain!r}; in photons, offset {offset!r} or variance {variance!r} is beyond "
-            "the range of float64. The gain must be the ADU that a photon makes"
-        )

@@ -1,0 +1,38 @@
+"""Elementwise functions of arrays of any size, block by block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["apply_blockwise"]
+
+BLOCK = 1 << 15  # elements; 256 kB of float64, so that a block and its temporaries stay in cache
+
+
+def apply_blockwise(
+    function: Callable[[Floats], NDArray[Any]], values: ArrayLike, dtype: DTypeLike = np.float64
+) -> Any:
+    """Apply a function of float64 blocks to values of any real dtype, shape and layout."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "buif":
+        raise TypeError(f"values have dtype {values.dtype}; they must be bool, integers or floats")
+    with np.nditer(
+        [values, None],
+        flags=["buffered", "external_loop", "zerosize_ok"],
+        op_flags=[["readonly"], ["writeonly", "allocate", "no_broadcast"]],
+        op_dtypes=[np.dtype(np.float64), np.dtype(dtype)],
+        casting="same_kind",
+        buffersize=BLOCK,
+    ) as blocks:
+        for block, out in blocks:
+            out[...] = function(block)
+        return blocks.operands[1][()]
