@@ -83,7 +83,7 @@ def bound(side: int) -> int:
     """Return what operations.md promises beyond the imports, in bytes."""
     frame = side * side * ITEMSIZE
     chunk = min(100, max(1, (1 << 28) // frame)) * frame
-    return max(448 << 20, 3 * chunk) + 2 * 8 * side * side + (128 << 20)
+    return max(448 << 20, 3 * chunk + 64 * side * side) + (64 << 20)
 
 
 def measure(side: int, megabytes: int) -> bool:

@@ -83,7 +83,8 @@ def test_what_an_insert_holds_is_bounded_for_any_frame(size, dtype):
 
     limits = Limits.of(plan, SlicedFile(np.broadcast_to(np.ones(1, dtype), shape)))
 
-    assert limits.workers * 4 * plan.chunk_bytes <= max(BUDGET, 4 * CHUNK_BYTES)
+    held = 4 * plan.chunk_bytes + 64 * size**2
+    assert limits.workers * held <= max(BUDGET, 4 * CHUNK_BYTES + 64 * size**2)
 
 
 def test_what_a_movie_is_chosen_by_is_in_its_middle():

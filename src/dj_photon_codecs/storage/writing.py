@@ -38,6 +38,7 @@ __all__ = ["Limits", "fill_chunk", "frames_of_chunks", "write_chunks", "write_mo
 
 BUDGET = 448 << 20  # bytes of values and codes of the chunks that an insert holds at once
 COPIES = 3  # of the codes of a chunk: themselves, after their layout, and compressed
+PIXEL_BYTES = 64  # for each pixel of a frame, while a layout looks at them (insert_memory.py)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Limits:
     @classmethod
     def of(cls, plan: StoragePlan, values: Frames) -> Limits:
         """Return the limits for a movie whose values become codes."""
-        held = COPIES * plan.chunk_bytes
+        held = COPIES * plan.chunk_bytes + PIXEL_BYTES * math.prod(plan.shape[1:])
         if not _is_direct(values):
             held += math.prod(plan.chunk_shape) * values.dtype.itemsize
         return cls(_workers(held), processors_for(plan.chunk_bytes))
