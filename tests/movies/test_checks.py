@@ -234,6 +234,16 @@ def test_subclasses_of_numpy_arrays_are_movies_whichever_library_they_are_of():
     check_frames(photon_counts(SHAPE).view(array))
 
 
+@every_use
+def test_a_dask_array_of_unknown_length_is_refused(use):
+    lazy = dask.array.from_array(photon_counts((9, 16, 16)))
+    bright = lazy[lazy.sum(axis=(1, 2)) > 0]
+
+    with pytest.raises(ValueError, match=r"shape \(nan, .*movie\.compute_chunk_sizes\(\)"):
+        use(bright)
+    check_frames(bright.compute_chunk_sizes())
+
+
 # ---------------------------------------------------------------------------- axes
 
 

@@ -409,3 +409,18 @@ def test_a_reader_that_masks_values_is_refused():
     with pytest.raises(ValueError, match=r"movie holds masked values in frames 0 to 4"):
         survey(masked, counts=True)
     assert survey(unmasked, counts=True).highest == values.max()
+
+
+def test_scaled_variables_are_refused_with_a_way_to_read_them(tmp_path):
+    values = photon_counts(SHAPE, dtype="i2")
+    with netCDF4.Dataset(tmp_path / "movie.nc", "w") as file:
+        for axis, length in zip("tyx", SHAPE, strict=True):
+            file.createDimension(axis, length)
+        variable = file.createVariable("movie", "i2", tuple("tyx"))
+        variable[:] = values
+        variable.scale_factor = 2.0
+
+        with pytest.raises(ValueError, match=r"dtype float64: .*set_auto_maskandscale\(False\)"):
+            survey(variable, counts=True)
+        variable.set_auto_maskandscale(False)
+        assert survey(variable, counts=True).highest == values.max()

@@ -1,4 +1,4 @@
-"""`CameraMovie`: camera values with the calibration that says what they mean."""
+"""`CameraMovie`: camera values and their calibration, to insert."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["CameraMovie"]
 
 @dataclass(frozen=True, eq=False)
 class CameraMovie:
-    """Camera values with the calibration that says what they mean, ready to be inserted.
+    """Camera values and their calibration, to insert.
 
     Parameters
     ----------
     values : array_like
         Shape (frames, height, width, ...), ADU, any real dtype; negative values are legal.
     calibration : Calibration
-        Gain, offset and read noise; `calibrate` finds them. ``Calibration()`` stands for photon
-        counts.
+        Gain, offset and read noise of the camera, as `calibrate` finds them. ``Calibration()`` is
+        that of photon counts.
     step : float, optional
-        None stores the values exactly. ``0 < step <= 1`` stores them, transformed, in steps of
-        it, in units of the noise's standard deviation: smaller, and no longer exact.
+        None stores the values exactly. ``0 < step <= 1`` rounds the transformed values to
+        multiples of `step`, in standard deviations of the noise: smaller, but not exact.
 
     Raises
     ------

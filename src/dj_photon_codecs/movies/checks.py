@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from dj_photon_codecs.movies.kinds import advice_for
+from dj_photon_codecs.movies.kinds import advice_for, is_a
 from dj_photon_codecs.movies.provenance import StoredMovie, stored_movie
 
 __all__ = ["check_array", "check_frames"]
@@ -79,7 +80,8 @@ def check_array(values: Any) -> None:
     TypeError
         If it is no array that can be sliced, a masked array, or a stored movie.
     ValueError
-        If it names its axes, and time is not the first of them; if its shape cannot be read.
+        If it names its axes, and time is not the first of them; if its shape cannot be read, or
+        is not known to dask.
 
     Examples
     --------
@@ -92,6 +94,11 @@ def check_array(values: Any) -> None:
         raise TypeError(
             "movie is a masked array, whose mask would be lost; fill it (movie.filled(0)) and "
             "keep the mask in a column of its own"
+        )
+    if is_a(values, "dask", "Array") and any(map(math.isnan, values.shape)):
+        raise ValueError(
+            f"movie has shape {values.shape}, which dask does not know; have it counted with "
+            "movie.compute_chunk_sizes()"
         )
     advice = "" if isinstance(values, np.ndarray) else advice_for(values)
     if advice or not _is_array(values):

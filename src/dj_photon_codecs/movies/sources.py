@@ -201,7 +201,7 @@ class Source:
             if np.ma.is_masked(part):
                 raise ValueError(
                     f"movie holds masked values in frames {_span(block[0])}, and the mask would be "
-                    "lost; fill them, and read without a mask"
+                    "lost; fill them, and read without a mask (netCDF4: set_auto_mask(False))"
                 )
             part = np.ascontiguousarray(part)
             self.check_unchanged()
@@ -211,9 +211,16 @@ class Source:
             raise ValueError(
                 f"movie promised shape {shape} and dtype {self.dtype} for frames "
                 f"{_span(block[0])}, but they have shape {part.shape} and dtype {part.dtype}: it "
-                f"changes while it is read, or its reader lies. {ADVICE}"
+                f"changes while it is read, or its reader lies. {self._advice()}"
             )
         return part
+
+    def _advice(self) -> str:
+        if is_a(self.values, "netCDF4", "Variable"):
+            return (
+                "movie.set_auto_maskandscale(False) makes netCDF4 yield the values that it stores"
+            )
+        return ADVICE
 
     def _lock(self) -> AbstractContextManager[Any]:
         safe = is_a(self.values, "zarr", "Array") or is_a(self.values, "dask", "Array")

@@ -1,4 +1,4 @@
-"""The first look at a movie: its range, and whether anything in it is illegal."""
+"""The range of the values of a movie, found in a first pass that refuses illegal ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["ValueRange", "survey"]
 
-EXACT = 2**53  # from here on float64 skips whole numbers, so that nothing tells them from others
+EXACT = 2**53  # from here on, float64 does not hold every whole number
 
 
 @dataclass(frozen=True)
 class ValueRange:
-    """The lowest and the highest value of a movie, and whether all are whole numbers."""
+    """The range of the values of a movie.
+
+    Attributes
+    ----------
+    lowest, highest : float
+        The lowest and the highest value; Python integers for movies of integers.
+    whole : bool
+        Whether all values are whole numbers below 2**53, or of an integer dtype.
+    """
 
     lowest: float
     highest: float
@@ -33,10 +41,10 @@ def survey(values: Frames, *, counts: bool) -> ValueRange:
 
     Parameters
     ----------
-    values : array_like
+    values : array_like or Source
         Shape (frames, height, width, ...).
     counts : bool
-        Whether they are photon counts, which cannot be negative, or camera values.
+        Whether the values are photon counts, which cannot be negative, or camera values.
 
     Returns
     -------
@@ -46,8 +54,8 @@ def survey(values: Frames, *, counts: bool) -> ValueRange:
     Raises
     ------
     ValueError
-        If a value is NaN, infinite, or, in photon counts, negative; the message names the value,
-        its frame, and what to do.
+        If a value is NaN, infinite, or, in photon counts, negative; if the source does not keep
+        to its shape and dtype (`slabs`). The message names the value, its frame, and what to do.
 
     Examples
     --------
@@ -68,13 +76,13 @@ def survey(values: Frames, *, counts: bool) -> ValueRange:
 def _checked_range(slab: NDArray[Any], first: int, *, counts: bool) -> ValueRange:
     lowest, highest = slab.min().item(), slab.max().item()
     if not (np.isfinite(lowest) and np.isfinite(highest)):
-        value, frame = _first(slab, ~np.isfinite(slab))
+        value, frame = _first_of(slab, ~np.isfinite(slab))
         raise ValueError(
             f"movie holds {value} at frame {first + frame}; every value must be finite. Change "
             "such values (numpy.nan_to_num), or leave out the frame"
         )
     if counts and lowest < 0:
-        value, frame = _first(slab, slab < 0)
+        value, frame = _first_of(slab, slab < 0)
         raise ValueError(
             f"movie holds {value} at frame {first + frame}; photon counts must be >= 0. Subtract "
             "the camera offset with CameraMovie(values, calibrate(values))"
@@ -82,7 +90,7 @@ def _checked_range(slab: NDArray[Any], first: int, *, counts: bool) -> ValueRang
     return ValueRange(lowest, highest, _is_whole(slab, lowest, highest))
 
 
-def _first(slab: NDArray[Any], wrong: NDArray[np.bool_]) -> tuple[Any, int]:
+def _first_of(slab: NDArray[Any], wrong: NDArray[np.bool_]) -> tuple[Any, int]:
     position = np.unravel_index(np.argmax(wrong), wrong.shape)
     return slab[position], int(position[0])
 
