@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BrightnessGroups", "CodedSample"]
 
-GROUPS = 40  # at most; about as many as there are brightnesses that differ by a step
-FRAMES = 4  # of a sample below which noise, not brightness, decides the order of means
-VALUES = 1000  # in a group at least, where the sample has as many
+GROUPS = 40  # at most
+FRAMES = 4  # below which the order of pixels by their mean shows noise rather than brightness
+VALUES = 1000  # in a group, at least
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class BrightnessGroups:
     def of(cls, sample: CodedSample) -> BrightnessGroups:
         """Group the pixels of a sample, in two ways.
 
-        By their mean over all frames, since so the means of a stored movie are compared with
-        those of the inserted one. And in halves, the even frames by the mean of the odd ones and
-        conversely: there the noise of a group's values does not decide which pixels belong to it.
-        With less than 4 frames, all pixels are one group in the former way.
+        First by their mean over all frames, as a stored movie is compared with the inserted one;
+        all pixels are one group if there are fewer than 4 frames. Second in halves, the even
+        frames by the mean of the odd ones and conversely, so that the noise of the values that
+        are counted does not decide to which group a pixel belongs.
         """
         everything, even, odd = np.s_[:], np.s_[::2], np.s_[1::2]
         parts = [cls._part(sample, ranked=everything, counted=everything)]

@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ENTRIES", "fit_table"]
 
 MOST_ENTRIES = 512  # of a table, which makes 2.7 kB of text
-FINEST = 0.01  # step, from where on down the closed form errs by less than .007 photon
+FINEST = 0.01  # step below which the closed form errs by less than .007 photon
 
 # The numbers below were chosen with benchmarks/steps.py --bias.
 PHOTON, SHARE = 0.005, 0.005  # tolerance of a group's mean: photons, or that share if it is more
 AGREES = 0.3  # of the tolerance; a bias up to that leaves the model's table as it is
-CERTAIN = 3.5  # standard errors up to which a bias is taken for chance
-EXACT = 0.1  # of the tolerance, the bias that weighs as much as the ridge
-CHANCE = 0.2  # weight of a group's standard error beside that
-RIDGE = 0.01  # weight of the distance between a code's photons and the mean of its values
+CERTAIN = 3.5  # standard errors; a bias up to that is taken for chance
+EXACT = 0.1  # of the tolerance: the bias of a group that has weight 1
+CHANCE = 0.2  # of the standard error of a group, which lowers the group's weight
+RIDGE = 0.01  # weight of the distance of a code's photons from the mean of its values
 UNSEEN = 1e-9  # weight of the model's table, relative to the largest ridge
 NOISE = 0.01  # photons squared, added to the variance of a group, which may be 0
-LOOKED_AT = 1 << 16  # values, to find the codes of a table that cannot hold all
-PRIOR = 3.0  # values by which the model's photons count in the mean of the values of a code
+WINDOW_SAMPLE = 1 << 16  # values by which the codes of a table are chosen
+PRIOR = 3.0  # number of values that the model's photons stand for in the mean of a code's values
 
 
 def fit_table(
@@ -59,7 +59,7 @@ def fit_table(
     whole : bool
         Whether all values of the movie are whole numbers of ADU.
     sample : numpy.ndarray, shape (frames, ...)
-        Frames of the movie, ADU, spread over it: some million values, where it has as many.
+        Frames of the movie, ADU, spread over it: about four million values, or all.
 
     Returns
     -------
@@ -102,12 +102,13 @@ def fit_table(
 
 
 def _window(codes: NDArray[Any]) -> tuple[int, int]:
-    """Return the first code to tabulate, and how many: all, or where most values are."""
+    """Return the first code of the table and the number of codes: all, or where values are."""
     first, last = int(codes.min()), int(codes.max())
     if last - first >= MOST_ENTRIES:
-        some = np.sort(codes.reshape(-1)[:: max(1, codes.size // LOOKED_AT)].astype(np.int64))
-        held = np.searchsorted(some, some + MOST_ENTRIES) - np.arange(some.size)
-        first = int(some[np.argmax(held >= held.max() / 2)])  # the dimmer, the more it matters
+        spacing = max(1, codes.size // WINDOW_SAMPLE)
+        ordered = np.sort(codes.reshape(-1)[::spacing].astype(np.int64))
+        held = np.searchsorted(ordered, ordered + MOST_ENTRIES) - np.arange(ordered.size)
+        first = int(ordered[np.argmax(held >= held.max() / 2)])  # tables matter for dim pixels
     return first, min(last - first + 1, MOST_ENTRIES)
 
 
@@ -116,7 +117,7 @@ def _tolerances(groups: BrightnessGroups) -> Floats:
 
 
 def _agrees(groups: BrightnessGroups) -> bool:
-    """Say whether all biases are small or may be chance."""
+    """Say whether the bias of every group is small, or may be chance."""
     allowed = np.maximum(AGREES * _tolerances(groups), CERTAIN * groups.errors)
     return bool((np.abs(groups.biases) <= allowed).all())
 
@@ -124,9 +125,9 @@ def _agrees(groups: BrightnessGroups) -> bool:
 def _corrected(groups: BrightnessGroups, decoded: Floats, *, step: float) -> Floats:
     """Return the photons of codes without bias in any group, close to the mean of their values.
 
-    They minimise the sum of the squared biases of the groups, in units of what is allowed to
-    them, and of the squared distances of the codes' photons from the mean of their values, in
-    units of the noise, as far as photons that rise with the code can.
+    The photons rise with the code, and minimise the sum of two parts: the squared bias of every
+    group, relative to what is allowed, and the squared distance of every code's photons from the
+    mean of its values, relative to the noise.
     """
     seen = groups.counts > 0
     shares, before = groups.shares[:, seen], decoded[seen]
@@ -142,7 +143,7 @@ def _corrected(groups: BrightnessGroups, decoded: Floats, *, step: float) -> Flo
 
 
 def _filled(photons: Floats, decoded: Floats, seen: NDArray[np.bool_]) -> Floats:
-    """Return photons of all codes; those not seen keep theirs, as far as their neighbours allow."""
+    """Return the photons of all codes; those that do not occur are kept in order, unfitted."""
     below, above = np.full(seen.size, -np.inf), np.full(seen.size, np.inf)
     below[seen] = above[seen] = photons
     below = np.maximum.accumulate(below)

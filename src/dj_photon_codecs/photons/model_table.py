@@ -1,8 +1,8 @@
-"""The fit of a decode table: photons for each code, such that their mean is right at every rate.
+"""Decode tables for a model of the camera: Poisson counts, gain, offset, Gaussian noise.
 
-The mean of what a movie decodes to is the true rate, whatever that is, if at every rate the sum
-over all codes of their probability times their photons is. That is a linear system for the
-photons, solved by least squares. Its solution is stored with the movie, and never fitted again.
+For the mean of decoded values to equal the rate of photons, the sum over all codes of the
+probability of a code times its photons must equal that rate. These equations, one for each of
+many rates, are linear in the photons of the codes; they are solved by least squares.
 """
 
 from __future__ import annotations
@@ -27,21 +27,23 @@ if TYPE_CHECKING:
 
 __all__ = ["model_table"]
 
-TABULATED = 320  # codes at most, which makes 1.7 kB of text
-BRIGHTEST = 400.0  # photons; above, the closed form errs by less than a thousandth
-SATURATED = 1.2  # times the highest value; brighter pixels show nothing but that
-FAINTEST = 0.1  # photons; the rate that suffers most from coarse steps
-RATES = np.arange(math.sqrt(FAINTEST) - 0.2, math.sqrt(BRIGHTEST), 0.1) ** 2  # even in noise
-NOISIEST = 8.0  # photons rms of read noise, from where on the closed form is as good
-FINEST = 0.01  # step, from where on down the closed form errs by less than .007 photon
-RIDGE = 1e-5  # weight of the distance between a code's photons and its values; that of bias is 1
-FLOOR = 1e-10  # weight of the closed form, for codes that are hardly ever seen
-NOISY = 1.4  # variance ratio at the faintest rate above which some bias buys a lower one
+MOST_CODES = 320  # in a table, which takes 1.7 kB of text
+BRIGHTEST = 400.0  # photons; above, the closed form errs by less than .1 %
+SATURATED = 1.2  # highest rate that is fitted, relative to the highest value of the camera
+FAINTEST = 0.1  # photons; at this rate coarse steps add the most variance
+RATES = np.arange(math.sqrt(FAINTEST) - 0.2, math.sqrt(BRIGHTEST), 0.1) ** 2  # evenly in noise
+NOISIEST = 8.0  # read noise, photons rms, above which the closed form is as good as a table
+FINEST = 0.01  # step below which the closed form errs by less than .007 photon
+RIDGE = 1e-5  # weight of the distance of a code's photons from the mean of its values; bias: 1
+FLOOR = 1e-10  # weight of the closed form, which decides for codes that hardly ever occur
+
+# Where the fit without bias adds much variance at the faintest rate, a little bias is allowed.
+NOISY = 1.4  # ratio of decoded to given variance at the faintest rate above which it is
 DIM, BRIGHT = 5.0, 50.0  # photons
-BIASED = 0.0046, 0.0115  # photon to pay at most, from the faintest rate to BRIGHT, and below
-THRIFT = 1e-3  # weight of that variance; the weight of bias rises where it is more than BIASED
-WEIGHTS = np.array([[0.1], [20.0]])  # its limits, times the weight at the start
-ROUNDS = 100  # of weighing, which leave the bias a hundredth above BIASED
+MOST_BIAS = 0.0046, 0.0115  # photons, from the faintest rate to BRIGHT, and at fainter rates
+VARIANCE_WEIGHT = 1e-3  # of the variance at faint rates
+WEIGHTS = np.array([[0.1], [20.0]])  # range of the weight of a rate's bias, relative to the start
+ROUNDS = 100  # of adapting these weights; the bias is then within 1 % of MOST_BIAS
 
 
 def model_table(
@@ -63,18 +65,21 @@ def model_table(
     whole : bool
         Whether the values were whole numbers of ADU.
     peaks : Calibration, optional
-        Where whole photons lie, and how sharp, if not as `calibration` says (`photon_peaks`).
+        Gain, offset and read noise as `photon_peaks` found them, if they are not those of
+        `calibration`.
     clipped : tuple of float, optional
-        The lowest and highest value, ADU, that the camera writes; `clipping` finds out.
+        The lowest and highest value that the camera can write, ADU; see `clipping`.
 
     Returns
     -------
     DecodeTable
-        At rates of .1 to 50 photons, the mean of its photons differs from that of the values by
-        less than .0005 photon at steps up to .5, and .005 up to 1; at lower rates by .014. Their
-        variance is at most 1.05 times that of the values at step .5, 1.4 times at step 1, but 1.6
-        times at a read noise of .12 to .25 photon (2 times at some gains): such codes hardly tell
-        one photon from none. Gains below 6, but 1, reach .06 photon and 2.8 times.
+        With at most 320 entries. If the values are as the model says, then at rates of .1 to 50
+        photons the mean of the photons differs from that of the values by less than .0005 photon
+        at steps up to .5 and less than .005 at steps up to 1; at rates below .1 by less than .014.
+        Their variance is at most 1.05 times that of the values at step .5, and 1.4 times at step
+        1. Exceptions at step 1: with a read noise of .12 to .25 photon, at which a code may hold
+        none or one photon, the variance is up to 2 times; with gains below 6 other than 1, the
+        bias is up to .06 photon and the variance up to 2.8 times.
 
     References
     ----------
@@ -107,7 +112,7 @@ def model_table(
 
 @dataclass(frozen=True)
 class _Camera:
-    """How counts of photons become values. All in ADU."""
+    """The model of a camera: how counts of photons become values. All in ADU."""
 
     gain: float
     offset: float
@@ -117,83 +122,83 @@ class _Camera:
     highest: float
 
     def values(self, counts: Floats) -> Floats:
-        """Return values before noise, rounding and clipping."""
+        """Return the values of counts before noise, rounding and clipping."""
         return self.offset + self.gain * counts
 
     def sharp_values(self, counts: Floats) -> Floats:
-        """Return the values that are stored if there is no noise."""
+        """Return the values of counts if there is no read noise."""
         values = self.values(counts)
         return np.clip(np.rint(values) if self.whole else values, self.lowest, self.highest)
 
-    def rounded(self, values: Floats) -> Floats:
-        """Return by how much rounding displaces the mean of values that are blurred."""
+    def rounding_shift(self, values: Floats) -> Floats:
+        """Return by how much rounding shifts the mean of values with read noise."""
         if not self.whole:
             return np.zeros_like(values)
         order = np.arange(1.0, 33.0)  # of its Fourier series
         size = (-1) ** order / (math.pi * order) * np.exp(-2 * (math.pi * order * self.blur) ** 2)
         return np.asarray(np.sin(2 * math.pi * values[:, None] * order) @ size)
 
-    def cut_off(self, values: Floats) -> tuple[Floats, Floats]:
-        """Return what clipping adds to the mean of blurred values, and what it takes away."""
+    def clipping_shifts(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return how much clipping below and above shifts the mean of values with read noise."""
         below, above = (values - self.lowest) / self.blur, (self.highest - values) / self.blur
         return self.blur * _mean_excess(below), self.blur * _mean_excess(above)
 
 
 @dataclass(frozen=True)
 class _System:
-    """How often each code is seen at each rate, and what it should decode to. All in photons."""
+    """The equations for the photons of codes: one row for each rate. All in photons."""
 
     rates: Floats
-    means: Floats  # of the values at each rate: the rate itself, but for offset and rounding
-    variances: Floats  # of the values at each rate
-    probabilities: Floats  # rates x codes
-    closed: Floats  # closed form of each code
-    centres: Floats  # mean of the values of each code that is fitted; these are the first codes
+    means: Floats  # of the values at a rate: the rate, shifted by rounding and clipping
+    variances: Floats  # of the values at a rate
+    probabilities: Floats  # of codes, shape (rates, codes)
+    closed: Floats  # photons of all codes by the closed form
+    centres: Floats  # mean of the values of a code, for the first codes, which are fitted
 
     def photons(self) -> Floats:
-        """Return the photons with the least bias or, if that is dear, the least faint variance."""
+        """Return the photons without bias or, where that adds much variance, with little bias."""
         start = weights = 1 / (self.variances + 3 / 8)
-        photons = self.solve(weights, thrift=0.0)
+        photons = self.solve(weights, variance_weight=0.0)
         excess, ratio = self.judge(photons)
         if ratio <= NOISY and excess[self.rates < DIM].max() <= 1:
             return photons
         for _ in range(ROUNDS):
-            photons = self.solve(weights, thrift=THRIFT)
+            photons = self.solve(weights, variance_weight=VARIANCE_WEIGHT)
             weights = np.clip(weights * np.sqrt(self.judge(photons)[0]), *(WEIGHTS * start))
         return photons
 
-    def solve(self, weights: Floats, *, thrift: float) -> Floats:
-        """Return the photons with the least squared bias, weighed at each rate, and variance."""
+    def solve(self, weights: Floats, *, variance_weight: float) -> Floats:
+        """Return the photons that minimise the weighted sum of squared biases and of variance."""
         fitted = self.centres.size
-        rare = thrift * np.exp(-(np.log(self.rates / FAINTEST) ** 2)) / self.variances
+        faint = variance_weight * np.exp(-(np.log(self.rates / FAINTEST) ** 2)) / self.variances
         seen = self.probabilities[:, :fitted]
         means = self.means - self.probabilities[:, fitted:] @ self.closed[fitted:]
         ridge = RIDGE * (weights @ seen)
-        matrix = (seen.T * weights) @ seen + np.diag(ridge + rare @ seen + FLOOR)
-        vector = (weights * means) @ seen + ridge * self.centres + (rare * self.means) @ seen
+        matrix = (seen.T * weights) @ seen + np.diag(ridge + faint @ seen + FLOOR)
+        vector = (weights * means) @ seen + ridge * self.centres + (faint * self.means) @ seen
         return rising_solution(matrix, vector + FLOOR * self.closed[:fitted])
 
     def judge(self, photons: Floats) -> tuple[Floats, float]:
-        """Return the bias over the most to pay, and the variance ratio at the faintest rate."""
+        """Return the bias relative to MOST_BIAS, and the variance ratio at the faintest rate."""
         decoded = np.append(photons, self.closed[photons.size :])
         means = self.probabilities @ decoded
         ratios = (self.probabilities @ decoded**2 - means**2) / self.variances
-        most = BIASED[0] * np.sqrt(np.maximum(1, self.rates / BRIGHT))
-        most[self.rates < 0.99 * FAINTEST] = BIASED[1]
+        most = MOST_BIAS[0] * np.sqrt(np.maximum(1, self.rates / BRIGHT))
+        most[self.rates < 0.99 * FAINTEST] = MOST_BIAS[1]
         return np.abs(means - self.means) / most, float(np.interp(FAINTEST, self.rates, ratios))
 
 
 def _range(closed: DecodeTable, camera: _Camera) -> tuple[Floats, int, Floats]:
-    """Return all codes that are seen, how many of them to fit, and at which rates."""
+    """Return the codes that occur, how many of them (the first ones) are fitted, and the rates."""
     limits = [camera.offset - 5 * camera.blur - 0.5, camera.offset + BRIGHTEST * camera.gain]
     first, last = _codes(np.clip(limits, camera.lowest, camera.highest), closed)
-    end = closed.offset + closed.gain * float(closed.photons(first + TABULATED - 1))
+    end = closed.offset + closed.gain * float(closed.photons(first + MOST_CODES - 1))
     end = min(end, camera.offset + SATURATED * (camera.highest - camera.offset))
     rates = RATES[: max(10, int(np.searchsorted(RATES, (end - camera.offset) / camera.gain)))]
     brightest = camera.values(_counts(rates)[-1:]) + 6 * camera.blur + 1
     end_code = _codes(np.clip(brightest, camera.lowest, camera.highest), closed)[0]
     codes = np.arange(first, max(last, end_code) + 1, dtype=np.float64)
-    return codes, int(min(last - first + 1, TABULATED)), rates
+    return codes, int(min(last - first + 1, MOST_CODES)), rates
 
 
 def _observe(
@@ -221,7 +226,7 @@ def _codes(values: Floats, closed: DecodeTable) -> NDArray[np.int64]:
 
 
 def _poisson(rates: Floats, counts: Floats) -> Floats:
-    """Return the probability of each count at each rate."""
+    """Return the probability of counts, shape (rates, counts)."""
     logarithms = np.cumsum(np.log(np.maximum(counts, 1)))
     return np.asarray(np.exp(counts * np.log(rates)[:, None] - rates[:, None] - logarithms))
 
@@ -229,7 +234,17 @@ def _poisson(rates: Floats, counts: Floats) -> Floats:
 def _sharp(
     closed: DecodeTable, camera: _Camera, *, codes: Floats, counts: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Return how often each count gives each code, that times the mean value, and that mean."""
+    """Describe the codes of counts without read noise.
+
+    Returns
+    -------
+    seen : numpy.ndarray, shape (counts, codes)
+        Probability of a code if there are so many photons.
+    sums : numpy.ndarray, shape (counts, codes)
+        The same times the mean of these values, in photons.
+    means : numpy.ndarray, shape (counts,)
+        Mean of the values, in photons.
+    """
     values = camera.sharp_values(counts)
     photons = (values - closed.offset) / closed.gain
     given = np.clip(_codes(values, closed), codes[0], codes[-1])
@@ -240,19 +255,19 @@ def _sharp(
 def _blurred(
     closed: DecodeTable, camera: _Camera, *, codes: Floats, counts: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the same where there is read noise."""
+    """Describe the codes of counts with read noise; returns what `_sharp` does."""
     values = camera.values(counts)
     photons = (values - closed.offset) / closed.gain
     z = (closed.edges(codes[1:]) - values[:, None]) / camera.blur
     seen = np.diff(_padded(_normal_distribution(z), last=1.0), axis=1)
     density = _padded(np.exp(-z * z / 2) / math.sqrt(2 * math.pi), last=0.0)
     sums = seen * photons[:, None] - camera.blur / closed.gain * np.diff(density, axis=1)
-    added, taken = (part / closed.gain for part in camera.cut_off(values))
-    return seen, sums, photons + camera.rounded(values) / closed.gain + added - taken
+    added, taken = (part / closed.gain for part in camera.clipping_shifts(values))
+    return seen, sums, photons + camera.rounding_shift(values) / closed.gain + added - taken
 
 
 def _mean_excess(z: Floats) -> Floats:
-    """Return the mean of what a standard normal variable exceeds z by, and 0 if it does not."""
+    """Return the mean of ``max(x - z, 0)`` over a standard normal variable x."""
     z = np.minimum(z, 40.0)
     return np.asarray(np.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * _normal_distribution(-z))
 
@@ -264,15 +279,15 @@ def _normal_distribution(z: Floats) -> Floats:
 
 
 def _padded(inner: Floats, *, last: float) -> Floats:
-    """Put the edges at minus and plus infinity around those between codes."""
+    """Add the edges at minus infinity, of value 0, and at plus infinity."""
     return np.pad(inner, [(0, 0), (1, 1)], constant_values=((0, 0), (0, last)))
 
 
 def _centres(closed: DecodeTable, codes: Floats, seen: Floats, sums: Floats) -> Floats:
-    """Return the mean of the values of each code; where only one whole number has it, that."""
+    """Return the mean of the values of each code: of its only value, where there is just one."""
     edges = closed.edges(np.append(codes, codes[-1] + 1))
     middles = ((edges[1:] + edges[:-1]) / 2 - closed.offset) / closed.gain
     means = np.divide(sums, seen, out=middles.copy(), where=seen > 0)
-    # Of n whole numbers, evenly spaced, the variance is smaller by this than that of an interval.
+    # The variance of n adjacent whole numbers is less than that of an interval, by this factor.
     spread = 1 - closed.whole / np.maximum(np.diff(edges), 1) ** 2
     return middles + (means - middles) * spread

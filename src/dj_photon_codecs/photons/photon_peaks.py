@@ -1,9 +1,9 @@
 """Where whole photons lie in camera values, and how much noise blurs them.
 
-A movie alone does not tell read noise from offset. A calibration made without a dark frame is
-right about the mean and the variance at every brightness, and yet may misplace single photons by
-half a photon, and take them for sharper than they are. The transform does not mind; decoding
-without bias does, since it must know which values a code stands for.
+From the noise of a movie, read noise and offset cannot be told apart. A calibration without a dark
+frame therefore gives the right mean and variance at every brightness, but its zero may be off by
+half a photon, and its read noise too low. The transform does not depend on that. Decoding without
+bias does: it needs to know which values a code stands for.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = ["clipping", "photon_peaks"]
 
-SAMPLE = 1 << 18  # values that are looked at
-ENOUGH = 1000  # values, below which nothing is concluded
-FADING = 5.0  # photons, over which weights fall by 1 / e; an error of the gain moves bright peaks
-FADED = 60.0  # photons above the faintest, from where on there is no weight
-NARROW = 2.0  # gain, below which whole numbers of ADU are too far apart to sample the peaks
-CLIPPED = 0.001  # share of values that are the lowest or the highest, if these are limits,
-PILED = 5.0  # and times as many as are the next
-SHARP, NEARLY_ALL = 0.01, 0.998  # photons; if so many values are so close to whole, all are
-BINS = 64  # in a photon
-VISIBLE = 0.02  # contrast below which there are no peaks; that of a read noise of .45 photon
-CERTAIN = 5.0  # standard errors by which another gain must be better than the given one
-SCALES = 1 + np.linspace(-0.03, 0.03, 61)  # errors of the gain that are looked for
-SMOOTH = 0.7  # photons rms; a table fitted to it serves every noise that leaves no peaks
-SAME = 0.002  # difference that is none, of variance and of gain; five times that, of place
+SAMPLE = 1 << 18  # values that are used, at most
+ENOUGH = 1000  # values, at least, for another calibration than the given one
+FADING = 5.0  # photons over which weights fall by 1 / e: an error of the gain moves bright peaks
+FADED = 60.0  # photons above the faintest value beyond which values are not used
+NARROW = 2.0  # gain below which whole numbers of ADU are too far apart to sample the peaks
+CLIPPED = 0.001  # share of values at the lowest or highest value above which it is a limit,
+PILED = 5.0  # if it is also so many times as frequent as the value next to it
+SHARP, NEARLY_ALL = 0.01, 0.998  # distance from whole photons, and share of values within it
+BINS = 64  # per photon
+VISIBLE = 0.02  # contrast of a read noise of .45 photon, below which peaks cannot be seen
+CERTAIN = 5.0  # standard errors by which another gain must fit better than the given one
+SCALES = 1 + np.linspace(-0.03, 0.03, 61)  # gains that are tried, relative to the given one
+SMOOTH = 0.7  # read noise, photons rms, that stands for any at which peaks cannot be seen
+SAME = 0.002  # difference in variance (photons squared) or relative gain that does not matter
 
 
 def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) -> Calibration:
@@ -47,21 +47,22 @@ def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) ->
     values : array_like
         A sample of the movie, ADU, of any shape; some 100,000 values are enough.
     calibration : Calibration
-        As far as it is known; its gain within 3 %.
+        As it was measured; its gain must be right to 3 %.
     whole : bool
         Whether all values of the movie are whole numbers.
 
     Returns
     -------
     Calibration
-        For `fit_table`. It is `calibration` itself where the values agree with that, or do not
-        tell: too few, or a gain below 2 with known read noise. Otherwise one with another gain,
-        offset and variance. Noise that leaves no peaks is given as .7 photon rms.
+        For `model_table`. It is `calibration` itself where the values agree with it, are fewer
+        than 1000, or have a gain below 2 and a variance that is not 0. Otherwise it has the gain,
+        offset and variance of the peaks; if peaks cannot be seen, a read noise of .7 photon rms.
 
     Notes
     -----
-    The mean of ``exp(2j * pi * photons)`` over values of any brightness has the length
-    ``exp(-2 * pi**2 * variance)`` of the noise, in photons, and the angle of its place.
+    The mean of ``exp(2j * pi * photons)`` over values of any brightness has the absolute value
+    ``exp(-2 * pi**2 * variance)``, with the variance of the read noise in photons squared, and
+    the angle ``2 * pi`` times the place of the peaks, in photons.
 
     Examples
     --------
@@ -76,10 +77,10 @@ def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) ->
     """
     sample = _sample(values)
     photons = (sample - calibration.offset) / calibration.gain
-    known, narrow = calibration.variance > 0, whole and calibration.gain < NARROW
-    if sample.size < ENOUGH or (narrow and known):
+    measured, narrow = calibration.variance > 0, whole and calibration.gain < NARROW
+    if sample.size < ENOUGH or (narrow and measured):
         return calibration
-    if not known and _is_sharp(photons, calibration, whole=whole):
+    if not measured and _is_sharp(photons, calibration, whole=whole):
         return calibration
     if narrow:
         return _displaced(calibration, noise=SMOOTH**2, place=SMOOTH**2)
@@ -90,7 +91,7 @@ def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) ->
 
 
 def clipping(values: ArrayLike) -> tuple[float, float]:
-    """Find out between which values a camera clips.
+    """Return the limits at which the values of a movie are clipped.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def clipping(values: ArrayLike) -> tuple[float, float]:
     Returns
     -------
     tuple of float
-        The lowest and the highest value, for `fit_table`; minus and plus infinity where values
+        The lowest and the highest value, for `model_table`; minus and plus infinity where values
         do not pile up there.
 
     Examples
@@ -116,7 +117,7 @@ def clipping(values: ArrayLike) -> tuple[float, float]:
 
 
 def _is_pile(counts: NDArray[np.intp]) -> bool:
-    """Say whether the first of many values is there too often to be the end of a tail."""
+    """Say whether the first value is too frequent to be the end of a distribution's tail."""
     return counts.size > 1 and bool(counts[0] > max(CLIPPED * counts.sum(), PILED * counts[1]))
 
 
@@ -127,7 +128,7 @@ def _sample(values: ArrayLike) -> Floats:
 
 @dataclass(frozen=True)
 class _Histogram:
-    """Values in photons, gathered in narrow bins, the fainter with the more weight."""
+    """Values in photons, in narrow bins, with weights that fall with brightness."""
 
     means: Floats
     counts: Floats
@@ -135,13 +136,13 @@ class _Histogram:
 
     @classmethod
     def of(cls, photons: Floats) -> _Histogram:
-        """Gather photons, but for the few that are far brighter than the faintest."""
+        """Count photons in bins; those far brighter than the faintest are left out."""
         faintest = np.percentile(photons, 1)
         photons = photons[np.abs(photons - faintest) < FADED]
         bins = np.unique(np.rint(photons * BINS), return_inverse=True)[1]
         counts = np.bincount(bins).astype(np.float64)
         means = np.bincount(bins, photons) / counts
-        # An exponential displaces all blurred peaks alike, any other weight each by its own slope.
+        # Only an exponential weight shifts all blurred peaks by the same amount.
         return cls(means, counts, np.exp(-np.maximum(means - faintest, 0) / FADING))
 
     def contrast(self, scale: float = 1.0) -> complex:
@@ -161,7 +162,7 @@ def _measured(histogram: _Histogram, calibration: Calibration, *, whole: bool) -
     if abs(contrast) < visible:
         if math.exp(-2 * math.pi**2 * given) < 2 * visible:
             return calibration
-        # so displaced, the mean and the variance stay what the calibration says
+        # this leaves the mean and the variance at every brightness as the calibration has them
         return _displaced(calibration, noise=SMOOTH**2, place=SMOOTH**2 - given)
     rounding = whole / (12 * calibration.gain**2)
     noise = max(-math.log(abs(contrast)) / (2 * math.pi**2) - rounding, 0.0)
@@ -173,7 +174,7 @@ def _measured(histogram: _Histogram, calibration: Calibration, *, whole: bool) -
 def _displaced(
     calibration: Calibration, *, noise: float, place: float, scale: float = 1.0
 ) -> Calibration:
-    """Return a calibration for other peaks, given in photons, or itself if they are the same."""
+    """Return a calibration for peaks that are given in photons; the same if they do not differ."""
     given, gain = calibration.variance / calibration.gain**2, calibration.gain / scale
     if max(abs(noise - given), abs(place) / 5, abs(scale - 1)) < SAME:
         return calibration
@@ -182,9 +183,9 @@ def _displaced(
 
 
 def _scale(histogram: _Histogram) -> float:
-    """Return by what to multiply photons for their peaks to lie one photon apart."""
+    """Return the factor for photons at which their peaks lie one photon apart."""
     logarithms = np.log([abs(histogram.contrast(scale)) for scale in SCALES])
-    # Blur by itself favours wider peaks: it takes itself, times the scale squared, from each.
+    # Read noise lowers the logarithm of the contrast by its variance times the scale squared.
     blur = -float((logarithms / SCALES**2).max())
     sharpness = logarithms + blur * SCALES**2
     best, given = int(sharpness.argmax()), SCALES.size // 2

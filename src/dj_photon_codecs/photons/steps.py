@@ -94,7 +94,7 @@ def stepped_codes(
     ----------
     values : numpy.ndarray
         ADU, of any real dtype and shape. Integers are faster than floats where their range holds
-        fewer numbers than there are values: each number is coded once, for all that are equal.
+        fewer numbers than there are values: every number is then transformed once only.
     calibration : Calibration
         Gain, offset and variance of the transform.
     step : float
@@ -174,7 +174,7 @@ def _possible(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _from_table(table: NDArray[Any], values: NDArray[Any], *, first: Any) -> NDArray[Any]:
-    """Return the entry of each value in a table that begins with that of the value `first`."""
+    """Look values up in a table whose first entry belongs to the value `first`."""
     numbers = (values - first).view(f"u{values.itemsize}").reshape(-1)
     if numbers.max() >= table.size:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Values of small numbers, from a table of all of them."""
+"""Fast look-up of many small numbers in a table."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ BLOCK = 1 << 15  # numbers looked up at a time, so that their indices stay in th
 
 
 def look_up(table: NDArray[Any], numbers: NDArray[Any], *, out: NDArray[Any]) -> None:
-    """Put the entry of each number in a table into an array.
+    """Write ``table[numbers]`` into an array.
 
-    Several times faster than ``out[...] = table[numbers]``: NumPy would widen all indices at once,
-    and check each against the table's end.
+    Several times faster than ``out[...] = table[numbers]``, which converts all indices to intp at
+    once and checks every one of them against the size of the table.
 
     Parameters
     ----------
     table : numpy.ndarray, shape (entries,)
         The entries.
     numbers : numpy.ndarray of unsigned integers, shape (numbers,)
-        Which; all of them less than the number of entries.
+        Indices into `table`, all less than its size.
     out : numpy.ndarray, shape (numbers,)
-        Where to put them, of the table's dtype.
+        The result, of the dtype of `table`.
 
     Examples
     --------
