@@ -12,7 +12,7 @@ from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DTYPES", "as_bytes", "check_codes", "room_for"]
+__all__ = ["DTYPES", "as_bytes", "check_codes", "is_little_endian_integer", "room_for"]
 
 # By the name that the header of a chunk has for them: booleans, integers and floating-point
 # numbers of up to 8 bytes, in either byte order.
@@ -52,6 +52,17 @@ def check_codes(buf: Any) -> NDArray[Any]:
         )
     in_f_order = codes.flags.f_contiguous and not codes.flags.c_contiguous
     return np.ascontiguousarray(codes.T if in_f_order else codes)
+
+
+def is_little_endian_integer(dtype: np.dtype[Any]) -> bool:
+    """Return whether codes are integers that this machine and the stored format order alike.
+
+    Examples
+    --------
+    >>> [is_little_endian_integer(np.dtype(name)) for name in ("|u1", "<i4", ">u2", "<f4", "|b1")]
+    [True, True, False, False, False]
+    """
+    return dtype.kind in "iu" and dtype.isnative and not dtype.str.startswith(">")
 
 
 def as_bytes(buf: Any) -> NDArray[np.uint8]:

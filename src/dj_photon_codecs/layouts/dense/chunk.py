@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
+from dj_photon_codecs.layouts.buffers import is_little_endian_integer
 from dj_photon_codecs.layouts.dense.numbering import Numbering
 from dj_photon_codecs.layouts.dense.packing import unpack_dense
 from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
@@ -149,7 +150,7 @@ class DenseChunk:
                 )
             return
         unit = int(self._header["unit"])
-        if self.dtype.kind not in "iu" or not 0 < unit < 1 << 8 * self.dtype.itemsize:
+        if not is_little_endian_integer(self.dtype) or not 0 < unit < 1 << 8 * self.dtype.itemsize:
             raise DamagedChunk(f"damaged chunk: {self.dtype} in units of {unit}")
         values = unpack_dense(self._body, varying.shape, out=varying)
         lowest = int(read_code(self._header, "lowest", dtype=self.dtype)[0])

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numcodecs.abc import Codec
 
-from dj_photon_codecs.layouts.buffers import check_codes, room_for
+from dj_photon_codecs.layouts.buffers import (
+    check_codes,
+    is_little_endian_integer,
+    room_for,
+)
 from dj_photon_codecs.layouts.choice import Compression, choose_compression
 from dj_photon_codecs.layouts.dense.chunk import DenseChunk, Form, chunk_header, frame_shape
 from dj_photon_codecs.layouts.dense.numbering import number_codes
@@ -128,7 +132,7 @@ def _dense(codes: NDArray[Any]) -> bytes | None:
     varying = frames[: count_varying(frames)]
     if not varying.size:
         return chunk_header(Form.DENSE, codes, varying=0)
-    if codes.dtype.kind not in "iu" or not codes.dtype.isnative or codes[0].size < FEWEST_PIXELS:
+    if not is_little_endian_integer(codes.dtype) or codes[0].size < FEWEST_PIXELS:
         return None
     numbered = number_codes(varying, most=MOST_CODES)
     if numbered is None:

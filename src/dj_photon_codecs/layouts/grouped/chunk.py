@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
+from dj_photon_codecs.layouts.buffers import is_little_endian_integer
 from dj_photon_codecs.layouts.grouped.packing import PackedChunk
 from dj_photon_codecs.layouts.grouped.planes import whole_rows
 from dj_photon_codecs.layouts.headers import (
@@ -83,7 +84,7 @@ class GroupedChunk:
             decompressed_size(body, least=size, most=size)
             self._plain = body
         elif header["form"] == Form.GROUPED:
-            self._packed = _packed(body, self.shape, itemsize=self.dtype.itemsize)
+            self._packed = _packed(body, self.shape, dtype=self.dtype)
         elif body.size:
             raise DamagedChunk(f"damaged chunk: {body.size} bytes after a chunk of one value")
 
@@ -166,12 +167,14 @@ def join_chunk(
     return np.concatenate([header.view(np.uint8), *body])
 
 
-def _packed(body: NDArray[np.uint8], shape: tuple[int, int], *, itemsize: int) -> PackedChunk:
+def _packed(
+    body: NDArray[np.uint8], shape: tuple[int, int], *, dtype: np.dtype[Any]
+) -> PackedChunk:
     packed = PackedChunk(body)
     frames, pixels = packed.shape
-    if frames > shape[0] or pixels != shape[1] or packed.dtype.itemsize != itemsize:
+    same = pixels == shape[1] and packed.dtype.itemsize == dtype.itemsize
+    if frames > shape[0] or not same or not is_little_endian_integer(dtype):
         raise DamagedChunk(
-            f"damaged chunk: {frames} x {pixels} codes of {packed.dtype}, for {shape} of "
-            f"{itemsize} bytes"
+            f"damaged chunk: {frames} x {pixels} codes of {packed.dtype}, for {shape} of {dtype}"
         )
     return packed

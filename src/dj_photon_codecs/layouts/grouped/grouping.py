@@ -8,7 +8,7 @@ and so of like noise, are put into one class and stored next to each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,6 @@ import numpy as np
 from dj_photon_codecs.layouts.grouped.windows import smallest_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 __all__ = ["CLASS", "Grouping", "Kind", "group_pixels"]
@@ -60,27 +58,6 @@ class Kind(NamedTuple):
     stop: int
 
 
-class _computed_once:  # noqa: N801 - used as property is
-    """A property that is computed when it is first asked for, without a lock.
-
-    `functools.cached_property` holds a lock for each class on Python 3.11: a process forked while
-    a thread holds it would wait for ever.
-    """
-
-    def __init__(self, compute: Callable[[Any], Any]) -> None:
-        self._compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is None:
-            return self
-        # Found in the instance from now on; two threads at once compute the same.
-        return instance.__dict__.setdefault(self._name, self._compute(instance))
-
-
 @dataclass(frozen=True)
 class Grouping:
     """The classes of the pixels of a chunk.
@@ -95,30 +72,32 @@ class Grouping:
         For each class `bits` and `low`, how many bits of a code less its base are packed
         together, and how many below them apart because they are noise only; `unit`, the
         logarithm to base 2 of the unit of offsets; and `base`. In order of `bits`, then `low`.
+    order : ndarray of intp, shape (groups,)
+        The groups by class; within a class in the order of the frame.
     """
 
     classes: NDArray[np.uint8]
     offsets: NDArray[np.int8]
     table: NDArray[Any]
+    order: NDArray[np.intp] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # computed here: functools.cached_property holds a lock for the class on Python 3.11
+        object.__setattr__(self, "order", np.argsort(self.classes, kind="stable"))
 
     @property
     def size(self) -> int:
         """The number of pixels of a group."""
         return self.offsets.size // self.classes.size
 
-    @_computed_once
-    def order(self) -> NDArray[np.intp]:
-        """Groups by class; within a class in the order of the frame."""
-        return np.argsort(self.classes, kind="stable")
-
-    @_computed_once
+    @property
     def inverse(self) -> NDArray[np.intp]:
         """The place of each group in the order of the classes."""
         inverse = np.empty_like(self.order)
         inverse[self.order] = np.arange(self.order.size)
         return inverse
 
-    @_computed_once
+    @property
     def kinds(self) -> list[Kind]:
         """The kinds of classes, in order."""
         names = self.table["bits"].astype(int) * 256 + self.table["low"]

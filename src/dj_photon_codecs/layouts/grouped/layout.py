@@ -15,7 +15,11 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_blocks import compress
-from dj_photon_codecs.layouts.buffers import check_codes, room_for
+from dj_photon_codecs.layouts.buffers import (
+    check_codes,
+    is_little_endian_integer,
+    room_for,
+)
 from dj_photon_codecs.layouts.grouped.chunk import Form, GroupedChunk, join_chunk
 from dj_photon_codecs.layouts.grouped.entropy import noise_entropy
 from dj_photon_codecs.layouts.grouped.grouping import group_pixels
@@ -152,8 +156,8 @@ class GroupedLayout(Codec):  # type: ignore[misc]
 
 def groupable(frames: NDArray[Any]) -> bool:
     """Return whether codes, shape (frames, ...), are such that their pixels can be grouped."""
-    integers = frames.dtype.kind in "iu" and frames.dtype.isnative
-    return integers and len(frames) >= FEWEST_FRAMES and frames.ndim > 1
+    many = len(frames) >= FEWEST_FRAMES and frames.ndim > 1
+    return many and is_little_endian_integer(frames.dtype)
 
 
 def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:

@@ -71,7 +71,8 @@ def pack(
     >>> bool((PackedChunk(packed).read(0, 100) == counts).all()), counts.nbytes // packed.nbytes
     (True, 6)
     """
-    stored = np.empty(sum(planes_size(kind, len(codes)) for kind in grouping.kinds), np.uint8)
+    size = sum(planes_size(kind, len(codes)) for kind in grouping.kinds)
+    stored = np.empty(size, np.uint8)
     events = _pack_planes(codes, grouping, stored=stored)
     known = [np.concatenate(each) for each in zip(*events, strict=True)]
     sections = (
@@ -113,9 +114,10 @@ class PackedChunk:
         grouping = _grouping(section, self.shape[1], itemsize=self.dtype.itemsize)
         self._inverse, self._base = grouping.inverse, grouping.base(self.dtype)
         self._values = _values(section, self.dtype)
-        self._parts = _parts(section["planes"], grouping.kinds, frames=self.shape[0])
-        events = _events(section, len(grouping.kinds), frames=self.shape[0])
-        self._events = EventReader(events, grouping.kinds, pixels=self.shape[1], dtype=self.dtype)
+        kinds = grouping.kinds
+        self._parts = _parts(section["planes"], kinds, frames=self.shape[0])
+        events = _events(section, len(kinds), frames=self.shape[0])
+        self._events = EventReader(events, kinds, pixels=self.shape[1], dtype=self.dtype)
 
     def read(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the codes of some frames.
