@@ -29,6 +29,7 @@ from tests.tables import (
 # ---------------------------------------------------------------------------- registration
 
 
+@pytest.mark.slow
 def test_codec_is_found_in_a_fresh_process_that_imports_only_datajoint():
     said = run_python("import datajoint as dj; print(dj.list_codecs())").stdout
 
@@ -57,6 +58,7 @@ def test_second_registration_is_refused_and_leaves_the_first(schema):
     assert isinstance(recording.fetch1("movie"), PhotonArray)
 
 
+@pytest.mark.slow
 def test_reloading_the_module_is_refused_and_leaves_the_codec_at_work():
     reload = """
 import importlib, datajoint as dj
@@ -95,6 +97,7 @@ def test_codec_needs_a_store(schema):
             """
 
 
+@pytest.mark.slow
 def test_module_imports_without_a_configuration(tmp_path):
     # Where the codec fails to import, garbage collection takes every movie for an orphan.
     importlib.import_module("dj_photon_codecs.codecs")
