@@ -157,9 +157,7 @@ def _recode(source: MovieStore, plan: StoragePlan, *, folder: MovieFolder) -> Do
         return plan.encode_chunk(fill_chunk(plan, frames))
 
     def documents(checksums: list[str]) -> Documents:
-        return describe_recompressed(
-            source.documents, plan.compression, checksums=checksums, chunks=plan.chunk_shape
-        )
+        return describe_recompressed(source.documents, plan, checksums=checksums)
 
     return write_chunks(
         plan.keys,

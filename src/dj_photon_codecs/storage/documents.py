@@ -20,8 +20,7 @@ from dj_photon_codecs.storage.pipeline import filters_of
 
 if TYPE_CHECKING:
     from dj_photon_codecs.layouts.choice import Compression
-    from dj_photon_codecs.movies.camera_movie import CameraMovie
-    from dj_photon_codecs.photons.decode_table import DecodeTable
+    from dj_photon_codecs.storage.plan import StoragePlan
 
 __all__ = [
     "NAMES",
@@ -49,51 +48,34 @@ class Documents(TypedDict):
     zattrs: Document
 
 
-def describe(
-    movie: CameraMovie,
-    *,
-    codes: np.dtype[Any],
-    frames: int,
-    compression: Compression,
-    checksums: list[str],
-    table: DecodeTable | None,
-) -> Documents:
+def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
     """Write the documents of a movie in format version 1.1.
 
     Parameters
     ----------
-    movie : CameraMovie
-        What is stored.
-    codes : numpy.dtype
-        Dtype of the codes in the chunks.
-    frames : int
-        Frames in a chunk.
-    compression : Compression
-        What the codes went through.
+    plan : StoragePlan
+        How the movie is stored.
     checksums : list of str
         CRC-32C of each chunk's bytes, in the order of the chunks, eight hexadecimal digits each.
-    table : DecodeTable or None
-        What the codes of a movie stored in steps decode to.
 
     Returns
     -------
     Documents
         Plain finite JSON.
     """
-    given = movie.calibration
+    given = plan.calibration
     transform = AnscombeFilter(
-        codes=codes.str,
+        codes=plan.code_dtype.str,
         gain=given.gain,
         offset=given.offset,
         variance=given.variance,
-        step=movie.step,
+        step=plan.step,
     )
-    filters, compressor = _described(compression)
-    shape = [int(length) for length in movie.values.shape]
+    filters, compressor = _described(plan.compression)
     zarray = {
         "zarr_format": 2,
-        "shape": shape,
-        "chunks": [frames, *shape[1:]],
+        "shape": list(plan.shape),
+        "chunks": list(plan.chunk_shape),
         "dtype": "<f8",
         "order": "C",
         "fill_value": "NaN",
@@ -108,22 +90,18 @@ def describe(
         "anscombe_offset": transform.offset,
         "anscombe_variance": transform.variance,
         "quantization_step": transform.step,
-        "original_dtype": str(movie.values.dtype),
-        "_ARRAY_DIMENSIONS": _dimensions(len(shape)),
+        "original_dtype": str(plan.original_dtype),
+        "_ARRAY_DIMENSIONS": _dimensions(len(plan.shape)),
         "written_by": dict(_writers()),
         "crc32c": "".join(checksums),
     }
-    if table is not None:
-        zattrs["decode_table"] = table.to_dict()
+    if plan.decode_table is not None:
+        zattrs["decode_table"] = plan.decode_table.to_dict()
     return Documents(zarray=zarray, zattrs=zattrs)
 
 
 def describe_recompressed(
-    documents: Documents,
-    compression: Compression,
-    *,
-    checksums: list[str],
-    chunks: tuple[int, ...],
+    documents: Documents, plan: StoragePlan, *, checksums: list[str]
 ) -> Documents:
     """Describe the codes of a movie in other chunks, or behind another compressor.
 
@@ -131,17 +109,15 @@ def describe_recompressed(
     ----------
     documents : Documents
         Of a stored movie.
-    compression : Compression
-        What its codes now went through.
+    plan : StoragePlan
+        The chunks and the compression that its codes now have.
     checksums : list of str
         As in `describe`.
-    chunks : tuple of int
-        The shape of a chunk.
     """
-    filters, compressor = _described(compression)
+    filters, compressor = _described(plan.compression)
     transform, _ = _split_filters(documents["zarray"])
     zarray = documents["zarray"] | {
-        "chunks": list(chunks),
+        "chunks": list(plan.chunk_shape),
         "order": "C",
         "dimension_separator": ".",
         "filters": [*transform, *filters] or None,

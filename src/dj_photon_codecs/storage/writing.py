@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock, Semaphore
 from typing import TYPE_CHECKING, Any
 
@@ -108,14 +108,7 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
     def documents(checksums: list[str]) -> Documents:
         if isinstance(movie.values, Source):
             movie.values.check_unchanged()
-        return describe(
-            replace(movie, step=plan.step),
-            codes=plan.code_dtype,
-            frames=plan.frames_per_chunk,
-            compression=plan.compression,
-            checksums=checksums,
-            table=plan.decode_table,
-        )
+        return describe(plan, checksums=checksums)
 
     return write_chunks(
         plan.keys,
