@@ -72,6 +72,10 @@ KINDS = {
 }
 kinds = pytest.mark.parametrize("kind", KINDS)
 steps = pytest.mark.parametrize("step", [0.25, 0.5, 1.0])
+slow = pytest.mark.slow
+few_steps = pytest.mark.parametrize(
+    "step", [pytest.param(0.25, marks=slow), 0.5, pytest.param(1.0, marks=slow)]
+)
 
 
 @cache
@@ -99,7 +103,7 @@ def noise_ratio(table, values):
     return table.photons(codes).var(axis=0).sum() / (values.var(axis=0) / table.gain**2).sum()
 
 
-@steps
+@few_steps
 @kinds
 def test_means_are_right_at_every_brightness(kind, step):
     # 20,000 values in a group leave a chance of .001 photon at step 1
@@ -107,7 +111,10 @@ def test_means_are_right_at_every_brightness(kind, step):
     assert np.abs(biases(fit_kind(kind, step), KINDS[kind][0])).max() < allowed
 
 
-@pytest.mark.parametrize(("step", "ratio"), [(0.25, 1.05), (0.5, 1.29), (1.0, 1.5)])
+@pytest.mark.parametrize(
+    ("step", "ratio"),
+    [pytest.param(0.25, 1.05, marks=slow), (0.5, 1.29), pytest.param(1.0, 1.5, marks=slow)],
+)
 @kinds
 def test_the_noise_grows_little(kind, step, ratio):
     assert noise_ratio(fit_kind(kind, step), KINDS[kind][0]) < ratio

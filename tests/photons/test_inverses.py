@@ -157,6 +157,7 @@ parameters = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS])
 @unhurried
 @given(data=st.data())

@@ -39,6 +39,7 @@ def test_a_calibration_that_is_right_is_kept(gain, noise, rates):
     assert photon_peaks(record(given, rates), given, whole=True) is given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", [0.1, 3, 50, ALL_RATES], ids=["dark", "dim", "bright", "all"])
 @pytest.mark.parametrize("noise", [0.1, 0.2, 0.3, 0.4])
 @pytest.mark.parametrize(("gain", "whole"), [(5, True), (30, True), (700, True), (1, False)])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sample_frames", "sampled_runs"]
 
-VALUES = 1 << 22  # in a sample; 8 MB of uint16, 32 MB of float64
+VALUES = 1 << 21  # in a sample; 4 MB of uint16, 16 MB of float64
 RUNS = 16  # of consecutive frames, evenly spread, that a sample consists of
 
 
@@ -29,7 +29,7 @@ def sample_frames(values: Frames) -> NDArray[Any]:
     Returns
     -------
     numpy.ndarray, shape (frames, pixels)
-        The whole movie if it has at most 2**22 values. Of large frames at least 16, and only
+        The whole movie if it has at most 2**21 values. Of large frames at least 16, and only
         every so many pixels of each.
     """
     runs, pixels = sampled_runs(values.shape), math.prod(values.shape[1:])
