@@ -1,4 +1,4 @@
-"""What codes go through on their way to the store, and which way is the smallest for a movie."""
+"""How the codes of a movie are compressed: a layout and a compressor, chosen by size on samples."""
 
 from __future__ import annotations
 
@@ -21,35 +21,38 @@ if TYPE_CHECKING:
 
 __all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
-OVERHEAD = 1.06  # of grouped codes, over the entropy of independent noise
-FAR = 1.2  # times what noise takes; no level or block size makes so much of a difference
-CORRELATED = 0.85  # codes that are as much smaller than independent noise repeat in some way
+GROUPED_SIZE = 1.06  # size of grouped codes, relative to the entropy of independent noise
+FAR_LARGER = 1.2  # relative to grouped codes; no level or block size of Blosc makes up for it
+CORRELATED = 0.85  # size relative to noise, below which codes are not independent of each other
 
 
 class Round(NamedTuple):
-    """A sample, on which ways are compared.
+    """One sample on which candidates are compared, and which of them go on to the next sample.
+
+    Sizes are relative to that of the usual candidate: grouped codes where codes can be grouped,
+    else plain ones. Small samples show less of what repeats in a movie.
 
     Attributes
     ----------
     size : int
-        Codes.
+        Codes in the sample.
     columns : int
-        Of a patch, at least.
-    expected : float
-        How large a way may be on it, relative to what the entropy of noise lets expect of the
-        layout of the house, to be compared with that.
-    noise, correlated, ungrouped : float
-        How large a way may be on it, relative to the layout of the house, to be tried on the next
-        sample: for codes that can be grouped, and for others. What repeats does so less in a small
-        sample, and otherwise where rows are cut.
+        The least width of its patches, in pixels.
+    worth_comparing : float
+        If all candidates are at least so large relative to the size that grouped codes have for
+        independent noise, the usual one is chosen without compressing it.
+    if_noise, if_correlated, if_not_groupable : float
+        The largest size at which a candidate goes on to the next sample: where the grouped codes
+        are as large as independent noise, where they are smaller than `CORRELATED` times that,
+        and where codes cannot be grouped.
     """
 
     size: int
     columns: int
-    expected: float
-    noise: float
-    correlated: float
-    ungrouped: float
+    worth_comparing: float
+    if_noise: float
+    if_correlated: float
+    if_not_groupable: float
 
 
 ROUNDS = (
@@ -92,11 +95,11 @@ class Compression:
 PLAIN = Compression(Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE))
 GROUPED = Compression(COMPRESSOR, GroupedLayout())
 OTHERS = (
-    # blocks of many frames, for movies whose frames repeat
+    # in blocks of many frames, for movies whose frames repeat
     Compression(Blosc(cname="zstd", clevel=3, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24)),
     Compression(Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)),
 )
-# At the level of Zarr's own default; with few matches it can be smaller than the level above it.
+# At the level that Zarr's own default has: with few matches it can be smaller than the level above.
 ZARR = Compression(Blosc(cname="zstd", clevel=2, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24))
 CANDIDATES = (PLAIN, *OTHERS, ZARR, GROUPED)
 
@@ -104,12 +107,12 @@ CANDIDATES = (PLAIN, *OTHERS, ZARR, GROUPED)
 def choose_compression(
     values: NDArray[Any], *, codes: Callable[[NDArray[Any]], NDArray[Any]] = np.ascontiguousarray
 ) -> Compression:
-    """Return the way in which samples of a movie are the smallest.
+    """Return the candidate that makes samples of a movie the smallest.
 
-    Samples are patches of pixels, spread over the frame, in all frames. A small one rules out what
-    is clearly larger than the entropy of its noise, and what is left is compressed on larger ones.
-    Whether pixels are grouped is left to the layout, which decides it for each chunk. All of the
-    values are compressed in all ways if they are few, or if frames repeat.
+    Samples are patches of pixels, spread over the frame, in all frames. On a small one, candidates
+    that are clearly larger than the entropy of the noise are ruled out; the others are compared on
+    larger ones. Whether pixels are grouped is decided by the layout for each chunk. If the values
+    are few, or frames repeat, all of them are compressed with all candidates.
 
     Parameters
     ----------
@@ -125,43 +128,51 @@ def choose_compression(
         One of `CANDIDATES`; the same for the same values.
     """
     left: tuple[Compression, ...] = (*OTHERS, GROUPED)
-    for each in ROUNDS:
-        sample = codes(sample_patches(values, each.size, columns=each.columns))
+    for sampling in ROUNDS:
+        sample = codes(sample_patches(values, sampling.size, columns=sampling.columns))
         if frames_repeat(sample):  # at distances that no sample keeps
-            sample = codes(sample_patches(values, values.size, columns=each.columns))
+            sample = codes(sample_patches(values, values.size, columns=sampling.columns))
         if sample.size == values.size:
-            return min((PLAIN, GROUPED, ZARR, *left), key=lambda way: len(way.encode(sample)))
-        home = GROUPED if groupable(sample) else PLAIN
-        left = tuple(way for way in left if way is not home)
-        of_noise = _size_of_noise(sample)
-        sizes = _sizes(left, sample, far=FAR * of_noise)
-        if min(sizes) >= each.expected * of_noise:
-            return home
-        known = len(home.encode(sample))
-        limit = known * _tolerance(each, known / of_noise)
+            return _smallest((PLAIN, GROUPED, ZARR, *left), sample)
+        usual = GROUPED if groupable(sample) else PLAIN
+        left = tuple(candidate for candidate in left if candidate is not usual)
+        noise_size = _noise_size(sample)
+        sizes = _sizes(left, sample, far_larger=FAR_LARGER * noise_size)
+        if min(sizes) >= sampling.worth_comparing * noise_size:
+            return usual
+        usual_size = len(usual.encode(sample))
+        limit = usual_size * _largest_relative_size(sampling, usual_size / noise_size)
         if min(sizes) >= limit:
-            return home
-        left = tuple(way for way, size in zip(left, sizes, strict=True) if size < limit)
-    return min((*left, ZARR), key=lambda way: len(way.encode(sample)))
+            return usual
+        left = tuple(candidate for candidate, size in zip(left, sizes, strict=True) if size < limit)
+    return _smallest((*left, ZARR), sample)
 
 
-def _sizes(ways: tuple[Compression, ...], sample: NDArray[Any], *, far: float) -> list[int]:
-    """The size of a sample in each way; in a byte there is nothing to shuffle, so one may do."""
-    first = len(ways[0].encode(sample))
-    if sample.itemsize == 1 and first > far:
-        return [first] * len(ways)
-    return [first, *(len(way.encode(sample)) for way in ways[1:])]
+def _smallest(candidates: tuple[Compression, ...], codes: NDArray[Any]) -> Compression:
+    return min(candidates, key=lambda candidate: len(candidate.encode(codes)))
 
 
-def _tolerance(sample: Round, of_noise: float) -> float:
-    """How large a way may be, by how large codes in the layout of the house are beside noise."""
-    if not of_noise:
-        return sample.ungrouped
-    return sample.correlated if of_noise < CORRELATED else sample.noise
+def _sizes(
+    candidates: tuple[Compression, ...], sample: NDArray[Any], *, far_larger: float
+) -> list[int]:
+    """Return the size of a sample with each candidate.
+
+    Of single bytes nothing is shuffled: if one candidate is far larger, so are the others.
+    """
+    first = len(candidates[0].encode(sample))
+    if sample.itemsize == 1 and first > far_larger:
+        return [first] * len(candidates)
+    return [first, *(len(candidate.encode(sample)) for candidate in candidates[1:])]
 
 
-def _size_of_noise(sample: NDArray[Any]) -> float:
-    """How many bytes such codes take in groups, if there are many of them and nothing repeats."""
+def _largest_relative_size(sampling: Round, relative_to_noise: float) -> float:
+    if not relative_to_noise:  # the entropy of the noise is unknown, and counts as infinite
+        return sampling.if_not_groupable
+    return sampling.if_correlated if relative_to_noise < CORRELATED else sampling.if_noise
+
+
+def _noise_size(sample: NDArray[Any]) -> float:
+    """Return how many bytes these codes take in groups if they are many and independent."""
     if not groupable(sample):
         return math.inf
-    return OVERHEAD * noise_entropy(sample) * sample.size / 8
+    return GROUPED_SIZE * noise_entropy(sample) * sample.size / 8
