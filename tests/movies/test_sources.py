@@ -151,6 +151,18 @@ def test_no_more_than_the_limit_is_kept(monkeypatch):
         assert sum(band.frames.nbytes for band in source._bands.values()) <= 20 * FRAME
 
 
+def test_a_sample_leaves_room_for_the_bands(monkeypatch):
+    monkeypatch.setattr(sources, "BAND_LIMIT", 20 * FRAME)
+    values = photon_counts(SHAPE)
+    source = Source(SlicedFile(values, chunks=(15, 6, 8)))
+    source.keep(range(60))
+
+    survey(source, counts=True)
+
+    assert len(source._kept) == 5
+    np.testing.assert_array_equal(source[3:9], values[3:9])
+
+
 def as_zarr(values, folder, chunks):
     return zarr.create_array(folder / "movie.zarr", data=values, chunks=chunks)
 

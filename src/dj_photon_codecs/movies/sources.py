@@ -100,6 +100,7 @@ class Source:
         self._longest = max(1, SLAB_BYTES // self._frame_bytes)  # slab, in frames
         along_time = None if self._chunks is None else self._chunks[0]
         self._edges = band_edges(along_time, frames=self.shape[0], longest=self._longest)
+        self._longest_band = max(stop - start for start, stop in pairwise(self._edges))
         self._loading = threading.Lock()
         self._bands: dict[int, _Band] = {}
         self._wanted: frozenset[int] = frozenset()
@@ -128,10 +129,12 @@ class Source:
         Parameters
         ----------
         frames : iterable of int
-            Frames of the sample. At most 256 MB are kept, and nothing of a NumPy array.
+            Frames of the sample. With the longest band, no more than 256 MB are kept, and nothing
+            of a NumPy array.
         """
         if self._direct is None:
-            self._wanted = frozenset(sorted(set(frames))[: BAND_LIMIT // self._frame_bytes])
+            room = max(0, BAND_LIMIT // self._frame_bytes - self._longest_band)
+            self._wanted = frozenset(sorted(set(frames))[:room])
 
     def slabs(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield frames in slabs of about 16 MB: as the function `slabs` does, which says more."""
@@ -180,6 +183,7 @@ class Source:
     def _load(self, number: int) -> _Band:
         first, stop = self._edges[number : number + 2]
         held = sum(band.frames.nbytes for band in self._bands.values())
+        held += len(self._kept) * self._frame_bytes
         while self._bands and held + (stop - first) * self._frame_bytes > BAND_LIMIT:
             oldest = next(iter(self._bands))  # its other frames will be read again
             held -= self._bands.pop(oldest).frames.nbytes
@@ -240,7 +244,7 @@ class Source:
         self._seen[place] = True
 
     def _stage_if_needed(self) -> None:
-        longest = max(stop - start for start, stop in pairwise(self._edges))
+        longest = self._longest_band
         if self._chunks is None or longest == 1 or longest * self._frame_bytes <= BAND_LIMIT:
             return
         with self._loading:
