@@ -1,13 +1,15 @@
 """How well `calibrate` finds the gain and the zero level of movies whose truth is known.
 
     python benchmarks/calibration_accuracy.py [--frames 200] [--size 256] [--seeds 1]
-                                              [--movie FILE ...] [--large] [--write]
+                                              [--movie FILE ...] [--large] [--detectors] [--write]
 
 Prints a Markdown table; ``--write`` also keeps it in results/calibration.md. Errors of the gain
 are in percent, of the zero level in photons; the last columns are the estimator of the package
 anscombe-transform on the same movies. Movies in files (.npy, .npz, .tif) have no known truth:
-their rows tell what was found. ``--large`` adds a memory map of 1000 x 512 x 512, read from a
-temporary file.
+their rows tell what was found. The conditions of detectors.py are detectors of the simulator
+getframes, which comes with the extra `benchmarks`; ``--detectors`` leaves out all others, and
+writes results/calibration_detectors.md. ``--large`` adds a memory map of
+1000 x 512 x 512, read from a temporary file.
 """
 
 from __future__ import annotations
@@ -28,14 +30,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from detectors import DETECTORS
 from simulate import camera, simulate_rates
 
 from dj_photon_codecs import Calibration, calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
 
     from numpy.typing import NDArray
+
+    class Truth(Protocol):
+        """What a movie was recorded with."""
+
+        @property
+        def gain(self) -> float: ...  # noqa: D102
+        @property
+        def zero(self) -> float: ...  # noqa: D102
+
 
 RESULTS = Path(__file__).parent / "results" / "calibration.md"
 HEADER = """\
@@ -127,13 +140,15 @@ def main() -> None:
         table.append(line)
         print(line, flush=True)
     if options.write:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text("\n".join([*table, "", circumstances(), ""]))
+        results = RESULTS.with_name("calibration_detectors.md") if options.detectors else RESULTS
+        results.parent.mkdir(exist_ok=True)
+        results.write_text("\n".join([*table, "", circumstances(), ""]))
 
 
 def rows(options: argparse.Namespace) -> Iterator[str]:
     """Calibrate all that was asked for: rows of the table."""
-    for condition in CONDITIONS:
+    conditions = DETECTORS if options.detectors else [*CONDITIONS, *DETECTORS]
+    for condition in conditions:
         for seed in range(options.seeds):
             movie = condition.movie(options.frames, options.size, seed)
             yield row(condition.name, movie, condition)
@@ -146,7 +161,7 @@ def rows(options: argparse.Namespace) -> Iterator[str]:
 
 def circumstances() -> str:
     """Say by what command, on what machine and with what versions the table was made."""
-    packages = ("dj-photon-codecs", "anscombe-transform", "numpy")
+    packages = ("dj-photon-codecs", "anscombe-transform", "getframes", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     command = " ".join(Path(word).name if "/" in word else word for word in sys.argv[1:])
     return (
@@ -155,13 +170,13 @@ def circumstances() -> str:
     )
 
 
-def row(name: str, movie: NDArray[Any], truth: Condition | None) -> str:
+def row(name: str, movie: NDArray[Any], truth: Truth | None) -> str:
     """Calibrate a movie both ways: a row of the table."""
     gain = f"{truth.gain:g}" if truth else "?"
     return f"| {name} | {gain} | {ours(movie, truth)} | {theirs(movie, truth)} |"
 
 
-def ours(movie: NDArray[Any], truth: Condition | None) -> str:
+def ours(movie: NDArray[Any], truth: Truth | None) -> str:
     """Calibrate in the default way, once for the time and once for the memory."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -181,7 +196,7 @@ def ours(movie: NDArray[Any], truth: Condition | None) -> str:
     )
 
 
-def theirs(movie: NDArray[Any], truth: Condition | None) -> str:
+def theirs(movie: NDArray[Any], truth: Truth | None) -> str:
     """Calibrate with the package anscombe-transform."""
     start = time.perf_counter()
     try:
@@ -198,7 +213,7 @@ def shortened(message: object, width: int) -> str:
     return textwrap.shorten(str(message), width, placeholder=" ...")
 
 
-def errors(found: Calibration, truth: Condition | None) -> tuple[str, str]:
+def errors(found: Calibration, truth: Truth | None) -> tuple[str, str]:
     """Compare with the truth, or, where there is none, say what was found."""
     if truth is None:
         return f"found {found.gain:.4g} ADU", f"found {found.offset:.4g} ADU"
@@ -246,6 +261,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="movies of each condition")
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help="movies in files")
     parser.add_argument("--large", action="store_true", help="a movie of half a gigabyte too")
+    parser.add_argument("--detectors", action="store_true", help="those of getframes only")
     parser.add_argument("--write", action="store_true", help="keep the table in results/")
     return parser.parse_args()
 

@@ -426,6 +426,13 @@ def resampled(movie):
     return values
 
 
+def bent_and_clipped():
+    """A detector whose gain grows with the light, and that has no offset."""
+    values = 130.0 * np.random.default_rng(0).poisson(scene(mean=2))
+    values += np.random.default_rng(1).normal(-30, 50, values.shape)
+    return np.clip(np.rint(values * (1 + np.maximum(values, 0) / 4000)), 0, 8191).astype("u2")
+
+
 DOUBTFUL = {
     "slightly smoothed": (lambda: smoothed(usual_movie(), 1, 2), "smoothed, resampled or regist"),
     "gamma": (gamma_corrected, "is no straight line"),
@@ -450,6 +457,7 @@ DOUBTFUL = {
         "its slope changes by -",
     ),
     "resampled": (lambda: resampled(usual_movie()), "noise of equally bright pixels differs"),
+    "bent and clipped": (bent_and_clipped, "are noisier than the line .* the curve bends"),
     "buried": (lambda: camera(scene(mean=1), gain=30, offset=-30, read_noise=1), "are clipped"),
 }
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from dj_photon_codecs.calibration.transfer_line import TransferLine
     from dj_photon_codecs.photons.calibration import Points
 
-__all__ = ["bend", "curvature", "curve_points", "unevenness"]
+__all__ = ["bend", "curvature", "curve_points", "dark_excess", "unevenness"]
 
 SURE = 6.0  # standard errors
 ABOVE_FLOOR = 4.0  # sigma; so far above the lowest value clipping takes nothing away
+MANY = 0.05  # share of the pixels, that were left out because they are dark
 RARE = 0.003  # share of the lowest value from which on a point of the curve is clipped
 
 
@@ -127,6 +128,33 @@ def curvature(maps: NoiseMaps, line: TransferLine) -> float:
     if abs(square) < SURE * math.sqrt(covariance[2, 2]):
         return 0.0
     return float(4 * square / slope)
+
+
+def dark_excess(maps: NoiseMaps, line: TransferLine) -> float:
+    """Measure how much noisier the dark pixels that were left out are than the line says.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+    line : TransferLine
+        The line, drawn without pixels that touch the lowest value of the movie.
+
+    Returns
+    -------
+    float
+        Share of their variance that lies above the line, less three standard errors. Clipping
+        takes variance away, and leaves it negative. 0 if few pixels were left out.
+    """
+    dark = ~line.kept & (maps.runs > 0) & (maps.at_floor > RARE)
+    if np.count_nonzero(dark) < MANY * dark.size:
+        return 0.0
+    count, (mean, variance, square) = binned(
+        maps, dark, maps.mean, maps.variance, maps.variance.astype(np.float64) ** 2
+    )
+    stderr = np.sqrt(np.maximum(square - variance**2, 0) / count)
+    expected = np.maximum(line.intercept + line.gain * mean, 0)
+    return float((count * (variance - 3 * stderr - expected)).sum() / (count * variance).sum())
 
 
 def unevenness(maps: NoiseMaps, line: TransferLine) -> float:

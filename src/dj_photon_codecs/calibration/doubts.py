@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dj_photon_codecs.calibration.curve_shape import bend, curvature, unevenness
+from dj_photon_codecs.calibration.curve_shape import bend, curvature, dark_excess, unevenness
 from dj_photon_codecs.calibration.noise_correlation import CORRELATED
 from dj_photon_codecs.calibration.pixel_motion import FEWEST
 from dj_photon_codecs.calibration.refusals import CURE, alternation
@@ -76,7 +76,7 @@ def doubts(
     yield from _floor_doubts(maps, line)
 
 
-def part_doubts(in_time: PartGains, in_space: PartGains) -> list[str]:
+def part_doubts(in_time: PartGains, in_space: PartGains, *, clipped: bool) -> list[str]:
     """Say how parts of the movie differ in gain, by more than their errors.
 
     Parameters
@@ -85,6 +85,8 @@ def part_doubts(in_time: PartGains, in_space: PartGains) -> list[str]:
         Of the quarters of the recording.
     in_space : PartGains
         Of the quadrants of the frame.
+    clipped : bool
+        Whether dark values are clipped; quadrants then differ by what share of them is dark.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def part_doubts(in_time: PartGains, in_space: PartGains) -> list[str]:
         if np.nanmax(np.abs(in_time.gain - in_time.mean)) > UNUSABLE * in_time.mean:
             raise ValueError(what)
         found.append(what)
-    if _differ(in_space, UNLIKE_IN_SPACE):
+    if not clipped and _differ(in_space, UNLIKE_IN_SPACE):
         found.append(
             f"the gain differs across the frame: in its quadrants (upper left, upper right, lower "
             f"left, lower right) from the mean by {_differences(in_space)}, as with several "
@@ -232,6 +234,12 @@ def _shape_doubts(maps: NoiseMaps, line: TransferLine, *, farthest: float) -> It
         yield (
             f"the photon transfer curve bends: its slope changes by {curved:+.0%} where most "
             f"pixels lie, as in movies that were compressed by a power or denoised. {CURE}"
+        )
+    if not line.clipped and dark_excess(maps, line) > BENT:
+        yield (
+            f"the dark pixels, which touch the lowest value, {maps.floor:g}, are noisier than the "
+            "line through the bright ones says, while clipping makes them less noisy: the "
+            f"curve bends, and gain and zero level hold for bright pixels only. {CURE}"
         )
     if not line.clipped and (uneven := unevenness(maps, line)) > UNEVEN:
         yield (

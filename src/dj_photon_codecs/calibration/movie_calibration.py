@@ -71,14 +71,18 @@ def calibrate(
     TypeError
         If the movie is not a real array.
     ValueError
-        If the noise of the movie does not tell the gain to 10 %: the message says why, and what
-        to record instead. If `offset` lies below the zero level that the movie shows.
+        If the noise of the movie does not tell the gain to 10 %, or the values are not those of
+        one camera at one setting: the message names the likely cause, and what to do. If `offset`
+        lies below the zero level that the movie shows.
 
     Warns
     -----
     UserWarning
-        If the noise is correlated between neighbours or frames, the curve bends, the scene
-        moves, or most values lie at the lowest one: the gain may then be off.
+        If frames were left out because they repeat the one before, hold one value only, or are
+        the average of their neighbours: the gain is right without them. If the noise is
+        correlated between neighbours or frames, the gain differs between parts of the
+        recording or of the frame, the curve bends, the scene moves, or most values lie at
+        the lowest one: the gain may then be off.
 
     References
     ----------
@@ -106,7 +110,7 @@ def calibrate(
     refuse_correlated(correlation)
     parts = gains_in_time(maps, line), gains_in_space(maps, line)
     line = replace(line, covariance=line.covariance * scatter(*parts) ** 2)
-    differences = part_doubts(*parts)
+    differences = part_doubts(*parts, clipped=line.clipped)
     line = accept_precision(maps, line, doubts=differences)
     curve = curve_points(maps, line, kept=True)
     found = [*doubts(maps, line, correlation=correlation, curve=curve), *differences]

@@ -94,7 +94,8 @@ def gains_in_time(maps: NoiseMaps, line: TransferLine) -> PartGains:
             variance=np.stack([variance, maps.variance.mean(axis=0)]),
             runs=np.stack([runs, left]),
         )
-        used = line.kept.all(axis=0) & (runs > 0) & (left > 0)
+        # Not those kept in both folds: their variances are cut off where chance made them large.
+        used = line.kept.any(axis=0) & (runs > 0) & (left > 0)
         gains.append(_gain(pair, line, np.stack([used, np.zeros_like(used)])))
     return PartGains(*np.array(gains).T)
 
