@@ -1,9 +1,15 @@
 """A stored movie is for ever: whatever a version that landed has written is read by this one."""
 
+import hashlib
 import json
+import math
+import re
 from pathlib import Path
+from typing import Any
 
 import fsspec
+import google_crc32c
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -11,27 +17,22 @@ import zarr
 from dj_photon_codecs import PhotonArray, generalized_anscombe
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.storage.documents import Documents
+from dj_photon_codecs.storage.rows import read_row
 
-FROZEN = Path(__file__).parents[1] / "frozen"
+ROOT = Path(__file__).parents[2]
+FROZEN = ROOT / "tests" / "frozen"
+FORMAT_PAGE = ROOT / "docs" / "reference" / "format.md"
 FIXTURES = sorted(path.parent for path in FROZEN.glob("*/*/movie.zarr"))
-STEPPED = [path for path in FIXTURES if path.name.startswith("step")]
-LOSSLESS = [path for path in FIXTURES if path not in STEPPED]
+ARRAYS = [path for path in FIXTURES if path.parent.name == "1.0"]
+STEPPED = [path for path in ARRAYS if path.name.startswith("step")]
+LOSSLESS = [path for path in ARRAYS if path not in STEPPED]
+DIGESTS = [path for path in FIXTURES if path not in ARRAYS]
 
-
-def opened(fixture: Path) -> PhotonArray:
-    folder = fixture / "movie.zarr"
-    zarray, zattrs = (json.loads((folder / name).read_text()) for name in (".zarray", ".zattrs"))
-    documents = Documents(zarray=zarray, zattrs=zattrs)
-    return open_movie(fsspec.filesystem("file"), folder.as_posix(), documents)
-
-
-def inserted(fixture: Path) -> np.ndarray:
-    return np.load(fixture / "inserted.npy")
-
-
-def test_every_kind_of_movie_is_frozen():
-    names = {fixture.name for fixture in FIXTURES if fixture.parent.name == "1.0"}
-    assert names == {
+INTEGERS = [f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("u", "")]
+KINDS = ["bool", *INTEGERS, "float16", "float32", "float64"]
+LAYOUTS = ("plain", "grouped", "dense")
+NAMES = {
+    "1.0": {
         "camera-int16",
         "dense-camera-int32",
         "dense-dark-uint8",
@@ -47,12 +48,68 @@ def test_every_kind_of_movie_is_frozen():
         "step-of-one-grouped",
         "uint16",
         "uint8",
-    }
+    },
+    "1.1": {
+        *(f"plain-{kind}" for kind in KINDS),
+        *(f"grouped-{kind}" for kind in INTEGERS),
+        *(f"dense-{kind}" for kind in [*INTEGERS, "float32"]),
+        *(f"{layout}-4-dimensions" for layout in ("plain", "grouped", "dense")),
+        *(
+            f"steps-{kind}"
+            for kind in ("plain", "grouped", "dense", "counts", "clipped", "float32")
+        ),
+        "grouped-whole",
+        "plain-big-endian-float32",
+        "plain-big-endian-int16",
+        "plain-camera-int16",
+        "plain-counts-int64",
+        "plain-delta",
+        "plain-uncompressed",
+        "plain-whole-float32",
+        "plain-zlib",
+    },
+}
+
+every_movie = pytest.mark.parametrize(
+    "fixture", FIXTURES, ids=lambda path: f"{path.parent.name}-{path.name}"
+)
 
 
-@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
+def loaded(fixture: Path, name: str) -> Any:
+    return json.loads((fixture / name).read_text(encoding="utf-8"))
+
+
+def opened(fixture: Path) -> PhotonArray:
+    folder = fixture / "movie.zarr"
+    documents = Documents(zarray=loaded(folder, ".zarray"), zattrs=loaded(folder, ".zattrs"))
+    return open_movie(fsspec.filesystem("file"), folder.as_posix(), documents)
+
+
+def inserted(fixture: Path) -> np.ndarray:
+    return np.load(fixture / "inserted.npy")
+
+
+def digest(values: np.ndarray) -> list[str]:
+    return [str(values.dtype), hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()]
+
+
+@pytest.mark.parametrize("version", NAMES)
+def test_every_kind_of_movie_is_frozen(version):
+    assert {path.name for path in FIXTURES if path.parent.name == version} == NAMES[version]
+
+
+@every_movie
 def test_the_stored_bytes_are_those_whose_checksums_were_written(fixture):
     assert opened(fixture).verify() == []
+
+
+@every_movie
+def test_plain_zarr_reads_what_we_read(fixture):
+    plain = zarr.open_array(fixture / "movie.zarr", mode="r")
+    np.testing.assert_array_equal(plain[:], opened(fixture)[:], strict=True)
+
+
+# ---------------------------------------------------------------------------- version 1.0
 
 
 @pytest.mark.parametrize("fixture", LOSSLESS, ids=lambda path: path.name)
@@ -74,7 +131,85 @@ def test_a_movie_in_steps_decodes_to_the_very_photons_that_it_did(fixture):
     assert np.abs(movie[:] - y).max() <= step / 2 * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
-def test_plain_zarr_reads_what_we_read(fixture):
-    plain = zarr.open_array(fixture / "movie.zarr", mode="r")
-    np.testing.assert_array_equal(plain[:], opened(fixture)[:], strict=True)
+# ---------------------------------------------------------------------------- version 1.1
+
+
+@pytest.mark.parametrize("fixture", DIGESTS, ids=lambda path: path.name)
+def test_a_movie_decodes_to_the_very_bits_that_it_did(fixture):
+    movie = opened(fixture)
+
+    for name, expected in loaded(fixture, "expected.json").items():
+        assert digest((movie if name == "values" else getattr(movie, name))[:]) == expected, name
+
+
+@pytest.mark.parametrize("fixture", DIGESTS, ids=lambda path: path.name)
+def test_its_row_opens_the_movie(fixture):
+    row = read_row(loaded(fixture, "row.json"))
+
+    assert row.documents == opened(fixture).movie_store.documents
+
+
+@pytest.mark.parametrize("fixture", DIGESTS, ids=lambda path: path.name)
+def test_movies_are_in_the_layout_that_they_are_named_for(fixture):
+    layout = fixture.name.partition("-")[0]
+    if layout not in ("grouped", "dense") or fixture.name == "dense-float32":
+        return
+
+    documents = read_row(loaded(fixture, "row.json")).documents
+
+    stored = decompressed_chunks(fixture / "movie.zarr", documents)[0]
+    assert stored[0] == {"grouped": 1, "dense": 2}[layout]
+
+
+# ---------------------------------------------------------------------------- by the format page
+
+
+def page_readers() -> dict[str, Any]:
+    """Return what the blocks of the format page define that hold its readers of layouts."""
+    blocks = re.findall(r"```python\n(.*?)```", FORMAT_PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {"np": np, "numcodecs": numcodecs}
+    for block in blocks:
+        if "def read_grouped" in block or "def read_dense" in block:
+            exec(block, names)  # noqa: S102
+    return names
+
+
+def decompressed_chunks(folder: Path, documents: Documents) -> list[np.ndarray]:
+    """Return what the compressor and the checksum leave of each chunk, checked."""
+    zarray, found = documents["zarray"], []
+    for number in range(math.ceil(zarray["shape"][0] / zarray["chunks"][0])):
+        key = ".".join([str(number)] + ["0"] * (len(zarray["shape"]) - 1))
+        stored = (folder / key).read_bytes()
+        if zarray["compressor"] is not None:
+            stored = bytes(numcodecs.get_codec(zarray["compressor"]).decode(stored))
+        crc = google_crc32c.value(stored[:-4])
+        masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) % (1 << 32)
+        assert int.from_bytes(stored[-4:], "little") == masked
+        size = int.from_bytes(stored[-8:-4], "little")
+        found.append(np.frombuffer(stored[: len(stored) - size], "u1"))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fixture", DIGESTS, ids=lambda path: path.name)
+def test_the_format_page_says_all_that_it_takes_to_read_a_movie(fixture):
+    documents = read_row(loaded(fixture, "row.json")).documents
+    zarray, zattrs = documents["zarray"], documents["zattrs"]
+    transform, *others, _ = zarray["filters"]
+    readers = page_readers()
+
+    chunks = []
+    for stored in decompressed_chunks(fixture / "movie.zarr", documents):
+        codes = stored
+        for config in reversed(others):
+            decode = readers.get(f"read_{config['id'].rpartition('.')[2]}")
+            codes = (decode or numcodecs.get_codec(config).decode)(codes)
+        codes = np.ascontiguousarray(codes).view(transform["codes"])
+        chunks.append(codes.reshape(zarray["chunks"]))
+    read = np.concatenate(chunks)[: zarray["shape"][0]]
+
+    expected = loaded(fixture, "expected.json")
+    if transform["step"] is None:
+        assert digest(read.astype(zattrs["original_dtype"])) == expected["raw"]
+    else:
+        assert digest(read * transform["step"]) == expected["values"]
