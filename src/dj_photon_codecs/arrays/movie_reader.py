@@ -33,7 +33,7 @@ SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed toget
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
 SPANS = 2  # such parts for each processor, should one of them be slower
-FETCHED = 1 << 28  # bytes of codes of all chunks that are fetched from a remote store at once
+OPEN = 1 << 28  # bytes of codes of all chunks that are opened side by side
 GAP = 8  # frames; wanted frames that are nearer to each other are read with those between them
 
 
@@ -183,14 +183,15 @@ class MovieReader:
         def read(number_and_place: tuple[int, slice]) -> None:
             number, place = number_and_place
             inside = wanted[place] - number * self._chunks.length
-            chunk = self._chunks.open(number)
+            chunk = self._chunks.open(number, keep=self._fits(len(chunks)))
             with self._chunks.decoding(number):
                 for run in _runs(inside, gap=GAP):
                     start = int(inside[run.start])
                     found = chunk.pixels(distinct, range(start, int(inside[run.stop - 1]) + 1))
                     codes[place][run] = found[inside[run] - start]
 
-        self._in_threads(read, self._by_chunk(wanted))
+        chunks = self._by_chunk(wanted)
+        self._in_threads(read, chunks)
         values = self._transformed(codes)
         values = values if frame_places is None else values[frame_places]
         return values if pixel_places is None else values[:, pixel_places]
@@ -205,14 +206,15 @@ class MovieReader:
             points = order[place]
             inside = frames[points] - number * self._chunks.length
             distinct, places = np.unique(pixels[points], return_inverse=True)
-            chunk = self._chunks.open(number)
+            chunk = self._chunks.open(number, keep=self._fits(len(chunks)))
             with self._chunks.decoding(number):
                 for run in _runs(inside, gap=GAP):
                     start = int(inside[run.start])
                     found = chunk.pixels(distinct, range(start, int(inside[run.stop - 1]) + 1))
                     codes[points[run]] = found[inside[run] - start, places[run]]
 
-        self._in_threads(read, self._by_chunk(frames[order]))
+        chunks = self._by_chunk(frames[order])
+        self._in_threads(read, chunks)
         return self._transformed(codes)
 
     # ------------------------------------------------------------------------ both
@@ -224,6 +226,10 @@ class MovieReader:
         self._transform.decode(np.ascontiguousarray(codes), out=values)
         return values
 
+    def _fits(self, chunks: int) -> bool:
+        """Return whether to keep the chunks of a selection that takes so many, for the next one."""
+        return chunks == 1 or 4 * self._chunks.bytes <= CACHE.limit
+
     def _by_chunk(self, frames: NDArray[np.intp]) -> list[tuple[int, slice]]:
         """Return the chunks of frames in rising order, each with the places of its frames."""
         numbers, starts = np.unique(frames // self._chunks.length, return_index=True)
@@ -232,9 +238,12 @@ class MovieReader:
         return list(zip(numbers.tolist(), places, strict=True))
 
     def _in_threads(self, read: Callable[[Any], None], chunks: list[Any]) -> None:
-        """Read chunks side by side: some are decoded while others are fetched."""
+        """Read chunks side by side: some are decoded while others are fetched.
+
+        Chunks of `OPEN` bytes or more are read one by one, each on all processors.
+        """
         fetched = 1 if self._chunks.store.is_local else WAITING
-        most = self._decoders + min(fetched, FETCHED // max(1, self._chunks.bytes))
+        most = max(1, min(self._decoders + fetched, OPEN // max(1, self._chunks.bytes)))
         in_threads(read, chunks, most=most)
 
 

@@ -71,9 +71,9 @@ class PhotonArray(FrameArray):
         """Gain (ADU per photon), offset (ADU) and variance of the read noise (ADU squared)."""
         attributes = self._documents["zattrs"]
         names = ("gain", "offset", "variance")
-        known = {name: attributes.get(f"anscombe_{name}") for name in names}
-        # an array that another program wrote as plain values may lack them: those of counts
-        return Calibration(**{name: each for name, each in known.items() if each is not None})
+        written = {name: attributes.get(f"anscombe_{name}") for name in names}
+        # An array that another program wrote as plain values may lack them; photon counts do.
+        return Calibration(**{name: value for name, value in written.items() if value is not None})
 
     @property
     def step(self) -> float | None:
@@ -82,12 +82,21 @@ class PhotonArray(FrameArray):
         return step
 
     def verify(self) -> list[str]:
-        """Read every chunk, without decoding it, and name those that are missing or damaged.
+        """Read every chunk, without decoding it, and name what is not as it was written.
 
         Returns
         -------
         list of str
-            Keys of chunks, such as ``"3.0.0"`` for frames 300 to 399; empty if all is well.
+            Keys of chunks that are missing, damaged or cannot be read, such as ``"3.0.0"`` for
+            frames 300 to 399; ``".zarray"`` and ``".zattrs"`` if they are missing on the store or
+            differ from the database row. Empty if all is well.
+
+        Raises
+        ------
+        ChunkError
+            If nothing of the movie is there: it asks about the mount, the bucket, the location.
+        PermissionError
+            If the store refuses every chunk; it says which rights are needed.
         """
         return faulty_parts(self.movie_store)
 
