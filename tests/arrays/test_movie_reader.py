@@ -183,7 +183,7 @@ def small_movie(tmp_path_factory):
 
 
 @given(selections(SMALL.shape))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_selection_equals_numpy(small_movie, selection):
     if is_orthogonal(selection):
         return

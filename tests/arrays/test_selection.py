@@ -166,7 +166,7 @@ def is_orthogonal(selection):
 
 
 @given(selections())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_selection_is_as_numpy_has_it(selection):
     if selection and is_orthogonal(selection):
         return

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+import zarr
 from fsspec.implementations.memory import MemoryFileSystem
 from zarr.buffer import default_buffer_prototype
 
@@ -235,6 +236,15 @@ def test_a_movie_store_keeps_the_contract_of_a_store_for_reading(movie):
 
 def test_a_movie_store_implements_all_that_zarr_demands():
     assert not MovieStore.__abstractmethods__
+
+
+def test_opening_a_store_leaves_what_is_compared_as_it_was(movie, counts):
+    before = dict(vars(movie.movie_store))
+
+    array = zarr.open_array(movie.movie_store, mode="r")
+
+    np.testing.assert_array_equal(array[:], anscombe(counts))
+    assert vars(movie.movie_store) == before
 
 
 WITHOUT_PRIVATE_NAMES = """

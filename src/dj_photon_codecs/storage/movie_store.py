@@ -55,6 +55,7 @@ class MovieStore(Store):
 
     # In slots, not in __dict__: what compares two fetches by their state (DeepHash, in DataJoint's
     # three-part make) shall compare the documents, not connections, whose state changes with use.
+    # `_is_open` is Zarr's own; if Zarr renames it, test_opening_a_store_... fails, and no more.
     __slots__ = ("_index", "_is_open", "files")
 
     supports_writes = False

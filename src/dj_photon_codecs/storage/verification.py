@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from dj_photon_codecs.layouts.threads import WAITING, in_threads
 from dj_photon_codecs.storage.documents import NAMES
 from dj_photon_codecs.storage.movie_store import MovieNotFoundError
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from dj_photon_codecs.storage.movie_store import MovieStore
 
 __all__ = ["faulty_parts"]
-
-READS = 8  # files that are read at once; each thread mostly waits
 
 
 def faulty_parts(store: MovieStore) -> list[str]:
@@ -48,8 +46,7 @@ def faulty_parts(store: MovieStore) -> list[str]:
             return error
         return None
 
-    with ThreadPoolExecutor(READS, thread_name_prefix="photon") as pool:
-        faults = list(pool.map(chunk_fault, range(len(store.chunks))))
+    faults = in_threads(chunk_fault, range(len(store.chunks)), most=WAITING)
     refused = [fault for fault in faults if isinstance(fault, PermissionError)]
     if refused and len(refused) == len(faults):
         raise refused[0]
