@@ -45,7 +45,9 @@ def values_in_use(frames: NDArray[Any]) -> NDArray[Any] | None:
     if not _has_holes(some) or int(np.ptp(frames)) >= WIDEST:
         return None
     lowest = frames.min()
-    counts = sum(np.bincount((frame - lowest).ravel(), minlength=WIDEST) for frame in frames)
+    counts = sum(
+        np.bincount(_indices(frame - lowest).ravel(), minlength=WIDEST) for frame in frames
+    )
     return np.flatnonzero(counts).astype(frames.dtype) + lowest
 
 
@@ -61,13 +63,18 @@ def renumber(frames: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
     """
     numbers = np.zeros(int(values[-1] - values[0]) + 1, frames.dtype)
     numbers[values - values[0]] = np.arange(len(values))
-    return np.take(numbers, frames - values[0], mode="clip")
+    return np.take(numbers, _indices(frames - values[0]), mode="clip")
 
 
 def _has_holes(sample: NDArray[Any]) -> bool:
     """Whether many codes among the common ones are not in use."""
     if int(np.ptp(sample)) >= WIDEST:
         return False
-    counts = np.bincount((sample - sample.min()).ravel())
+    counts = np.bincount(_indices(sample - sample.min()).ravel())
     first, last = np.searchsorted(np.cumsum(counts), np.multiply(COMMON, sample.size))
     return bool((counts[first : last + 1] > 0).mean() < FILLED)
+
+
+def _indices(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return small unsigned integers as NumPy 2.0 takes them as indices: not as uint64."""
+    return numbers.view("i8") if numbers.dtype.itemsize == 8 else numbers
