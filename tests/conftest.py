@@ -37,6 +37,9 @@ SLOW = (
     "layouts/dense/",
     "layouts/grouped/test_layout.py",
     "layouts/test_choice.py",
+    "layouts/test_layouts.py",
+    "photons/test_decode_table_fit.py",
+    "photons/test_model_table.py",
 )
 
 
