@@ -42,6 +42,8 @@ RIDGE = 0.01  # weight of the distance of a code's photons from the mean of its 
 UNSEEN = 1e-9  # weight of the model's table, relative to the largest ridge
 NOISE = 0.01  # photons squared, added to the variance of a group, which may be 0
 WINDOW_SAMPLE = 1 << 16  # values by which the codes of a table are chosen
+DOUBT = 2.0  # tolerances; the least by which a correction may shift the model's means
+SPACING = 0.5  # of the brightnesses at which the model's means are kept, standard deviations
 PRIOR = 3.0  # number of values that the model's photons stand for in the mean of a code's values
 
 
@@ -98,7 +100,8 @@ def fit_table(
     groups = BrightnessGroups.of(coded)
     if _agrees(groups):
         return table
-    return with_entries(table, _corrected(groups, decoded, step=table.step), first=first)
+    y = table.step * np.arange(first, first + number, dtype=np.float64)
+    return with_entries(table, _corrected(groups, decoded, y=y, step=table.step), first=first)
 
 
 def _window(codes: NDArray[Any]) -> tuple[int, int]:
@@ -122,7 +125,7 @@ def _agrees(groups: BrightnessGroups) -> bool:
     return bool((np.abs(groups.biases) <= allowed).all())
 
 
-def _corrected(groups: BrightnessGroups, decoded: Floats, *, step: float) -> Floats:
+def _corrected(groups: BrightnessGroups, decoded: Floats, *, y: Floats, step: float) -> Floats:
     """Return the photons of codes without bias in any group, close to the mean of their values.
 
     The photons rise with the code, and minimise the sum of two parts: the squared bias of every
@@ -138,8 +141,25 @@ def _corrected(groups: BrightnessGroups, decoded: Floats, *, step: float) -> Flo
     ridge = RIDGE / (step * EXACT) ** 2 * (1 / (variances + NOISE)) @ shares / len(allowed)
     unseen = UNSEEN * ridge.max()
     matrix = (shares.T * weights) @ shares + np.diag(ridge + unseen)
+    matrix += _trust(groups, before, y=y[seen])
     correction = (ridge * (means - before)) - (weights * groups.biases) @ shares
     return _filled(rising_solution(matrix, matrix @ before + correction), decoded, seen)
+
+
+def _trust(groups: BrightnessGroups, before: Floats, *, y: Floats) -> Floats:
+    """Return a matrix that keeps the model's means at all brightnesses, as far as it is right.
+
+    Pixels that flash up for a few frames show brightnesses that no group has as its mean. There a
+    correction must not change the mean of unit noise by more than the model's biases are.
+    """
+    tolerances = _tolerances(groups)
+    excess = (groups.biases**2 - groups.errors**2) / tolerances**2
+    doubt = max(float(excess.mean()), DOUBT**2)
+    noise = np.exp(-((y - np.arange(y[0], y[-1] + SPACING, SPACING)[:, None]) ** 2) / 2)
+    noise = noise[noise.sum(axis=1) > 0]
+    noise /= noise.sum(axis=1)[:, None]
+    allowed = np.maximum(PHOTON, SHARE * np.abs(noise @ before)) ** 2 * doubt * len(tolerances)
+    return (noise.T / allowed) @ noise
 
 
 def _filled(photons: Floats, decoded: Floats, seen: NDArray[np.bool_]) -> Floats:
