@@ -146,7 +146,9 @@ class DecodeTable:
 
 def _entries(table: str) -> Floats:
     try:
-        entries = np.frombuffer(base64.b64decode(table, validate=True), "<f4").astype(np.float64)
+        entries = np.frombuffer(base64.b64decode(table, validate=True), "<f4")
+        with np.errstate(invalid="ignore"):  # signalling NaN, which is refused right here
+            entries = entries.astype(np.float64)
     except ValueError as error:
         raise ValueError(f"table is not base64 of float32: {DAMAGED}") from error
     if not (np.isfinite(entries).all() and (np.diff(entries) >= 0).all()):
