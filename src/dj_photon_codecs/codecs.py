@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from dj_photon_codecs.arrays.photon_array import PhotonArray
     from dj_photon_codecs.movies.camera_movie import CameraMovie
-    from dj_photon_codecs.storage.documents import Documents
-    from dj_photon_codecs.storage.movie_folder import MovieFolder
+    from dj_photon_codecs.storage.documents.description import Documents
+    from dj_photon_codecs.storage.files.movie_folder import MovieFolder
     from dj_photon_codecs.storage.plan import StoragePlan
     from dj_photon_codecs.storage.policy import Policy
 
@@ -178,8 +178,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
             schema, table, field, primary_key, ext=".zarr", store_name=store, config=config
         )
         with naming_broken_libraries():
-            from dj_photon_codecs.storage.movie_folder import MovieFolder
-            from dj_photon_codecs.storage.rows import write_row
+            from dj_photon_codecs.storage.documents.rows import write_row
+            from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 
             fs, place = self._place(path, store=store, config=config)
             root = place.removesuffix(f"/{path}")
@@ -216,7 +216,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         config = self._configuration(key, context)
         with naming_broken_libraries():
             from dj_photon_codecs.arrays.photon_array import open_movie
-            from dj_photon_codecs.storage.rows import read_row
+            from dj_photon_codecs.storage.documents.rows import read_row
 
             row = read_row(stored)
             _check_store(row.store, config)

@@ -11,7 +11,7 @@ import pytest
 from dj_photon_codecs import set_cache
 from dj_photon_codecs.arrays.chunk_cache import CACHE, VARIABLE, ChunkCache
 from dj_photon_codecs.layouts.choice import GROUPED
-from dj_photon_codecs.storage.movie_files import MovieFiles
+from dj_photon_codecs.storage.files.movie_files import MovieFiles
 from dj_photon_codecs.storage.movie_store import ChunkError
 from tests.movies_at_hand import PLAIN, local_files, photon_counts, store_movie
 

@@ -12,7 +12,7 @@ import pytest
 
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.transform import anscombe
-from dj_photon_codecs.storage.movie_files import MovieFiles
+from dj_photon_codecs.storage.files.movie_files import MovieFiles
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, store_movie
 
 

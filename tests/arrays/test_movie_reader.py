@@ -19,7 +19,7 @@ from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.transform import anscombe
-from dj_photon_codecs.storage.documents import Documents
+from dj_photon_codecs.storage.documents.description import Documents
 from dj_photon_codecs.storage.movie_store import ChunkError, MovieStore
 from tests.arrays.test_selection import is_orthogonal, parts_of
 from tests.movies_at_hand import (

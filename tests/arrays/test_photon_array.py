@@ -22,8 +22,8 @@ from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import anscombe, generalized_anscombe
-from dj_photon_codecs.storage.documents import Documents
-from dj_photon_codecs.storage.movie_files import MovieFiles
+from dj_photon_codecs.storage.documents.description import Documents
+from dj_photon_codecs.storage.files.movie_files import MovieFiles
 from dj_photon_codecs.storage.movie_store import ChunkError, MovieNotFoundError, MovieStore
 from tests.movies_at_hand import (
     CAMERA,

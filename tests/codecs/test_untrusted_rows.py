@@ -4,8 +4,8 @@ import datajoint as dj
 import numpy as np
 import pytest
 
-from dj_photon_codecs.storage.documents import Documents
-from dj_photon_codecs.storage.rows import documents_checksum
+from dj_photon_codecs.storage.documents.description import Documents
+from dj_photon_codecs.storage.documents.rows import documents_checksum
 from tests.tables import declare_recording, photons, rewrite, row_of, transformed
 
 

@@ -10,8 +10,8 @@ from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.storage import copying
-from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-from dj_photon_codecs.storage.movie_folder import MovieFolder
+from dj_photon_codecs.storage.files.movie_folder import MovieFolder
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.movie_store import ChunkError
 from tests.movies_at_hand import (
     CAMERA,

@@ -16,8 +16,8 @@ import zarr
 
 from dj_photon_codecs import PhotonArray, generalized_anscombe
 from dj_photon_codecs.arrays.photon_array import open_movie
-from dj_photon_codecs.storage.documents import Documents
-from dj_photon_codecs.storage.rows import read_row
+from dj_photon_codecs.storage.documents.description import Documents
+from dj_photon_codecs.storage.documents.rows import read_row
 
 ROOT = Path(__file__).parents[2]
 FROZEN = ROOT / "tests" / "frozen"

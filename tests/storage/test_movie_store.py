@@ -16,8 +16,8 @@ from zarr.buffer import default_buffer_prototype
 
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.photons.transform import anscombe
-from dj_photon_codecs.storage.chunk_index import ChunkIndex
-from dj_photon_codecs.storage.documents import Documents
+from dj_photon_codecs.storage.documents.chunk_index import ChunkIndex
+from dj_photon_codecs.storage.documents.description import Documents
 from dj_photon_codecs.storage.movie_store import ChunkError, MovieNotFoundError, MovieStore
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 

@@ -10,7 +10,8 @@ from dj_photon_codecs.layouts.choice import CANDIDATES
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.photons.calibration import Calibration
-from dj_photon_codecs.storage.plan import CHUNK_BYTES, frames_in_chunk, plan_movie
+from dj_photon_codecs.storage.chunking import CHUNK_BYTES, frames_in_chunk
+from dj_photon_codecs.storage.plan import plan_movie
 from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import BUDGET, Limits, fill_chunk, frames_of_chunks
 from tests.movies_at_hand import CAMERA, SlicedFile, camera_values, photon_counts

@@ -28,10 +28,9 @@ from dj_photon_codecs.layouts.threads import WAITING
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import anscombe, generalized_anscombe
-from dj_photon_codecs.storage import plan as plans
-from dj_photon_codecs.storage import writing
-from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
+from dj_photon_codecs.storage import chunking, writing
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
+from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 from dj_photon_codecs.storage.movie_store import ChunkError, MovieStore
 from dj_photon_codecs.storage.plan import StoragePlan
 from tests.movies_at_hand import (
@@ -216,7 +215,7 @@ def test_chunks_hold_as_many_frames_as_wanted(frames, wanted, chunks, target):
     ("dtype", "frames"), [("u1", 35), ("u2", 17), ("u4", 8), ("f8", 4)], ids=str
 )
 def test_chunks_hold_fewer_frames_where_blosc_cannot_take_more(dtype, frames, target, monkeypatch):
-    monkeypatch.setattr(plans, "CHUNK_BYTES", 35 * 60)
+    monkeypatch.setattr(chunking, "CHUNK_BYTES", 35 * 60)
     top = 0.5 if dtype == "f8" else np.iinfo(dtype).max
     values = np.broadcast_to(np.array(top, dtype), (120, 6, 10))
 
@@ -234,19 +233,19 @@ def test_a_hundred_large_frames_lie_in_chunks_that_fit_the_memory(target):
     movie = store_movie(values, local_files(), target)
 
     assert movie.chunks[0] == 8
-    assert 8 * frame.nbytes == plans.CHUNK_BYTES
+    assert 8 * frame.nbytes == chunking.CHUNK_BYTES
     np.testing.assert_array_equal(movie.raw[8], frame, strict=True)
 
 
 def test_what_counts_is_the_size_of_the_codes(target, monkeypatch):
-    monkeypatch.setattr(plans, "CHUNK_BYTES", 35 * 60)
+    monkeypatch.setattr(chunking, "CHUNK_BYTES", 35 * 60)
     values = np.ones((120, 6, 10), "f8")
 
     assert store_movie(values, local_files(), target).chunks == (35, 6, 10)
 
 
 def test_frames_that_blosc_cannot_take_are_refused(folder, target, monkeypatch):
-    monkeypatch.setattr(plans, "LARGEST_FRAME", 59)
+    monkeypatch.setattr(chunking, "LARGEST_FRAME", 59)
     before = tree(folder)
 
     with pytest.raises(

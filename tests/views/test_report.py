@@ -6,7 +6,7 @@ import pytest
 from numcodecs import Zstd
 
 from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, PhotonDenseCodec, report
-from dj_photon_codecs.storage.movie_folder import MovieFolder
+from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from dj_photon_codecs.storage.plan import plan_movie
 from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie

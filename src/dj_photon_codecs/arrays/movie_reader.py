@@ -14,7 +14,7 @@ from dj_photon_codecs.layouts.threads import (
     processors_for,
     usable_processors,
 )
-from dj_photon_codecs.storage.documents import split_transform
+from dj_photon_codecs.storage.documents.views import split_transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.arrays.selection import Selection
     from dj_photon_codecs.arrays.stored_chunks import StoredChunks
     from dj_photon_codecs.layouts.layout import OpenChunk
-    from dj_photon_codecs.storage.documents import Documents
+    from dj_photon_codecs.storage.documents.description import Documents
 
 
 __all__ = ["MovieReader"]

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.arrays.frame_array import FrameArray, MovieView
 from dj_photon_codecs.photons.calibration import Calibration
-from dj_photon_codecs.storage.document_checks import check_documents
-from dj_photon_codecs.storage.documents import Documents, linear_view
+from dj_photon_codecs.storage.documents.checks import check_documents
+from dj_photon_codecs.storage.documents.description import Documents
+from dj_photon_codecs.storage.documents.views import linear_view
 from dj_photon_codecs.storage.movie_store import open_store, zarr_array
 from dj_photon_codecs.storage.verification import faulty_parts
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-    from dj_photon_codecs.storage.documents import Unit
+    from dj_photon_codecs.storage.documents.views import Unit
 
 __all__ = ["PhotonArray", "open_movie"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from dj_photon_codecs.arrays.chunk_cache import CACHE
 from dj_photon_codecs.layouts.blosc_blocks import decompress_alone
 from dj_photon_codecs.layouts.layout import DecodedChunk, open_chunk
-from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
-from dj_photon_codecs.storage.documents import split_transform
+from dj_photon_codecs.storage.documents.views import split_transform
+from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 from dj_photon_codecs.storage.movie_store import zarr_array
 
 if TYPE_CHECKING:

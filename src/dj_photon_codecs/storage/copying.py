@@ -10,14 +10,11 @@ from dj_photon_codecs.layouts.choice import CANDIDATES, choose_compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.photons.calibration import Calibration
-from dj_photon_codecs.storage.documents import (
-    describe_recompressed,
-    is_compressed_by,
-    linear_view,
-    split_transform,
-)
+from dj_photon_codecs.storage.chunking import frames_in_chunk, middle_chunk
+from dj_photon_codecs.storage.documents.description import describe_recompressed, is_compressed_by
+from dj_photon_codecs.storage.documents.views import linear_view, split_transform
 from dj_photon_codecs.storage.movie_store import zarr_array
-from dj_photon_codecs.storage.plan import StoragePlan, frames_in_chunk, middle_chunk, plan_movie
+from dj_photon_codecs.storage.plan import StoragePlan, plan_movie
 from dj_photon_codecs.storage.writing import (
     Limits,
     fill_chunk,
@@ -32,8 +29,8 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.storage.documents import Documents
-    from dj_photon_codecs.storage.movie_folder import MovieFolder
+    from dj_photon_codecs.storage.documents.description import Documents
+    from dj_photon_codecs.storage.files.movie_folder import MovieFolder
     from dj_photon_codecs.storage.movie_store import MovieStore
     from dj_photon_codecs.storage.policy import Policy
 

@@ -17,9 +17,9 @@ import zarr
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store
 from zarr.storage import StorePath
 
-from dj_photon_codecs.storage.chunk_index import ChunkIndex
-from dj_photon_codecs.storage.documents import NAMES, Documents
-from dj_photon_codecs.storage.movie_files import MovieFiles
+from dj_photon_codecs.storage.documents.chunk_index import ChunkIndex
+from dj_photon_codecs.storage.documents.description import NAMES, Documents
+from dj_photon_codecs.storage.files.movie_files import MovieFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

@@ -10,16 +10,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numcodecs.blosc
 import numpy as np
 
 from dj_photon_codecs.layouts.choice import choose_compression
-from dj_photon_codecs.movies.sample import sample_frames, sampled_runs
+from dj_photon_codecs.movies.sample import sample_frames
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.decode_table_fit import fit_table
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
-from dj_photon_codecs.storage.pipeline import encode_chunk
+from dj_photon_codecs.storage.chunking import frames_in_chunk, middle_chunk, sampled_frames
+from dj_photon_codecs.storage.filters.pipeline import encode_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,14 +38,9 @@ __all__ = [
     "StoragePlan",
     "code_dtype",
     "decode_table",
-    "frames_in_chunk",
-    "middle_chunk",
     "plan_movie",
-    "sampled_frames",
 ]
 
-CHUNK_BYTES = 1 << 28  # of codes; 100 frames of 1024 x 1024 uint16 are less
-LARGEST_FRAME = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, and room for layouts
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
 
@@ -233,82 +228,6 @@ def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
     return fit_table(
         movie.calibration, step=movie.step, whole=found.whole, sample=sample_frames(movie.values)
     )
-
-
-def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> int:
-    """Return how many frames a chunk holds: as many as wanted, within the movie and the memory.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the movie.
-    itemsize : int
-        Bytes of a code.
-    wanted : int
-        Frames in a chunk, if the movie has as many and they take no more than 256 MiB.
-
-    Raises
-    ------
-    ValueError
-        If a single frame exceeds what Blosc can take.
-
-    Examples
-    --------
-    >>> frames_in_chunk((1000, 512, 512), 2, wanted=100)
-    100
-    >>> frames_in_chunk((1000, 4096, 4096), 2, wanted=100)
-    8
-    """
-    frame = math.prod(shape[1:]) * itemsize
-    if frame > LARGEST_FRAME:
-        raise ValueError(
-            f"a frame of shape {shape[1:]} takes {frame} bytes, more than the {LARGEST_FRAME} "
-            "that Blosc can compress; insert the movie in tiles"
-        )
-    return max(1, min(wanted, shape[0], CHUNK_BYTES // frame))
-
-
-def sampled_frames(values: Frames, frames: int, *, in_steps: bool) -> list[int]:
-    """Return the frames of a movie that are looked at again after its survey.
-
-    Parameters
-    ----------
-    values : array_like
-        The movie.
-    frames : int
-        Frames in a chunk, as its policy wants them.
-    in_steps : bool
-        Whether the movie is stored in steps, and a decode table fitted to a sample of it.
-
-    Examples
-    --------
-    >>> sampled_frames(np.zeros((24, 8, 8)), 4, in_steps=False)
-    [12, 13, 14, 15]
-    """
-    shape, size = tuple(values.shape), values.dtype.itemsize
-    first, stop = _middle(shape, frames_in_chunk(shape, size, wanted=frames), size=size)
-    runs = sampled_runs(shape) if in_steps else []
-    return [*range(first, stop), *(frame for run in runs for frame in run)]
-
-
-def middle_chunk(values: Frames, frames: int) -> NDArray[Any]:
-    """Return the chunk in the middle of a movie, by which the compression is chosen.
-
-    Parameters
-    ----------
-    values : array_like
-        The movie.
-    frames : int
-        Frames in a chunk. Where the values of so many take more than 256 MiB, fewer are read.
-    """
-    first, stop = _middle(tuple(values.shape), frames, size=values.dtype.itemsize)
-    return np.asarray(values[first:stop])
-
-
-def _middle(shape: tuple[int, ...], frames: int, *, size: int) -> tuple[int, int]:
-    frame = math.prod(shape[1:]) * size
-    first = shape[0] // frames // 2 * frames
-    return first, min(first + min(frames, max(1, CHUNK_BYTES // frame)), shape[0])
 
 
 def _smallest(

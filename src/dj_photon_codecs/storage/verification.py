@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads
-from dj_photon_codecs.storage.documents import NAMES
+from dj_photon_codecs.storage.documents.description import NAMES
 from dj_photon_codecs.storage.movie_store import MovieNotFoundError
 
 if TYPE_CHECKING:

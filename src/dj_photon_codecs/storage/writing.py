@@ -20,8 +20,8 @@ import zarr
 from dj_photon_codecs.layouts.threads import WAITING, in_threads, processors_for
 from dj_photon_codecs.movies.slabs import slabs
 from dj_photon_codecs.movies.sources import Source
-from dj_photon_codecs.storage.document_checks import check_documents
-from dj_photon_codecs.storage.documents import NAMES, Documents, describe
+from dj_photon_codecs.storage.documents.checks import check_documents
+from dj_photon_codecs.storage.documents.description import NAMES, Documents, describe
 from dj_photon_codecs.storage.movie_store import crc32c
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from dj_photon_codecs.movies.camera_movie import CameraMovie
     from dj_photon_codecs.movies.slabs import Frames
-    from dj_photon_codecs.storage.movie_folder import MovieFolder
+    from dj_photon_codecs.storage.files.movie_folder import MovieFolder
     from dj_photon_codecs.storage.plan import StoragePlan
 
 __all__ = ["Limits", "fill_chunk", "frames_of_chunks", "write_chunks", "write_movie"]

@@ -17,7 +17,8 @@ from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import generalized_anscombe
-from dj_photon_codecs.storage.plan import plan_movie, sampled_frames
+from dj_photon_codecs.storage.chunking import sampled_frames
+from dj_photon_codecs.storage.plan import plan_movie
 from dj_photon_codecs.storage.policy import Policy
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from fsspec.implementations.local import LocalFileSystem
 
-from dj_photon_codecs.storage.forking import keep_across_forks
-from dj_photon_codecs.storage.store_errors import store_errors
+from dj_photon_codecs.storage.files.forking import keep_across_forks
+from dj_photon_codecs.storage.files.store_errors import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

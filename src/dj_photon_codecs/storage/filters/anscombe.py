@@ -15,8 +15,8 @@ from dj_photon_codecs.photons.inverses import exact_inverse
 from dj_photon_codecs.photons.parameters import check_parameters
 from dj_photon_codecs.photons.steps import check_step, quantize
 from dj_photon_codecs.photons.transform import generalized_anscombe
-from dj_photon_codecs.storage.buffers import as_float64
-from dj_photon_codecs.storage.codes_filter import CodesFilter, check_codes
+from dj_photon_codecs.storage.filters.buffers import as_float64
+from dj_photon_codecs.storage.filters.codes_filter import CodesFilter, check_codes
 
 __all__ = ["AnscombeFilter"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dj_photon_codecs.photons.decode_table import DecodeTable
-from dj_photon_codecs.storage.codes_filter import CodesFilter, check_codes
+from dj_photon_codecs.storage.filters.codes_filter import CodesFilter, check_codes
 
 __all__ = ["LinearFilter"]
 

@@ -12,8 +12,8 @@ from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
-from dj_photon_codecs.storage.pipeline import encode_chunk
+from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
+from dj_photon_codecs.storage.filters.pipeline import encode_chunk
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, store_movie
 
 COMPRESSIONS = {

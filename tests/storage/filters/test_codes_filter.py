@@ -13,8 +13,8 @@ import pytest
 import zarr
 
 from dj_photon_codecs.photons.transform import anscombe, generalized_anscombe
-from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-from dj_photon_codecs.storage.linear_filter import LinearFilter
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
+from dj_photon_codecs.storage.filters.linear import LinearFilter
 from tests.movies_at_hand import BLOSC, FLOATS, INTEGERS, photon_counts
 
 PLAIN = {"gain": 1.0, "offset": 0.0, "variance": 0.0}

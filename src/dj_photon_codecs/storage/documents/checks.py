@@ -17,11 +17,12 @@ import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.photons.decode_table import DecodeTable
-from dj_photon_codecs.storage.codec_checks import DAMAGED, check_filters
+from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters
+from dj_photon_codecs.storage.documents.description import dimensions
 
 if TYPE_CHECKING:
-    from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-    from dj_photon_codecs.storage.documents import Document, Documents
+    from dj_photon_codecs.storage.documents.description import Document, Documents
+    from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 
 __all__ = ["check_documents", "format_version", "is_number"]
 
@@ -156,8 +157,11 @@ def _check_movie(documents: Documents, transform: AnscombeFilter) -> None:
         )
     if math.prod(chunks) * np.dtype(transform.codes).itemsize > MAX_BYTES:
         raise ValueError(f"chunks is {chunks}; Blosc holds {MAX_BYTES} bytes at most. {DAMAGED}")
-    axes = ["time", *(f"axis_{axis}" for axis in range(1, len(shape) - 2)), "y", "x"]
-    expected = {"codec_name": "photon", "_ARRAY_DIMENSIONS": axes, **_parameters(transform)}
+    expected = {
+        "codec_name": "photon",
+        "_ARRAY_DIMENSIONS": dimensions(len(shape)),
+        **_parameters(transform),
+    }
     for name, value in expected.items():
         if name not in zattrs or not _same(zattrs[name], value):
             raise ValueError(

@@ -10,9 +10,9 @@ import pytest
 import zarr
 
 from dj_photon_codecs.photons.transform import anscombe, generalized_anscombe
-from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
-from dj_photon_codecs.storage.linear_filter import LinearFilter
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
+from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
+from dj_photon_codecs.storage.filters.linear import LinearFilter
 from tests.movies_at_hand import BLOSC, FLOATS, INTEGERS
 
 COUNTS = np.random.default_rng(0).integers(0, 100, (30, 4, 5))

@@ -14,9 +14,9 @@ from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.storage.documents import Documents
+from dj_photon_codecs.storage.documents.description import Documents
+from dj_photon_codecs.storage.documents.rows import documents_checksum, read_row, write_row
 from dj_photon_codecs.storage.movie_store import ChunkError
-from dj_photon_codecs.storage.rows import documents_checksum, read_row, write_row
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, store_movie
 
 MOVIES: dict[str, tuple[Any, Compression]] = {

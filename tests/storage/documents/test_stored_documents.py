@@ -11,13 +11,10 @@ from numcodecs import Delta
 
 from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-from dj_photon_codecs.storage.document_checks import check_documents
-from dj_photon_codecs.storage.documents import (
-    linear_view,
-    split_transform,
-)
-from dj_photon_codecs.storage.linear_filter import LinearFilter
+from dj_photon_codecs.storage.documents.checks import check_documents
+from dj_photon_codecs.storage.documents.views import linear_view, split_transform
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
+from dj_photon_codecs.storage.filters.linear import LinearFilter
 from tests.movies_at_hand import (
     BLOSC,
     CAMERA,

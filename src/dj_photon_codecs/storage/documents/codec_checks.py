@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numcodecs
 import numpy as np
 
-from dj_photon_codecs.storage.anscombe_filter import AnscombeFilter
-from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
+from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 
 if TYPE_CHECKING:
     from numcodecs.abc import Codec

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_photon_codecs.storage.checksum_filter import ChecksumFilter
+from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 
 if TYPE_CHECKING:
     from numcodecs.abc import Codec

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from datajoint.storage import StorageBackend
 
-from dj_photon_codecs.storage.movie_folder import MovieFolder
+from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from tests.movies_at_hand import WatchedFiles, local_files, photon_counts, store_movie, tree
 
 COUNTS = photon_counts()

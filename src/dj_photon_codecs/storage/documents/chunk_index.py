@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dj_photon_codecs.storage.documents import Documents
+    from dj_photon_codecs.storage.documents.description import Documents
 
 __all__ = ["ChunkIndex"]
 

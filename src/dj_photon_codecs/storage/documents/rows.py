@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dj_photon_codecs.storage.canonical_json import canonical_checksum
-from dj_photon_codecs.storage.codec_checks import DAMAGED
-from dj_photon_codecs.storage.document_checks import check_documents, format_version
-from dj_photon_codecs.storage.documents import Documents
+from dj_photon_codecs.storage.documents.canonical_json import canonical_checksum
+from dj_photon_codecs.storage.documents.checks import check_documents, format_version
+from dj_photon_codecs.storage.documents.codec_checks import DAMAGED
+from dj_photon_codecs.storage.documents.description import Documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.layout import DamagedChunk
-from dj_photon_codecs.storage.buffers import as_bytes, flatten
+from dj_photon_codecs.storage.filters.buffers import as_bytes, flatten
 
 __all__ = ["ChecksumFilter"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from dj_photon_codecs.storage.forking import keep_across_forks, own_filesystem
+from dj_photon_codecs.storage.files.forking import keep_across_forks, own_filesystem
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

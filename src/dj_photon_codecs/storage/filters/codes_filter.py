@@ -10,7 +10,7 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from dj_photon_codecs.photons.table_lookup import look_up
-from dj_photon_codecs.storage.buffers import as_codes, room_for_values
+from dj_photon_codecs.storage.filters.buffers import as_codes, room_for_values
 
 __all__ = ["CodesFilter", "check_codes"]
 

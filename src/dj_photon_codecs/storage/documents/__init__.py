@@ -1,0 +1,1 @@
+"""What describes a stored movie: ``.zarray``, ``.zattrs`` and its database row; their checks."""

@@ -1,0 +1,82 @@
+"""The documents of a movie's codes and of its views: other arrays over the same chunks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from dj_photon_codecs.storage.documents.description import Document, Documents, split_filters
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
+from dj_photon_codecs.storage.filters.linear import LinearFilter
+
+__all__ = ["Unit", "linear_view", "split_transform"]
+
+TRANSFORMS = {codec.codec_id: codec for codec in (AnscombeFilter, LinearFilter)}
+
+Unit = Literal["ADU", "photon"]
+
+
+def split_transform(
+    documents: Documents,
+) -> tuple[AnscombeFilter | LinearFilter | None, Documents]:
+    """Separate what decodes codes to values from the codes.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of a stored movie, or of a view of it.
+
+    Returns
+    -------
+    AnscombeFilter, LinearFilter or None
+        The transform of the movie, or that of the view; None if the codes are the values.
+    Documents
+        The codes described as an array of their own over the same chunks.
+    """
+    transforms, filters = split_filters(documents["zarray"])
+    if not transforms:
+        return None, documents
+    parameters = dict(transforms[0])
+    transform = TRANSFORMS[parameters.pop("id")](**parameters)
+    return transform, _with_array(documents, dtype=transform.codes, filters=filters)
+
+
+def linear_view(documents: Documents, unit: Unit) -> Documents | None:
+    """Describe a view that is linear in light, as an array over the same chunks.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of a stored movie.
+    unit : {"ADU", "photon"}
+        Values as they were inserted, in their own dtype (float32 if a step was chosen), or
+        photons (float32).
+
+    Returns
+    -------
+    Documents or None
+        None for a movie that was stored as plain transformed values, without our filter.
+    """
+    transform, codes = split_transform(documents)
+    if not isinstance(transform, AnscombeFilter):
+        return None
+    zattrs = documents["zattrs"]
+    exact = unit == "ADU" and transform.step is None
+    if exact and np.dtype(zattrs["original_dtype"]) == np.dtype(transform.codes):
+        return codes
+    linear = LinearFilter(
+        codes=transform.codes,
+        dtype=zattrs["original_dtype"] if exact else "<f4",
+        gain=transform.gain,
+        offset=transform.offset,
+        unit=unit,
+        table=zattrs.get("decode_table"),
+    )
+    filters = [linear.get_config(), *(codes["zarray"]["filters"] or [])]
+    return _with_array(documents, dtype=linear.dtype, filters=filters)
+
+
+def _with_array(documents: Documents, *, dtype: str, filters: list[Document]) -> Documents:
+    changes = {"dtype": dtype, "filters": filters or None, "fill_value": 0}
+    return Documents(zarray=documents["zarray"] | changes, zattrs=documents["zattrs"])
