@@ -3,7 +3,7 @@
 import copy
 import pickle
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -324,6 +324,18 @@ def test_pandas_reads_nothing(movie, reads):
         assert table["movie"].iloc[0] is movie
         assert "PhotonArray" in repr(table)
     assert reads == []
+
+
+def test_older_pandas_shall_print_a_movie_and_not_its_values(movie):
+    # pandas before 3.1 asks for the attribute, and reads up to a hundred frames of what lacks it
+    for array in (movie, movie.raw):
+        assert hasattr(array, "__next__")
+        assert not isinstance(array, Iterator)
+        with pytest.raises(TypeError, match="not an iterator"):
+            next(array)
+        with pytest.raises(TypeError, match=r"not an iterator; use iter\(movie\)"):
+            array.__next__()
+    np.testing.assert_array_equal(next(iter(movie)), movie[0])
 
 
 def deep_hash(fetched):

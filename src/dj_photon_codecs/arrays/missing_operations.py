@@ -6,9 +6,12 @@ which may be more than the memory holds. dask does that block by block, NumPy on
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["MissingOperations"]
 
@@ -18,14 +21,18 @@ class MissingOperations:
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Callable[[], NoReturn]:
         """Refuse what NumPy's arrays have and this has not.
 
         Raises
         ------
         AttributeError
-            Always. It names dask and NumPy if arrays of NumPy have such an attribute.
+            It names dask and NumPy if arrays of NumPy have such an attribute.
         """
+        # Before 3.1, pandas prints the values of what has a length, up to a hundred frames of each
+        # movie of a table, and the repr of what also has this. On the class it would make iterators.
+        if name == "__next__":
+            return self._refuse_next
         kind = type(self).__name__
         message = f"{kind!r} object has no attribute {name!r}"
         if not name.startswith("_") and hasattr(np.ndarray, name):
@@ -35,6 +42,9 @@ class MissingOperations:
                 f"through it block by block, movie[:].{name}{call} reads it whole"
             )
         raise AttributeError(message, name=name, obj=self)
+
+    def _refuse_next(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is not an iterator; use iter(movie)")
 
 
 def _refusing(symbol: str) -> Any:
