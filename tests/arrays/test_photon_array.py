@@ -314,11 +314,12 @@ def test_repr_says_what_it_is_and_reads_nothing(movie, folder, reads):
 
 def test_pandas_reads_nothing(movie, reads):
     tables = [
-        pd.DataFrame({"movie": [movie, movie]}),
-        pd.DataFrame([{"recording": 1, "movie": movie}]),
+        pd.DataFrame([{"recording": 1, "movie": movie}]),  # as to_pandas() does
         pd.DataFrame.from_records([(1, movie)], columns=["recording", "movie"]),
-        pd.DataFrame({"movie": pd.Series([movie], dtype=object)}),
     ]
+    if int(pd.__version__.split(".")[0]) > 2:  # before, it made a column by NumPy, which reads
+        tables.append(pd.DataFrame({"movie": [movie, movie]}))
+        tables.append(pd.DataFrame({"movie": pd.Series([movie], dtype=object)}))
 
     for table in tables:
         assert table["movie"].iloc[0] is movie

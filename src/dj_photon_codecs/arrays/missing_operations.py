@@ -29,8 +29,8 @@ class MissingOperations:
         AttributeError
             It names dask and NumPy if arrays of NumPy have such an attribute.
         """
-        # Before 3.1, pandas prints the values of what has a length, up to a hundred frames of each
-        # movie of a table, and the repr of what also has this. On the class it would make iterators.
+        # Before 3.1, pandas prints the values of what has a length, up to a hundred frames a movie,
+        # and the repr of what has this too. (On the class, it would make the movie an iterator.)
         if name == "__next__":
             return self._refuse_next
         kind = type(self).__name__
