@@ -38,8 +38,8 @@ from simulate import simulate_rates
 from zarr.storage import FsspecStore, LocalStore
 
 from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,9 +26,9 @@ from simulate import camera, simulate_rates
 
 from dj_photon_codecs import Calibration, CameraMovie
 from dj_photon_codecs.arrays.photon_array import open_movie
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie
 
 if TYPE_CHECKING:

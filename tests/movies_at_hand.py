@@ -14,9 +14,9 @@ from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie
 
 BLOSC = Blosc("zstd", 5, Blosc.BITSHUFFLE)

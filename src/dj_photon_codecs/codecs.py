@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import datajoint as dj
 
 from dj_photon_codecs.broken_libraries import naming_broken_libraries
-from dj_photon_codecs.class_attributes import check_attributes
+from dj_photon_codecs.policy import Policy
 
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from dj_photon_codecs.storage.documents.description import Documents
     from dj_photon_codecs.storage.files.movie_folder import MovieFolder
     from dj_photon_codecs.storage.plan import StoragePlan
-    from dj_photon_codecs.storage.policy import Policy
 
 __all__ = ["PhotonCodec", "PhotonDenseCodec"]
 
@@ -79,7 +78,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
 
     def __init_subclass__(cls, *, register: bool = True, **options: Any) -> None:
         """Check the attributes of a subclass, then let DataJoint register it."""
-        check_attributes(cls)
+        Policy.of(cls)
         if register and "name" not in vars(cls):
             raise TypeError(
                 f"{cls.__name__} has no name of its own; give it one that no other type has, such "
@@ -101,7 +100,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
             If it is no movie, or a fetched one that was stored in other steps than this type has.
         """
         with naming_broken_libraries():
-            _prepared(value, _policy(self))
+            _prepared(value, Policy.of(self))
 
     @classmethod
     def check(cls, value: Any) -> None:
@@ -131,7 +130,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         with naming_broken_libraries():
             from dj_photon_codecs.movies.camera_movie import CameraMovie
 
-            policy = _policy(cls)
+            policy = Policy.of(cls)
             movie, counts = _prepared(value, policy)
             if isinstance(movie, CameraMovie):
                 _planned(movie, policy, counts=counts)
@@ -184,7 +183,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
             fs, place = self._place(path, store=store, config=config)
             root = place.removesuffix(f"/{path}")
             folder = MovieFolder(fs, place, store=store, root=root, durable=self.durable)
-            return write_row(_write(value, _policy(self), folder=folder), path=path, store=store)
+            return write_row(_write(value, Policy.of(self), folder=folder), path=path, store=store)
 
     def decode(
         self,
@@ -280,12 +279,6 @@ def _checked_path(path: str) -> str:
     return path
 
 
-def _policy(codec: PhotonCodec | type[PhotonCodec]) -> Policy:
-    from dj_photon_codecs.storage.policy import Policy
-
-    return Policy.of(codec)
-
-
 def _prepared(value: Any, policy: Policy) -> tuple[CameraMovie | PhotonArray, bool]:
     """Return what is to be stored, and whether it holds photon counts; no value is read."""
     from dj_photon_codecs.arrays.photon_array import PhotonArray
@@ -293,7 +286,9 @@ def _prepared(value: Any, policy: Policy) -> tuple[CameraMovie | PhotonArray, bo
     from dj_photon_codecs.movies.checks import check_frames
     from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.storage.copying import check_copy
+    from dj_photon_codecs.storage.plan import compression_of
 
+    compression_of(policy)  # it refuses a layout that numcodecs does not find
     if isinstance(value, PhotonArray):
         check_copy(value.movie_store, policy)
         return value, False

@@ -24,10 +24,10 @@ from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.grouped import grouping
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.documents.rows import write_row
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie
 
 COUNTS = Calibration()

@@ -13,8 +13,8 @@ from dj_photon_codecs.movies.survey import ValueRange, survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.steps import quantize
 from dj_photon_codecs.photons.transform import generalized_anscombe
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.plan import code_dtype, plan_movie
-from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import fill_chunk, frames_of_chunks
 from tests.movies_at_hand import (
     BIG_ENDIAN,

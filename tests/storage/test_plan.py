@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from numcodecs import Zstd
 
-from dj_photon_codecs.layouts.choice import CANDIDATES
+from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
+from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.chunking import CHUNK_BYTES, frames_in_chunk
-from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.policy import Policy
+from dj_photon_codecs.storage.plan import compression_of, plan_movie
 from dj_photon_codecs.storage.writing import BUDGET, Limits, fill_chunk, frames_of_chunks
 from tests.movies_at_hand import CAMERA, SlicedFile, camera_values, photon_counts
 
@@ -49,7 +50,7 @@ def test_a_policy_with_a_compressor_is_followed():
 
     plan = plan_movie(counts_movie(photon_counts()), policy)
 
-    assert (plan.frames_per_chunk, plan.compression) == (30, policy.compression)
+    assert (plan.frames_per_chunk, plan.compression) == (30, compression_of(policy))
 
 
 SIZES = [
@@ -132,3 +133,18 @@ def test_parts_of_different_chunks_are_not_mixed_up():
 
     assert [len(part) for part in parts] == [30] * 8 + [10]
     np.testing.assert_array_equal(np.concatenate(parts), source.values)
+
+
+def test_the_compression_is_measured_unless_a_compressor_is_given():
+    zstd = Zstd(1)
+
+    assert compression_of(Policy()) is None
+    assert compression_of(Policy(compressor=zstd)) == Compression(zstd)
+    dense = Policy(compressor=None, layout="photon.dense")
+    assert compression_of(dense) == Compression(None, DenseLayout())
+
+
+def test_a_layout_that_is_not_installed_is_refused_before_the_movie_is_read():
+    policy = Policy(compressor=None, layout="photon.nothing")
+    with pytest.raises(ValueError, match=r"layout is 'photon\.nothing'; numcodecs knows no such"):
+        plan_movie(counts_movie(np.full((2, 3, 3), -1)), policy, counts=True)

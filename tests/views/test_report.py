@@ -6,9 +6,9 @@ import pytest
 from numcodecs import Zstd
 
 from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, PhotonDenseCodec, report
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.policy import Policy
 from dj_photon_codecs.storage.writing import write_movie
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 

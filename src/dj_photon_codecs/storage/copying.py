@@ -14,7 +14,7 @@ from dj_photon_codecs.storage.chunking import frames_in_chunk, middle_chunk
 from dj_photon_codecs.storage.documents.description import describe_recompressed, is_compressed_by
 from dj_photon_codecs.storage.documents.views import linear_view, split_transform
 from dj_photon_codecs.storage.movie_store import zarr_array
-from dj_photon_codecs.storage.plan import StoragePlan, plan_movie
+from dj_photon_codecs.storage.plan import StoragePlan, compression_of, plan_movie
 from dj_photon_codecs.storage.writing import (
     Limits,
     fill_chunk,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from dj_photon_codecs.policy import Policy
     from dj_photon_codecs.storage.documents.description import Documents
     from dj_photon_codecs.storage.files.movie_folder import MovieFolder
     from dj_photon_codecs.storage.movie_store import MovieStore
-    from dj_photon_codecs.storage.policy import Policy
 
 __all__ = ["check_copy", "copy_movie", "exact_movie"]
 
@@ -118,8 +118,9 @@ def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
         return None
     array = zarr_array(source.with_documents(described))
     frames = frames_in_chunk(array.shape, array.dtype.itemsize, wanted=policy.frames_per_chunk)
-    wanted = CANDIDATES if policy.compression is None else (policy.compression,)
-    compressed = any(is_compressed_by(source.documents, compression) for compression in wanted)
+    compression = compression_of(policy)
+    wanted = CANDIDATES if compression is None else (compression,)
+    compressed = any(is_compressed_by(source.documents, candidate) for candidate in wanted)
     if compressed and array.chunks == (frames, *array.shape[1:]):
         return None
     return StoragePlan(
@@ -129,7 +130,7 @@ def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
         step=source.documents["zattrs"].get("quantization_step"),
         code_dtype=array.dtype,
         frames_per_chunk=frames,
-        compression=policy.compression or choose_compression(middle_chunk(array, frames)),
+        compression=compression or choose_compression(middle_chunk(array, frames)),
     )
 
 

@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numcodecs
 import numpy as np
 
-from dj_photon_codecs.layouts.choice import choose_compression
+from dj_photon_codecs.layouts.choice import Compression, choose_compression
 from dj_photon_codecs.movies.sample import sample_frames
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
@@ -22,21 +23,18 @@ from dj_photon_codecs.storage.chunking import frames_in_chunk, middle_chunk, sam
 from dj_photon_codecs.storage.filters.pipeline import encode_chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.layouts.choice import Compression
     from dj_photon_codecs.movies.camera_movie import CameraMovie
-    from dj_photon_codecs.movies.slabs import Frames
     from dj_photon_codecs.movies.survey import ValueRange
     from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.photons.decode_table import DecodeTable
-    from dj_photon_codecs.storage.policy import Policy
+    from dj_photon_codecs.policy import Policy
 
 __all__ = [
     "StoragePlan",
     "code_dtype",
+    "compression_of",
     "decode_table",
     "plan_movie",
 ]
@@ -153,6 +151,7 @@ def plan_movie(
     ValueError
         If a value is illegal (see `survey`), or a frame is larger than Blosc can take.
     """
+    compression = compression_of(policy)
     movie = replace(movie, step=policy.step if movie.step is None else movie.step)
     if found is None:
         if isinstance(movie.values, Source):
@@ -176,9 +175,31 @@ def plan_movie(
         step=movie.step,
         code_dtype=dtype,
         frames_per_chunk=frames,
-        compression=policy.compression or _smallest(movie.values, frames, codes=codes),
+        compression=compression
+        or choose_compression(middle_chunk(movie.values, frames), codes=codes),
         decode_table=decode_table(movie, found),
     )
+
+
+def compression_of(policy: Policy) -> Compression | None:
+    """Return the layout and the compressor of a policy; None if each movie's own are measured.
+
+    Raises
+    ------
+    ValueError
+        If numcodecs does not find the layout by its name.
+    """
+    if policy.compressor == "auto":
+        return None
+    layout = policy.layout
+    try:
+        codec = numcodecs.get_codec({"id": layout}) if isinstance(layout, str) else layout
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"layout is {layout!r}; numcodecs knows no such codec, or cannot make it without "
+            "parameters. Install what brings it, or give the codec itself"
+        ) from error
+    return Compression(policy.compressor, codec)
 
 
 def code_dtype(movie: CameraMovie, found: ValueRange) -> np.dtype[Any]:
@@ -228,12 +249,6 @@ def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
     return fit_table(
         movie.calibration, step=movie.step, whole=found.whole, sample=sample_frames(movie.values)
     )
-
-
-def _smallest(
-    values: Frames, frames: int, *, codes: Callable[[NDArray[Any]], NDArray[Any]]
-) -> Compression:
-    return choose_compression(middle_chunk(values, frames), codes=codes)
 
 
 def _codes(

@@ -17,9 +17,9 @@ from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import generalized_anscombe
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.chunking import sampled_frames
 from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
