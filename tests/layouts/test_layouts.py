@@ -135,6 +135,19 @@ def test_decode_fills_out(layout, codes):
         layout.decode(stored, out=np.empty(3, "u2"))
 
 
+@pytest.mark.parametrize("codes", [movie(), movie().astype("f4"), movie(shape=(2, 5, 5))])
+@pytest.mark.parametrize("place", [0, 8])
+def test_a_chunk_may_lie_in_the_room_for_its_codes(layout, codes, place):
+    stored = np.frombuffer(bytes(layout.encode(codes)), "u1")
+    memory = np.zeros(place + max(stored.size, codes.nbytes), "u1")
+    memory[: stored.size] = stored
+
+    out = memory[place : place + codes.nbytes]
+    layout.decode(memory[: stored.size], out=out)
+
+    np.testing.assert_array_equal(out.view(codes.dtype), codes.ravel())
+
+
 def test_chunks_beyond_the_reach_of_blosc_are_refused(layout, monkeypatch):
     monkeypatch.setattr("dj_photon_codecs.layouts.buffers.MAX_BYTES", 1000)
     with pytest.raises(ValueError, match=r"of 1000 bytes is too large.* put fewer frames"):

@@ -65,9 +65,25 @@ def is_little_endian_integer(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "iu" and dtype.isnative and not dtype.str.startswith(">")
 
 
-def as_bytes(buf: Any) -> NDArray[np.uint8]:
-    """Return a stored chunk as an array of bytes, without a copy."""
-    stored: NDArray[np.uint8] = ensure_contiguous_ndarray(buf).view(np.uint8)
+def as_bytes(buf: Any, *, apart_from: Any = None) -> NDArray[np.uint8]:
+    """Return the bytes of a contiguous buffer.
+
+    Parameters
+    ----------
+    buf : buffer
+        Such as a stored chunk.
+    apart_from : buffer, optional
+        What will be written while the bytes are read. They are copied if they may lie in it, else
+        they are not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `buf` is an array of Python objects, or not contiguous.
+    """
+    stored: NDArray[np.uint8] = np.asarray(ensure_contiguous_ndarray(buf)).view(np.uint8)
+    if apart_from is not None and np.may_share_memory(stored, ensure_ndarray(apart_from)):
+        return stored.copy()
     return stored
 
 

@@ -34,9 +34,13 @@ def finite(name: str, value: Any) -> float:
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r}; it must be a real number")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; it must be finite")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # of an integer beyond 1.8e308
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {number!r}; it must be finite")
+    return number
 
 
 def check_parameters(gain: float, offset: float, variance: float) -> None:

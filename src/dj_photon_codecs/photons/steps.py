@@ -42,14 +42,13 @@ def check_step(step: Any) -> float:
     """
     if isinstance(step, (bool, np.bool_)) or not isinstance(step, Real):
         raise TypeError(f"step is {step!r}; it must be a number, 0 < step <= 1, or None for exact")
-    checked = float(step)
-    if not 0 < checked <= 1:
+    if not 0 < step <= 1:
         raise ValueError(
             f"step is {step}; it must be 0 < step <= 1 standard deviation of the noise. Half a "
             "standard deviation adds 1.04 % to the noise, 1 adds 4.1 %; from 2 on no decoding "
             "is unbiased. None stores the values exactly"
         )
-    return checked
+    return float(step)
 
 
 def quantize(y: ArrayLike, step: float, *, dtype: DTypeLike) -> NDArray[Any]:

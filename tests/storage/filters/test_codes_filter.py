@@ -223,7 +223,10 @@ def test_chunks_keep_their_shape_when_encoded():
         ({"codes": "<U3"}, "codes is '<U3'"),
         ({"codes": "|O"}, r"codes is '\|O'"),
         ({"codes": "<f4", "step": 0.5}, "codes is '<f4'; .* little-endian integers$"),
+        ({"codes": None}, "codes is None"),
         ({"codes": "|u1", "gain": 0}, r"gain is 0\.0"),
+        ({"codes": "|u1", "gain": 10**400}, "gain is inf; it must be finite"),
+        ({"codes": "|u1", "step": 10**400}, "step is 10+; it must be 0 < step <= 1"),
         ({"codes": "|u1", "offset": math.nan}, "offset is nan"),
         ({"codes": "|u1", "variance": -1}, r"variance is -1\.0"),
     ],
@@ -232,6 +235,13 @@ def test_chunks_keep_their_shape_when_encoded():
 def test_parameters_out_of_range_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         AnscombeFilter(**wrong)
+
+
+@pytest.mark.parametrize("wrong", ["1", True, None, [2.0], 1j], ids=str)
+@pytest.mark.parametrize("name", ["gain", "offset", "variance"])
+def test_parameters_that_are_no_numbers_are_refused(name, wrong):
+    with pytest.raises(TypeError, match=f"{name} is .*; it must be a real number"):
+        AnscombeFilter("|u1", **{name: wrong})
 
 
 def test_parameters_are_plain_json_whatever_they_were():

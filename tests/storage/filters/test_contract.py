@@ -67,12 +67,10 @@ def test_the_transform_passes_the_kit(codes, order, step):
     kit().check_encode_decode(order(values), codec)
 
 
-@pytest.mark.parametrize(
-    "codec", [ChecksumFilter(), AnscombeFilter("|u1", step=0.5)], ids=lambda codec: codec.codec_id
-)
-def test_arrays_of_objects_are_refused_as_the_kit_wants(codec):
-    kit().check_err_encode_object_buffer(codec)
-    kit().check_err_decode_object_buffer(codec)
+def test_arrays_of_objects_are_refused_as_the_kit_wants():
+    kit().check_err_encode_object_buffer(AnscombeFilter("|u1", step=0.5))
+    kit().check_err_encode_object_buffer(ChecksumFilter())
+    kit().check_err_decode_object_buffer(ChecksumFilter())
 
 
 @pytest.mark.parametrize(
@@ -91,13 +89,12 @@ def test_configurations_are_json_from_which_an_equal_codec_is_made(codec):
 
 
 @every_order
-@pytest.mark.parametrize("dtype", ["f8", ">f8", "f4", "f2", "i8", "u8", "i4", ">u2", "u1", "i1"])
-def test_values_of_any_dtype_are_encoded_as_values(dtype, order):
-    values = order((COUNTS % 90).astype(dtype))
+@pytest.mark.parametrize("dtype", [">f8", "f4", "f2", "i8", ">i8", "u8", "i4", ">u2", "u1", "?"])
+def test_values_of_another_dtype_than_the_decoded_ones_are_refused(dtype, order):
+    values = order((COUNTS % 2).astype(dtype))
 
-    codes = AnscombeFilter("|u1", step=0.5).encode(values)
-
-    np.testing.assert_array_equal(codes, 2 * (COUNTS % 90).reshape(values.shape))
+    with pytest.raises(TypeError, match=r"of dtype .* would read back as other .* dtype='<f8'"):
+        AnscombeFilter("|u1", step=0.5).encode(values)
 
 
 @every_code
@@ -133,9 +130,6 @@ def test_buffers_of_numbers_are_those_numbers(hold):
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        (np.array([2**53 + 1]), ValueError, "float64 does not hold all of these int64"),
-        (np.array([2**64 - 1], "u8"), ValueError, "float64 does not hold all of these uint64"),
-        (np.array([-(2**63) + 1]), ValueError, "float64 does not hold all of these int64"),
         (np.array([1j]), TypeError, "values are of dtype complex128"),
         (np.array(["2020"], "M8[Y]"), TypeError, "takes float64"),
         (np.array(["a"]), TypeError, "values are of dtype <U1"),
@@ -157,7 +151,7 @@ def test_values_that_have_no_code_are_refused(step, values, error, message):
 def test_the_codes_of_whole_numbers_beyond_2_to_53_are_exact_where_float64_is():
     values = np.array([2**60, 2**53, -(2**63)])
 
-    codes = AnscombeFilter("<i8", step=1.0).encode(values)
+    codes = AnscombeFilter("<i8", step=1.0).encode(values.astype("f8"))
 
     np.testing.assert_array_equal(codes, values)
 
@@ -199,11 +193,41 @@ def test_a_room_that_cannot_be_written_is_refused():
     out = np.zeros(3)
     out.flags.writeable = False
 
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(ValueError, match="out is read-only; pass a buffer"):
         AnscombeFilter("|u1").decode(b"abc", out=out)
 
 
+def test_codes_may_lie_in_the_room_for_their_values():
+    codes = np.random.default_rng(0).integers(0, 256, 300_000).astype("u1")
+    room = np.zeros(8 * codes.size + 8, "u1")
+    for place in (0, 8, 7 * codes.size, 8 * codes.size - 1000):
+        stored = room[place : place + codes.size]
+        stored = stored[: len(stored) // 8 * 8]
+        stored[:] = codes[: stored.size]
+        out = room[: 8 * stored.size]
+
+        AnscombeFilter("|u1").decode(stored, out=out)
+
+        np.testing.assert_array_equal(out.view("f8"), anscombe(codes[: stored.size]))
+
+
 # ---------------------------------------------------------------------------- Zarr
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", ">f8"])
+def test_a_plain_zarr_array_of_another_dtype_is_never_written(dtype):
+    array = zarr.create_array(
+        zarr.storage.MemoryStore(),
+        shape=(8,),
+        chunks=(4,),
+        dtype=dtype,
+        zarr_format=2,
+        filters=[AnscombeFilter("|u1", step=0.5)],
+        fill_value=1,
+    )
+
+    with pytest.raises(TypeError, match="would read back as other numbers"):
+        array[:] = np.arange(1, 9).astype(dtype)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

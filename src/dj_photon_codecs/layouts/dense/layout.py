@@ -9,6 +9,7 @@ import numpy as np
 from numcodecs.abc import Codec
 
 from dj_photon_codecs.layouts.buffers import (
+    as_bytes,
     check_codes,
     is_little_endian_integer,
     room_for,
@@ -105,7 +106,7 @@ class DenseLayout(Codec):  # type: ignore[misc]
         ValueError
             If `out` is of another size, read-only, or not contiguous.
         """
-        chunk = DenseChunk(buf)
+        chunk = DenseChunk(as_bytes(buf, apart_from=out))
         codes = room_for(math.prod(chunk.shape), chunk.dtype, out)
         chunk.decode(out=codes)
         return codes

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_blocks import compress
 from dj_photon_codecs.layouts.buffers import (
+    as_bytes,
     check_codes,
     is_little_endian_integer,
     room_for,
@@ -134,7 +135,7 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         ValueError
             If `buf` is not what `encode` returned, or `out` is of another size.
         """
-        chunk = GroupedChunk(buf)
+        chunk = GroupedChunk(as_bytes(buf, apart_from=out))
         codes = room_for(chunk.shape[0] * chunk.shape[1], chunk.dtype, out)
         return chunk.frames(0, chunk.shape[0], out=codes.reshape(chunk.shape)).reshape(-1)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dj_photon_codecs.photons.inverses import exact_inverse
-from dj_photon_codecs.photons.parameters import check_parameters
+from dj_photon_codecs.photons.parameters import check_parameters, finite
 from dj_photon_codecs.photons.steps import check_step, quantize
 from dj_photon_codecs.photons.transform import generalized_anscombe
 from dj_photon_codecs.storage.filters.buffers import as_float64
@@ -61,7 +61,8 @@ class AnscombeFilter(CodesFilter):
         step: float | None = None,
     ) -> None:
         self.codes = check_codes(codes, stepped=step is not None)
-        self.gain, self.offset, self.variance = float(gain), float(offset), float(variance)
+        self.gain, self.offset = finite("gain", gain), finite("offset", offset)
+        self.variance = finite("variance", variance)
         self.step = None if step is None else check_step(step)
         check_parameters(self.gain, self.offset, self.variance)
 
@@ -71,8 +72,7 @@ class AnscombeFilter(CodesFilter):
         Parameters
         ----------
         buf : numpy.ndarray or buffer
-            Values, of any shape, of any dtype that float64 holds exactly; or the bytes of float64
-            values, in a buffer that is not an array.
+            Values of dtype ``<f8``, of any shape; or their bytes, in a buffer that is no array.
 
         Returns
         -------
@@ -83,10 +83,10 @@ class AnscombeFilter(CodesFilter):
         Raises
         ------
         TypeError
-            If the values are not real numbers.
+            If the values are of another dtype.
         ValueError
             If a value is not the transform of any code, does not fit the dtype of the codes, or
-            is NaN where the codes are integers; or if float64 does not hold it exactly.
+            is NaN where the codes are integers.
         """
         y = as_float64(buf)
         if self.step is None:

@@ -13,8 +13,9 @@ import numpy as np
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
+from dj_photon_codecs.layouts.buffers import as_bytes
 from dj_photon_codecs.layouts.layout import DamagedChunk
-from dj_photon_codecs.storage.filters.buffers import as_bytes, flatten
+from dj_photon_codecs.storage.filters.buffers import flatten
 
 __all__ = ["ChecksumFilter"]
 

@@ -46,7 +46,7 @@ class CodesFilter(Codec):  # type: ignore[misc]
         TypeError, ValueError
             If `buf` is not a whole number of codes, or `out` has another size or dtype.
         """
-        codes = as_codes(buf, self.codes)
+        codes = as_codes(buf, self.codes, apart_from=out)
         values = room_for_values(codes.size, self._dtype, out)
         self._decode_into(codes, values)
         return values
@@ -104,7 +104,7 @@ def check_codes(codes: str, *, stepped: bool) -> str:
     kinds = "integers" if stepped else "integers or floats"
     message = f"codes is {codes!r}; it must be a dtype of little-endian {kinds}"
     try:
-        dtype = np.dtype(codes)
+        dtype = np.dtype(codes or "None")  # NumPy takes None for float64
     except (TypeError, ValueError, SyntaxError) as error:  # NumPy parses it as it would Python
         raise ValueError(message) from error
     if dtype.kind not in allowed or dtype.itemsize > 8 or dtype.byteorder == ">":
