@@ -42,7 +42,8 @@ def check_step(step: Any) -> float:
     """
     if isinstance(step, (bool, np.bool_)) or not isinstance(step, Real):
         raise TypeError(f"step is {step!r}; it must be a number, 0 < step <= 1, or None for exact")
-    if not 0 < step <= 1:
+    exact: Any = step  # an integer may be beyond float64
+    if not 0 < exact <= 1:
         raise ValueError(
             f"step is {step}; it must be 0 < step <= 1 standard deviation of the noise. Half a "
             "standard deviation adds 1.04 % to the noise, 1 adds 4.1 %; from 2 on no decoding "
