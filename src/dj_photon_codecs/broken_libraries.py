@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
+    from types import FrameType
 
 __all__ = ["naming_broken_libraries"]
 
 US = __name__.partition(".")[0]
 LIBRARIES = ("numpy", "google_crc32c", "numcodecs", "fsspec", "zarr")  # none needs a later one
-
-# What the import of a library that is broken may raise.
-IMPORT_ERRORS = (
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    SystemError,
-    TypeError,
-    ValueError,
-)
+# Those whose imports are this package's affair; what a movie's reader imports is the user's.
+OURS = {US, *LIBRARIES, "s3fs", "datajoint"}
+IMPORTERS = {"importlib", "_frozen_importlib", "_frozen_importlib_external"}
+# Neither Ctrl-C nor a lack of memory during an import says that the library is broken.
+PASSING = (KeyboardInterrupt, GeneratorExit, MemoryError)
 
 
 @contextmanager
@@ -38,53 +32,81 @@ def naming_broken_libraries() -> Iterator[None]:
     Raises
     ------
     ImportError
-        In place of what was raised within, if that came from a library that does not import, or
-        that lacks a name. All other errors pass unchanged.
+        In place of what was raised within, whatever its type, if this package or a library of its
+        own could not import a module, or lacks a name in one. All other errors pass unchanged.
     """
     try:
         yield
-    except IMPORT_ERRORS as error:
-        if not _is_of_a_library(error):
+    except BaseException as error:  # an import may raise anything, SystemExit too
+        if isinstance(error, PASSING) or not _is_of_a_library(error):
             raise
-        library = _broken_library(error)
-        raise ImportError(
-            f"movies can be neither stored nor read here, since {library} is broken "
-            f"({type(error).__name__}: {error}); install it again: "
-            f"pip install --force-reinstall {library.replace('_', '-')}"
-        ) from error
+        raise ImportError(_advice(_broken_library(error), error)) from error
 
 
 def _is_of_a_library(error: BaseException) -> bool:
-    """Return whether a module lacks a name, or did not import."""
+    """Return whether this package, or a library of its own, failed to import what it needs."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    imports = (number for number, frame in enumerate(frames) if _is_import(frame))
     lacking = isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)
-    return lacking or isinstance(error, ImportError) or _came_from_an_import(error.__traceback__)
+    failed = len(frames) if lacking or isinstance(error, ImportError) else 0
+    asking = next(imports, failed) - 1  # the frame that wants the module
+    return asking >= 0 and _owner(frames[asking]) in OURS
 
 
-def _came_from_an_import(traceback: TracebackType | None) -> bool:
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if code.co_name == "<module>" or code.co_filename.startswith("<frozen importlib"):
-            return True
-        traceback = traceback.tb_next
-    return False
+def _is_import(frame: FrameType) -> bool:
+    return frame.f_code.co_name == "<module>" or _owner(frame) in IMPORTERS
+
+
+def _owner(frame: FrameType) -> str:
+    return _top(str(frame.f_globals.get("__name__")))
 
 
 def _broken_library(error: BaseException) -> str:
-    """Name the library by what the error tells, else by trying each; else it is this package."""
+    """Name the first library that does not import, else the module that the error names."""
+    if broken := next((library for library in LIBRARIES if not _imports(library)), None):
+        return broken
+    while error.__cause__ is not None:  # fsspec says "Install s3fs" of whatever s3fs lacks
+        error = error.__cause__
     module = ""
     if isinstance(error, ImportError):
         module = error.name or ""
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
         module = error.obj.__name__
-    named = module.partition(".")[0]
-    if named not in ("", US):
-        return named
-    return next((library for library in LIBRARIES if not _imports(library)), US)
+    return _top(module) or US
 
 
 def _imports(library: str) -> bool:
     try:
         import_module(library)
-    except IMPORT_ERRORS:
+    except PASSING:
+        raise
+    except BaseException:  # noqa: BLE001 - an import may raise anything
         return False
     return True
+
+
+def _advice(library: str, error: BaseException) -> str:
+    cause = f"{type(error).__name__}: {error}".rstrip(": ")
+    hiding = _hiding_file(library)
+    # that of this package reinstalls what it depends on as well
+    package = (library if library in OURS else US).replace("_", "-")
+    return (
+        f"movies can be neither stored nor read here, since {library} is broken ({cause}); "
+        + (f"if {hiding} is yours, rename it, since it hides {library}; else " if hiding else "")
+        + f"install it again: pip install --force-reinstall {package}"
+    )
+
+
+def _hiding_file(library: str) -> str | None:
+    """Return the file that Python takes for a library, unless pip put it there."""
+    try:
+        spec = find_spec(library)
+    except (ImportError, ValueError):  # absent, or half imported
+        return None
+    file = (spec and spec.origin) or ""
+    installed = library == US or {"site-packages", "dist-packages"} & set(Path(file).parts)
+    return None if installed else file
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]

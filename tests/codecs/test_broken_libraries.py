@@ -1,7 +1,11 @@
 """Where a library is broken or absent no movie is lost, and insert and fetch say what is broken."""
 
+from importlib.machinery import EXTENSION_SUFFIXES
+
+import numpy as np
 import pytest
 
+from dj_photon_codecs import PhotonCodec
 from tests.tables import CONNECT, contents, declare_recording, photons, run_python, settings
 
 # Each runs in a process of its own, which first breaks a library, then collects garbage, then
@@ -62,6 +66,8 @@ DOES_NOT_IMPORT = {
     "zarr raises": raising("zarr", "ImportError"),
     "numcodecs raises": raising("numcodecs.blosc", "OSError"),
     "google_crc32c raises": raising("google_crc32c", "SystemError"),
+    "zarr raises what is no error of imports": raising("zarr", "AssertionError"),
+    "numcodecs exits": raising("numcodecs", "SystemExit"),
     "our arrays raise": raising("dj_photon_codecs.arrays", "SyntaxError"),
     "our layouts raise": raising("dj_photon_codecs.layouts", "TypeError"),
     "our storage raises": raising("dj_photon_codecs.storage", "KeyError"),
@@ -146,3 +152,71 @@ def test_libraries_that_are_not_needed_may_be_absent(store, collect_insert_fetch
     assert inserted == "None"
     assert fetched == "(120, 8, 8)"
     assert before < contents(store)
+
+
+# ---------------------------------------------------------------------------- what the error says
+
+CHECK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy
+from dj_photon_codecs import PhotonCodec
+try:
+    PhotonCodec.check(numpy.ones((3, 8, 8), int))
+except BaseException as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "content", "cause"),
+    [
+        ("zarr.py", "", "ModuleNotFoundError: No module named 'zarr.abc'"),
+        ("zarr/__init__.py", "class Odd(Exception): pass\nraise Odd('half')", "Odd: half"),
+        ("numcodecs/__init__.py", "from . import blosc", "ImportError: "),
+        ("google_crc32c.py", "raise SystemExit", "SystemExit"),
+    ],
+)
+def test_a_file_that_hides_a_library_is_named(tmp_path, file, content, cause):
+    hiding = tmp_path / file
+    hiding.parent.mkdir(exist_ok=True)
+    hiding.write_text(content)
+    # an extension that was built for another computer
+    (hiding.parent / f"blosc{EXTENSION_SUFFIXES[0]}").write_bytes(b"\x7fELF" + bytes(100))
+
+    said = run_python(CHECK, str(tmp_path)).stdout
+
+    library = hiding.relative_to(tmp_path).parts[0].removesuffix(".py")
+    assert said.startswith(
+        "ImportError: movies can be neither stored nor read here, "
+        f"since {library} is broken ({cause}"
+    )
+    assert f"if {hiding} is yours, rename it, since it hides {library}; else install" in said
+
+
+@pytest.mark.slow
+def test_ctrl_c_during_an_import_breaks_nothing(tmp_path):
+    (tmp_path / "zarr.py").write_text("raise KeyboardInterrupt")
+
+    assert run_python(CHECK, str(tmp_path)).stdout == "KeyboardInterrupt: \n"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param("import no_such_reader", id="a module that is absent"),
+        pytest.param("from numpy import no_such_name", id="a name that a library lacks"),
+        pytest.param("import numpy; numpy.no_such_name", id="an attribute that a library lacks"),
+        pytest.param("import json; json.no_such_name", id="an attribute of a built-in library"),
+    ],
+)
+def test_what_the_reader_of_a_movie_lacks_is_the_user_s_affair(fault):
+    class Reader:
+        shape, dtype, ndim = (3, 8, 8), np.dtype("u2"), 3
+
+        def __getitem__(self, index):
+            exec(fault)  # noqa: S102
+
+    with pytest.raises((ImportError, AttributeError), match="^(No module|cannot import|module)"):
+        PhotonCodec.check(Reader())
