@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
@@ -88,21 +88,16 @@ def _imports(library: str) -> bool:
 def _advice(library: str, error: BaseException) -> str:
     cause = f"{type(error).__name__}: {error}".rstrip(": ")
     hiding = _hiding_file(library)
-    # that of this package reinstalls what it depends on as well
-    package = (library if library in OURS else US).replace("_", "-")
     return (
         f"movies can be neither stored nor read here, since {library} is broken ({cause}); "
         + (f"if {hiding} is yours, rename it, since it hides {library}; else " if hiding else "")
-        + f"install it again: pip install --force-reinstall {package}"
+        + f"install it again: pip install --force-reinstall {library.replace('_', '-')}"
     )
 
 
 def _hiding_file(library: str) -> str | None:
     """Return the file that Python takes for a library, unless pip put it there."""
-    try:
-        spec = find_spec(library)
-    except (ImportError, ValueError):  # absent, or half imported
-        return None
+    spec = PathFinder.find_spec(library)
     file = (spec and spec.origin) or ""
     installed = library == US or {"site-packages", "dist-packages"} & set(Path(file).parts)
     return None if installed else file

@@ -59,6 +59,13 @@ def lacking(module, name):
     return module, f"lacks({module!r}, {name!r})"
 
 
+# What another version of this package left: numcodecs finds a filter where it no longer is.
+OLD_ENTRY_POINT = """
+import importlib.metadata, numcodecs.registry
+old = "dj_photon_codecs.filters:ChecksumFilter"
+numcodecs.registry.entries["photon.crc32c"] = importlib.metadata.EntryPoint("", old, "")
+"""
+
 DOES_NOT_IMPORT = {
     "zarr is absent": absent("zarr"),
     "numcodecs is absent": absent("numcodecs"),
@@ -70,6 +77,7 @@ DOES_NOT_IMPORT = {
     "numcodecs exits": raising("numcodecs", "SystemExit"),
     "our arrays raise": raising("dj_photon_codecs.arrays", "SyntaxError"),
     "our layouts raise": raising("dj_photon_codecs.layouts", "TypeError"),
+    "our entry points are old": ("dj_photon_codecs", OLD_ENTRY_POINT),
     "our storage raises": raising("dj_photon_codecs.storage", "KeyError"),
     "zarr lacks a public name": lacking("zarr.storage", "WrapperStore"),
     "zarr lacks an abstract class": lacking("zarr.abc.store", "Store"),
@@ -218,5 +226,5 @@ def test_what_the_reader_of_a_movie_lacks_is_the_user_s_affair(fault):
         def __getitem__(self, index):
             exec(fault)  # noqa: S102
 
-    with pytest.raises((ImportError, AttributeError), match="^(No module|cannot import|module)"):
+    with pytest.raises((ImportError, AttributeError), match=r"^(No module|cannot import|module)"):
         PhotonCodec.check(Reader())

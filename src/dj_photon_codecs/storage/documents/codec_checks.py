@@ -87,6 +87,8 @@ def load_codec(config: Any) -> Codec:
     ValueError
         If it is no configuration, names a codec that is not installed, or one of numcodecs' that
         movies are not written with.
+    ImportError
+        If what is installed of it is broken: the row is not.
     """
     if not isinstance(config, dict) or not isinstance(config.get("id"), str):
         raise ValueError(  # noqa: TRY004
@@ -95,7 +97,7 @@ def load_codec(config: Any) -> Codec:
     _check_dtypes(config)
     try:
         codec = numcodecs.get_codec(dict(config))
-    except (ArithmeticError, ImportError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"the codec {config!r} cannot be made ({error}). If it is of another package, install "
             f"that; else: {DAMAGED}"
