@@ -163,7 +163,7 @@ def test_values_that_change_leave_nothing(folder, number, step):
             values[10:] = 2
 
     movie = CameraMovie(Changing(values, at_read=change), Calibration(), step=step)
-    with pytest.raises(ValueError, match=r"movie has changed since its insert began: frame \d+ is"):
+    with pytest.raises(ValueError, match=r"movie has changed since it was first read: frame \d+"):
         inserted(movie)
 
     assert not tree(folder)

@@ -21,7 +21,7 @@ import xarray
 import zarr
 
 from dj_photon_codecs.movies import sources
-from dj_photon_codecs.movies.slabs import slabs
+from dj_photon_codecs.movies.fingerprints import fingerprints
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from tests.movies_at_hand import SlicedFile, photon_counts
@@ -40,7 +40,8 @@ def read_in_steps(source, step):
     """Return all frames of a movie, of which some are read at a time, as chunks are encoded."""
     parts = []
     for start in range(0, source.shape[0], step):
-        parts += [frames for _, frames in slabs(source, start, min(start + step, source.shape[0]))]
+        stop = min(start + step, source.shape[0])
+        parts += [frames for _, frames in source.slabs(start, stop)]
     return np.concatenate(parts)
 
 
@@ -373,7 +374,7 @@ def test_a_file_that_is_closed_meanwhile_is_named(tmp_path):
     with h5py.File(tmp_path / "movie.h5", "w") as file:
         source = Source(file.create_dataset("m", data=photon_counts(SHAPE)))
 
-    with pytest.raises(ValueError, match=r"movie cannot be read any more \(.*\)\. Insert it when"):
+    with pytest.raises(ValueError, match=r"movie cannot be read any more \(.*\)\. Let nothing"):
         source.check_unchanged()
 
 
@@ -399,7 +400,7 @@ def test_values_that_change_between_two_passes_are_refused(make, dtype, tmp_path
     inside = getattr(movie, "values", movie)
     inside[37, 2, 3] = 0  # which fits
 
-    with pytest.raises(ValueError, match="changed since its insert began: frame 37 is not what it"):
+    with pytest.raises(ValueError, match="changed since it was first read: frame 37 is not"):
         read_in_steps(source, 10)
 
 
@@ -411,6 +412,30 @@ def test_frames_that_change_places_are_refused():
 
     with pytest.raises(ValueError, match="frame 11 is not what it was"):
         read_in_steps(source, 10)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i8", "f8"])
+def test_values_that_change_places_are_seen_at_any_distance(dtype):
+    values = photon_counts((1, 8, 251 * 8), rate=3).astype(dtype)
+    before, rng = fingerprints(values)[0], np.random.default_rng(0)
+
+    for _ in range(1000):
+        changed = values.copy()
+        first, second = rng.integers(values.size, size=2)
+        if rng.random() < 0.5:
+            second = (first + 251 * rng.integers(1, 64)) % values.size
+        changed.flat[first], changed.flat[second] = changed.flat[second], changed.flat[first]
+        same = values.flat[first] == values.flat[second]
+        assert (fingerprints(changed)[0] == before) == same
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i8"])
+def test_changes_of_which_sum_and_centre_are_the_same_are_seen(dtype):
+    values = np.full((1, 16, 64), 9, dtype)
+    changed = values.copy()
+    changed[0, 5, 16:40:8] += np.array([1, -2, 1]).astype(dtype)
+
+    assert fingerprints(changed)[0] != fingerprints(values)[0]
 
 
 def test_a_reader_that_masks_values_is_refused():

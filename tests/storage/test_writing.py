@@ -303,7 +303,7 @@ def test_values_that_fail_while_they_are_read_leave_nothing(folder, target, coun
     def change(write):
         changing[200:] = 70_000
 
-    with pytest.raises(ValueError, match="it has changed since its insert began"):
+    with pytest.raises(ValueError, match="it has changed since it was first read"):
         store_movie(changing, WatchedFiles(change), target, frames_per_chunk=5)
 
     assert tree(folder) == before

@@ -11,7 +11,7 @@ from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.steps import check_step
 
 if TYPE_CHECKING:
-    from dj_photon_codecs.movies.slabs import Frames
+    from dj_photon_codecs.movies.sources import Frames
 
 __all__ = ["CameraMovie"]
 

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.movies.slabs import Frames
+    from dj_photon_codecs.movies.sources import Frames
 
 __all__ = ["sample_frames", "sampled_runs"]
 

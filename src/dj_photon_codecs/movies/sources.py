@@ -1,4 +1,8 @@
-"""The values of a movie while it is inserted: bounded in memory, and held to what they were."""
+"""The values of a movie while it is read: in bounded memory, and compared with what they were.
+
+A source is read in *slabs* of frames, of about 16 MB. Where it has chunks, it is read in *bands*:
+consecutive frames of whole chunks, as many as a slab has, or as one chunk has if these are more.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SLAB_BYTES", "Frames", "Source"]
+__all__ = ["SLAB_BYTES", "Frames", "Source", "as_source"]
 
 
 class Frames(Protocol):
@@ -39,9 +43,9 @@ class Frames(Protocol):
 
 
 class _ReadingLock:
-    """One lock for all sources that may not be safe for threads, new in a forked child.
+    """One lock for all sources that may not be safe for threads; a forked child gets a new one.
 
-    Two readers may share one file, so that a lock for each reader would not do.
+    A lock for each reader would not do, since two readers may share one file.
     """
 
     def __init__(self) -> None:
@@ -56,26 +60,27 @@ class _ReadingLock:
 READING = _ReadingLock()
 SLAB_BYTES = 1 << 24  # frames are looked at in slabs of about this size
 BAND_LIMIT = 1 << 28  # bytes of a source that are in memory at a time
-ADVICE = "Insert it when nothing writes to it"
+ADVICE = "Let nothing write to it until that is over"
 
 
 @dataclass
 class _Band:
-    """Frames that were read together, until each of them was asked for."""
+    """Consecutive frames that were read together, kept until each of them was asked for."""
 
     first: int
     frames: NDArray[Any]
-    left: int
+    left: int  # frames that nobody has asked for yet
 
 
 class Source:
-    """The values of one movie while they are surveyed and encoded.
+    """The values of one movie, for one or more passes over its frames.
 
     Shape and dtype are those of the moment at which it is made; all that is read later must have
-    them. Frames may be asked for from several threads. Of what is no NumPy array, whole chunks
-    are read, and kept until each of their frames was asked for: a pass over the frames, in any
-    steps, reads each chunk once. At most 256 MB are kept; a movie whose chunks are longer is
-    copied to a temporary file first. All but NumPy, Zarr and dask arrays are read under one lock.
+    them, and frames that are read again must be what they were. A NumPy array is sliced. Of
+    anything else whole bands are read, and kept until each of their frames was asked for, so that
+    a pass reads each chunk once, in whatever steps. At most 256 MB are kept; a movie whose chunks
+    are longer is copied to a temporary file first. All but NumPy, Zarr and dask arrays are read
+    under one lock, one block at a time. Any number of threads may ask for frames.
 
     Parameters
     ----------
@@ -109,7 +114,7 @@ class Source:
         self._fingerprints = np.zeros(self.shape[0], np.uint64)
 
     def __getitem__(self, frames: slice) -> NDArray[Any]:
-        """Return consecutive frames, as a sample: apart from the passes of `slabs`."""
+        """Return consecutive frames, such as those of a sample, without beginning a pass."""
         start, stop, _ = frames.indices(self.shape[0])
         wanted = range(start, stop)
         if wanted and all(frame in self._kept for frame in wanted):
@@ -120,7 +125,7 @@ class Source:
 
     @property
     def is_direct(self) -> bool:
-        """Whether slices cost nothing, and may be taken by several threads: of NumPy arrays."""
+        """Whether frames are views of a NumPy array, which several threads may take at a time."""
         return self._direct is not None
 
     def keep(self, frames: Iterable[int]) -> None:
@@ -137,18 +142,32 @@ class Source:
             self._wanted = frozenset(sorted(set(frames))[:room])
 
     def slabs(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield frames in slabs of about 16 MB: as the function `slabs` does, which says more."""
+        """Yield the frames from `start` to `stop` in slabs of about 16 MB.
+
+        Yields
+        ------
+        first : int
+            First frame of the slab.
+        frames : numpy.ndarray
+            The slab, shape (frames, height, width, ...).
+
+        Raises
+        ------
+        ValueError
+            If frames have another shape or dtype than the movie had, or changed.
+        OSError
+            If the movie is to be copied to a temporary file, and there is no room for it.
+        """
         self._stage_if_needed()
         while start < stop:
             end = min(start + self._longest, stop)
             if self._direct is None:
                 frames = self._from_band(start, end)
-                yield start, frames
             else:
                 frames = np.asarray(self._direct[start:end])
                 self._compare(start, frames)
-                yield start, frames
-                release_pages(self._direct)
+            yield start, frames
+            release_pages(self._direct)
             start += len(frames)
 
     def check_unchanged(self) -> None:
@@ -170,7 +189,7 @@ class Source:
             )
 
     def _from_band(self, start: int, stop: int) -> NDArray[Any]:
-        """Return the first of some frames, as many as were read together."""
+        """Return the frames from `start` on that are in one band, up to `stop`."""
         number = bisect_right(self._edges, start) - 1
         with self._loading:
             band = self._bands.get(number) or self._load(number)
@@ -215,7 +234,7 @@ class Source:
             raise ValueError(
                 f"movie promised shape {shape} and dtype {self.dtype} for frames "
                 f"{_span(block[0])}, but they have shape {part.shape} and dtype {part.dtype}: it "
-                f"changes while it is read, or its reader lies. {self._advice()}"
+                f"changes while it is read, or its reader is wrong. {self._advice()}"
             )
         return part
 
@@ -237,7 +256,7 @@ class Source:
         changed = np.flatnonzero(seen & (found != self._fingerprints[place]))
         if changed.size:
             raise ValueError(
-                f"movie has changed since its insert began: frame {start + changed[0]} is not "
+                f"movie has changed since it was first read: frame {start + changed[0]} is not "
                 f"what it was. {ADVICE}"
             )
         self._fingerprints[place] = found
@@ -256,3 +275,8 @@ class Source:
 
 def _span(frames: slice) -> str:
     return f"{frames.start} to {frames.stop - 1}"
+
+
+def as_source(values: Frames) -> Source:
+    """Return a movie as a `Source`: itself if it is one."""
+    return values if isinstance(values, Source) else Source(values)

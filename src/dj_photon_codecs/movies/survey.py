@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_photon_codecs.movies.slabs import slabs
+from dj_photon_codecs.movies.sources import as_source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.movies.slabs import Frames
+    from dj_photon_codecs.movies.sources import Frames
 
 __all__ = ["ValueRange", "survey"]
 
@@ -55,16 +55,17 @@ def survey(values: Frames, *, counts: bool) -> ValueRange:
     ------
     ValueError
         If a value is NaN, infinite, or, in photon counts, negative; if the source does not keep
-        to its shape and dtype (`slabs`). The message names the value, its frame, and what to do.
+        to its shape and dtype (`Source`). The message names the value, its frame, and what to do.
 
     Examples
     --------
     >>> survey(np.arange(24.0).reshape(2, 3, 4), counts=True)
     ValueRange(lowest=0.0, highest=23.0, whole=True)
     """
+    source = as_source(values)
     ranges = [
         _checked_range(slab, first, counts=counts)
-        for first, slab in slabs(values, 0, values.shape[0])
+        for first, slab in source.slabs(0, source.shape[0])
     ]
     return ValueRange(
         lowest=min(found.lowest for found in ranges),

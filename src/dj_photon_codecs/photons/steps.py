@@ -178,7 +178,7 @@ def _from_table(table: NDArray[Any], values: NDArray[Any], *, first: Any) -> NDA
     numbers = (values - first).view(f"u{values.itemsize}").reshape(-1)
     if numbers.max() >= table.size:
         raise ValueError(
-            "movie has changed while it was coded. Insert it when nothing writes to it"
+            "movie has changed while it was coded. Let nothing write to it until that is over"
         )
     found = np.empty(values.shape, table.dtype)
     look_up(table, numbers, out=found.reshape(-1))

@@ -13,7 +13,7 @@ from dj_photon_codecs.movies.sample import sampled_runs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.movies.slabs import Frames
+    from dj_photon_codecs.movies.sources import Frames
 
 __all__ = ["CHUNK_BYTES", "LARGEST_FRAME", "frames_in_chunk", "middle_chunk", "sampled_frames"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from dj_photon_codecs.layouts.choice import Compression, choose_compression
 from dj_photon_codecs.movies.sample import sample_frames
-from dj_photon_codecs.movies.sources import Source
+from dj_photon_codecs.movies.sources import as_source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.decode_table_fit import fit_table
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
@@ -132,7 +132,7 @@ def plan_movie(
 ) -> StoragePlan:
     """Plan how to store a movie.
 
-    All values are read once, to find their range; a `Source` keeps a sample of them meanwhile.
+    All values are read once, to find their range; a sample of them is kept meanwhile.
 
     Parameters
     ----------
@@ -153,15 +153,12 @@ def plan_movie(
     """
     compression = compression_of(policy)
     movie = replace(movie, step=policy.step if movie.step is None else movie.step)
+    source = as_source(movie.values)
     if found is None:
-        if isinstance(movie.values, Source):
-            movie.values.keep(
-                sampled_frames(
-                    movie.values, policy.frames_per_chunk, in_steps=movie.step is not None
-                )
-            )
-        found = survey(movie.values, counts=counts)
-    shape = tuple(map(int, movie.values.shape))
+        in_steps = movie.step is not None
+        source.keep(sampled_frames(source, policy.frames_per_chunk, in_steps=in_steps))
+        found = survey(source, counts=counts)
+    shape = source.shape
     dtype = code_dtype(movie, found)
     frames = frames_in_chunk(shape, dtype.itemsize, wanted=policy.frames_per_chunk)
 
@@ -170,13 +167,12 @@ def plan_movie(
 
     return StoragePlan(
         shape=shape,
-        original_dtype=movie.values.dtype,
+        original_dtype=source.dtype,
         calibration=movie.calibration,
         step=movie.step,
         code_dtype=dtype,
         frames_per_chunk=frames,
-        compression=compression
-        or choose_compression(middle_chunk(movie.values, frames), codes=codes),
+        compression=compression or choose_compression(middle_chunk(source, frames), codes=codes),
         decode_table=decode_table(movie, found),
     )
 
@@ -260,7 +256,7 @@ def _codes(
         stored = values.astype(dtype, copy=False)
     if not np.array_equal(stored, values):
         raise ValueError(
-            f"movie does not fit into {dtype} any more: it has changed since its insert began. "
-            "Insert it when nothing writes to it"
+            f"movie does not fit into {dtype} any more: it has changed since it was first read. "
+            "Let nothing write to it until that is over"
         )
     return stored

@@ -18,8 +18,7 @@ import numpy as np
 import zarr
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads, processors_for
-from dj_photon_codecs.movies.slabs import slabs
-from dj_photon_codecs.movies.sources import Source
+from dj_photon_codecs.movies.sources import Source, as_source
 from dj_photon_codecs.storage.documents.checks import check_documents
 from dj_photon_codecs.storage.documents.description import NAMES, Documents, describe
 from dj_photon_codecs.storage.movie_store import crc32c
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dj_photon_codecs.movies.camera_movie import CameraMovie
-    from dj_photon_codecs.movies.slabs import Frames
+    from dj_photon_codecs.movies.sources import Frames
     from dj_photon_codecs.storage.files.movie_folder import MovieFolder
     from dj_photon_codecs.storage.plan import StoragePlan
 
@@ -60,7 +59,7 @@ class Limits:
     def of(cls, plan: StoragePlan, values: Frames) -> Limits:
         """Return the limits for a movie whose values become codes."""
         held = COPIES * plan.chunk_bytes + PIXEL_BYTES * math.prod(plan.shape[1:])
-        if not _is_direct(values):
+        if not as_source(values).is_direct:
             held += math.prod(plan.chunk_shape) * values.dtype.itemsize
         return cls(_workers(held), processors_for(plan.chunk_bytes))
 
@@ -101,22 +100,22 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
         If the store fails, or does not hold what was written to it when all is done. Whatever
         the error, KeyboardInterrupt included, nothing that was written is left.
     """
+    source = as_source(movie.values)
 
     def encode(frames: Iterable[NDArray[Any]]) -> bytes:
         return plan.encode_chunk(fill_chunk(plan, map(plan.encode_values, frames)))
 
     def documents(checksums: list[str]) -> Documents:
-        if isinstance(movie.values, Source):
-            movie.values.check_unchanged()
+        source.check_unchanged()
         return describe(plan, checksums=checksums)
 
     return write_chunks(
         plan.keys,
-        frames_of_chunks(movie.values, plan.frames_per_chunk),
+        frames_of_chunks(source, plan.frames_per_chunk),
         encode=encode,
         documents=documents,
         folder=folder,
-        limits=Limits.of(plan, movie.values),
+        limits=Limits.of(plan, source),
     )
 
 
@@ -147,21 +146,22 @@ def frames_of_chunks(values: Frames, frames: int) -> Iterator[Iterable[NDArray[A
 
     Parameters
     ----------
-    values : array_like
+    values : array_like or Source
         The movie.
     frames : int
         Frames in a chunk.
     """
-    length = values.shape[0]
+    source, length = as_source(values), values.shape[0]
     aligned = isinstance(values, zarr.Array) and frames % values.chunks[0] == 0
-    if aligned or _is_direct(values):
+    if aligned or source.is_direct:
         for start in range(0, length, frames):
-            part = slabs(values, start, min(start + frames, length))
+            own = Source(values) if aligned else source  # a source is read by one thread at a time
+            part = own.slabs(start, min(start + frames, length))
             yield (slab for _, slab in part)
         return
     chunk: list[NDArray[Any]] = []
     wanted = frames
-    for _, slab in slabs(values, 0, length):
+    for _, slab in source.slabs(0, length):
         rest = slab
         while len(rest):
             chunk.append(rest[:wanted])
@@ -171,11 +171,6 @@ def frames_of_chunks(values: Frames, frames: int) -> Iterator[Iterable[NDArray[A
                 chunk, wanted = [], frames
     if chunk:
         yield chunk
-
-
-def _is_direct(values: Frames) -> bool:
-    """Return whether slices of a movie are views, which any thread may take."""
-    return values.is_direct if isinstance(values, Source) else isinstance(values, np.ndarray)
 
 
 def write_chunks(
