@@ -1,9 +1,7 @@
 """The store of a movie: what it says of stores that are not there, refuse, or garble."""
 
-import asyncio
 import errno
 import json
-import pickle
 import subprocess
 import sys
 from uuid import uuid4
@@ -18,7 +16,7 @@ from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.photons.transform import anscombe
 from dj_photon_codecs.storage.documents.chunk_index import ChunkIndex
 from dj_photon_codecs.storage.documents.description import Documents
-from dj_photon_codecs.storage.movie_store import ChunkError, MovieNotFoundError, MovieStore
+from dj_photon_codecs.storage.movie_store import ChunkError, MovieNotFoundError
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 
 CHUNKS = ["0.0.0", "1.0.0", "2.0.0"]
@@ -202,40 +200,7 @@ def test_a_chunk_among_very_many_is_found_without_listing_them():
     assert index.number(f"{10**11}.0.0") is None
 
 
-# ---------------------------------------------------------------------------- Zarr's contract
-
-
-def test_a_movie_store_keeps_the_contract_of_a_store_for_reading(movie):
-    store = movie.movie_store
-
-    async def keys(listed):
-        return sorted([key async for key in listed])
-
-    assert store.read_only
-    assert not store.supports_writes
-    assert not store.supports_deletes
-    assert store.supports_listing
-    assert asyncio.run(keys(store.list())) == sorted([".zarray", ".zattrs", *CHUNKS])
-    assert asyncio.run(keys(store.list_prefix("1"))) == ["1.0.0"]
-    assert asyncio.run(keys(store.list_dir("none/"))) == []
-    assert asyncio.run(store.get("none", PROTOTYPE)) is None
-    assert not asyncio.run(store.exists("none"))
-    assert asyncio.run(store.getsize("1.0.0")) == len(store.read_chunk(1))
-    assert asyncio.run(store.is_empty("")) is False
-    assert pickle.loads(pickle.dumps(store)).documents == store.documents
-    for write in [
-        store.set("1.0.0", PROTOTYPE.buffer.from_bytes(b"x")),
-        store.set_if_not_exists("none", PROTOTYPE.buffer.from_bytes(b"x")),
-        store.delete("1.0.0"),
-        store.delete_dir(""),
-        store.clear(),
-    ]:
-        with pytest.raises(ValueError, match="a stored movie is read-only"):
-            asyncio.run(write)
-
-
-def test_a_movie_store_implements_all_that_zarr_demands():
-    assert not MovieStore.__abstractmethods__
+# ---------------------------------------------------------------------------- Zarr
 
 
 def test_opening_a_store_leaves_what_is_compared_as_it_was(movie, counts):

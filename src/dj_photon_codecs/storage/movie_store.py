@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import google_crc32c
 import numpy as np
 import zarr
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.storage import StorePath
 
 from dj_photon_codecs.storage.documents.chunk_index import ChunkIndex
@@ -279,4 +279,6 @@ def _part(value: Buffer, byte_range: ByteRequest | None) -> Buffer:
         return value[byte_range.start : byte_range.end]
     if isinstance(byte_range, OffsetByteRequest):
         return value[byte_range.offset :]
-    return value[max(0, len(value) - byte_range.suffix) :]
+    if isinstance(byte_range, SuffixByteRequest):
+        return value[max(0, len(value) - byte_range.suffix) :]
+    raise TypeError(f"Unexpected byte_range, got {byte_range!r}; give one of zarr.abc.store's")
