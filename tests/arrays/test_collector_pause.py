@@ -1,7 +1,9 @@
 """Reading for a caller that holds a lock which finalizers of others need, as h5py does."""
 
 import gc
+import os
 import threading
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from dj_photon_codecs.arrays.collector_pause import collector_paused
 from dj_photon_codecs.layouts import threads
 from dj_photon_codecs.layouts.choice import GROUPED
 from dj_photon_codecs.storage.movie_store import MovieStore
+from tests.arrays.test_forks import result_in_child
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 
 PATIENCE = 20  # seconds
@@ -74,4 +77,21 @@ def test_the_collector_is_as_it_was_afterwards():
         gc.enable()
     with pytest.raises(KeyError, match="within"), collector_paused():
         raise KeyError("within")
+    assert gc.isenabled()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_pauses_end_in_a_child_that_is_forked_within_them():
+    def collector_in_child():
+        before = gc.isenabled()
+        pauses.close()
+        with collector_paused():
+            within = gc.isenabled()
+        return before, within, gc.isenabled()
+
+    with ExitStack() as pauses:
+        pauses.enter_context(collector_paused())
+        pauses.enter_context(collector_paused())
+        assert result_in_child(collector_in_child) == "(True, False, True)"
+        assert not gc.isenabled()
     assert gc.isenabled()

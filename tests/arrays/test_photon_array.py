@@ -477,6 +477,27 @@ def test_views_are_read_only(view, movie):
         getattr(movie, view)[0] = 0
 
 
+WRITES = {
+    "basic": lambda array: array.set_basic_selection((0,), 5, fields=None),
+    "orthogonal": lambda array: array.oindex.__setitem__(([0, 2],), 5),
+    "coordinates": lambda array: array.vindex.__setitem__(([0], [1], [2]), 5),
+    "mask": lambda array: array.set_mask_selection(np.ones(array.shape, bool), 5),
+    "blocks": lambda array: array.blocks.__setitem__((0,), 5),
+    "resize": lambda array: array.resize((10, *array.shape[1:])),
+    "append": lambda array: array.append(np.zeros((1, *array.shape[1:]))),
+    "attributes": lambda array: array.update_attributes({"animal": 5}),
+    "one attribute": lambda array: array.attrs.__setitem__("animal", 5),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_no_way_of_writing_that_zarr_has_reads_a_chunk_or_changes_it(view, write, movie, reads):
+    for array in (movie, getattr(movie, view)):
+        with pytest.raises(ValueError, match=r"a stored movie is read-only"):
+            write(array)
+    assert reads == []
+
+
 def test_a_pickled_view_is_that_view(view, movie, counts):
     again = pickle.loads(pickle.dumps(getattr(movie, view)))
 

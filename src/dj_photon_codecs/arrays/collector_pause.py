@@ -1,8 +1,8 @@
 """No cyclic garbage collection while a caller may hold a lock that finalizers need.
 
-``h5dataset[:] = movie.raw`` asks for the whole movie while h5py holds its global lock. The threads
-that decode would run Python's garbage collector, and that the finalizers of open h5py files, which
-wait for this lock: a deadlock.
+``h5dataset[:] = movie.raw`` asks for the whole movie while h5py holds its global lock. A thread
+that fetches or decodes may run Python's garbage collector, and that the finalizers of open h5py
+files, which wait for this lock: a deadlock. The collector cannot be paused for these threads only.
 """
 
 from __future__ import annotations
@@ -18,46 +18,36 @@ if TYPE_CHECKING:
 
 __all__ = ["collector_paused"]
 
-
-class _Pauses:
-    """How many pauses there are at the moment, and whether the collector ran before the first."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.number = 0
-        self.was_enabled = True
-
-    def begin(self) -> None:
-        with self.lock:
-            if not self.number:
-                self.was_enabled = gc.isenabled()
-                gc.disable()
-            self.number += 1
-
-    def end(self) -> None:
-        with self.lock:
-            self.number -= 1
-            if not self.number and self.was_enabled:
-                gc.enable()
-
-    def after_fork(self) -> None:
-        """Begin anew in a child: threads that paused the collector are not in it."""
-        paused, was_enabled = self.number, self.was_enabled
-        self.__init__()  # type: ignore[misc]
-        if paused and was_enabled:
-            gc.enable()
-
-
-_pauses = _Pauses()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pauses.after_fork)
+_lock = threading.RLock()  # also during a fork; a finalizer may pause within `collector_paused`
+_pauses: dict[object, bool] = {}  # whether the collector ran before the first of them
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Pause Python's cyclic garbage collector, in all threads, for the duration of a block."""
-    _pauses.begin()
+    pause = object()
     try:
+        with _lock:
+            _pauses[pause] = next(iter(_pauses.values()), gc.isenabled())
+            gc.disable()
         yield
     finally:
-        _pauses.end()
+        _end(pause)
+
+
+def _end(*pauses: object) -> None:
+    with _lock:
+        ran = [_pauses.pop(pause, False) for pause in pauses]
+        if any(ran) and not _pauses:
+            gc.enable()
+
+
+def _after_in_child() -> None:
+    _end(*_pauses)  # the threads that paused the collector are not in the child
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_in_child
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,6 @@ import numpy as np
 import zarr
 
 from dj_photon_codecs.arrays.collector_pause import collector_paused
-from dj_photon_codecs.arrays.lazy_array import lazy_array
 from dj_photon_codecs.arrays.missing_operations import MissingOperations
 from dj_photon_codecs.arrays.movie_reader import MovieReader
 from dj_photon_codecs.arrays.selection import parse_selection
@@ -72,7 +73,7 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
                 return self._reader.frame(index % len(self))
         return self._reader.read(parse_selection(selection, self.shape))
 
-    def __setitem__(self, selection: Any, value: Any) -> None:
+    def __setitem__(self, selection: Any, value: Any, **options: Any) -> None:
         """Refuse, as everything else that would change a stored movie does.
 
         Raises
@@ -81,6 +82,13 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
             Always.
         """
         raise ValueError(READ_ONLY)
+
+    # Zarr would decode chunks, and encode them with the values, before the store refuses.
+    set_basic_selection: Any = __setitem__
+    set_block_selection: Any = __setitem__
+    set_coordinate_selection: Any = __setitem__
+    set_mask_selection: Any = __setitem__
+    set_orthogonal_selection: Any = __setitem__
 
     def __array__(  # type: ignore[override] # Zarr's is typed as its own protocol
         self,
@@ -107,15 +115,29 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
     def dask(self) -> Any:
         """Return a lazy `dask.array.Array` of the same values; needs the extra ``dask``.
 
-        Its chunks are those of the movie, and its name is the same in every process. It can be
-        pickled, as the movie can.
+        Its chunks are those of the movie. Its name depends on the place and the contents of the
+        movie only, so that it is the same in every process. It can be pickled, as the movie can.
 
         Raises
         ------
         ImportError
             If dask is not installed.
         """
-        return lazy_array(self)
+        try:
+            from dask.array import from_array  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ImportError(
+                "movie.dask() needs dask: pip install 'dj-photon-codecs[dask]'. Without it, work "
+                "through the movie in a loop, or in slices such as movie[:100]"
+            ) from error
+        text = json.dumps([str(self.movie_store), self.movie_store.documents], sort_keys=True)
+        return from_array(  # type: ignore[no-untyped-call]
+            self,
+            chunks=self.chunks,
+            name=f"photon-{hashlib.sha256(text.encode()).hexdigest()[:32]}",
+            fancy=False,
+            meta=np.empty((0,) * self.ndim, self.dtype),
+        )
 
     @property
     def movie_store(self) -> MovieStore:

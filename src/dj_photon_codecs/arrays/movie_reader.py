@@ -179,18 +179,14 @@ class MovieReader:
         wanted, frame_places = _distinct(np.asarray(frames))
         distinct, pixel_places = _distinct(pixels)
         codes = np.empty((len(wanted), len(distinct)), self._chunks.dtype)
+        chunks = self._by_chunk(wanted)
+        keep = self._fits(len(chunks))
 
         def read(number_and_place: tuple[int, slice]) -> None:
             number, place = number_and_place
             inside = wanted[place] - number * self._chunks.length
-            chunk = self._chunks.open(number, keep=self._fits(len(chunks)))
-            with self._chunks.decoding(number):
-                for run in _runs(inside, gap=GAP):
-                    start = int(inside[run.start])
-                    found = chunk.pixels(distinct, range(start, int(inside[run.stop - 1]) + 1))
-                    codes[place][run] = found[inside[run] - start]
+            self._read_pixels(number, distinct, inside, keep=keep, out=codes[place])
 
-        chunks = self._by_chunk(wanted)
         self._in_threads(read, chunks)
         values = self._transformed(codes)
         values = values if frame_places is None else values[frame_places]
@@ -200,22 +196,38 @@ class MovieReader:
         """Return single points, in the order of `frames` and `pixels`."""
         order = np.argsort(frames, kind="stable")
         codes = np.empty(len(order), self._chunks.dtype)
+        chunks = self._by_chunk(frames[order])
+        keep = self._fits(len(chunks))
 
         def read(number_and_place: tuple[int, slice]) -> None:
             number, place = number_and_place
             points = order[place]
-            inside = frames[points] - number * self._chunks.length
-            distinct, places = np.unique(pixels[points], return_inverse=True)
-            chunk = self._chunks.open(number, keep=self._fits(len(chunks)))
-            with self._chunks.decoding(number):
-                for run in _runs(inside, gap=GAP):
-                    start = int(inside[run.start])
-                    found = chunk.pixels(distinct, range(start, int(inside[run.stop - 1]) + 1))
-                    codes[points[run]] = found[inside[run] - start, places[run]]
+            inside, rows = np.unique(
+                frames[points] - number * self._chunks.length, return_inverse=True
+            )
+            distinct, columns = np.unique(pixels[points], return_inverse=True)
+            found = np.empty((len(inside), len(distinct)), self._chunks.dtype)
+            self._read_pixels(number, distinct, inside, keep=keep, out=found)
+            codes[points] = found[rows, columns]
 
-        chunks = self._by_chunk(frames[order])
         self._in_threads(read, chunks)
         return self._transformed(codes)
+
+    def _read_pixels(
+        self,
+        number: int,
+        pixels: NDArray[np.intp],
+        frames: NDArray[np.intp],
+        *,
+        keep: bool,
+        out: NDArray[Any],
+    ) -> None:
+        """Decode pixels of some frames of a chunk; both are in rising order."""
+        chunk = self._chunks.open(number, keep=keep)
+        with self._chunks.decoding(number):
+            for run in _runs(frames, gap=GAP):
+                start, last = int(frames[run.start]), int(frames[run.stop - 1])
+                out[run] = chunk.pixels(pixels, range(start, last + 1))[frames[run] - start]
 
     # ------------------------------------------------------------------------ both
 

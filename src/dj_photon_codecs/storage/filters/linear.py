@@ -66,7 +66,8 @@ class LinearFilter(CodesFilter):
             Always.
         """
         raise ValueError(
-            "movie.raw and movie.photons are views of a stored movie, for reading only"
+            "movie.raw and movie.photons are views of a stored movie, for reading only. An array "
+            "that one is copied to must not take its filters: zarr.from_array(..., filters=None)"
         )
 
     def _decode_into(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
