@@ -583,14 +583,6 @@ def test_views_of_plain_transformed_values_say_what_to_do(view, plain):
         getattr(plain, view)
 
 
-def test_only_movies_are_opened(movie, folder):
-    documents = copy.deepcopy(movie.movie_store.documents)
-    documents["zattrs"]["codec_version"] = "2.0"
-
-    with pytest.raises(ValueError, match=r"written in format version 2.0"):
-        open_movie(local_files(), str(folder), documents)
-
-
 def test_a_movie_over_another_store_explains_itself(movie, folder):
     documents = movie.movie_store.documents
     stray = PhotonArray.from_dict(

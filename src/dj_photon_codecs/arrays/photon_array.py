@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.arrays.frame_array import FrameArray, MovieView
 from dj_photon_codecs.photons.calibration import Calibration
-from dj_photon_codecs.storage.documents.checks import check_documents
 from dj_photon_codecs.storage.documents.description import Documents
 from dj_photon_codecs.storage.documents.views import linear_view
 from dj_photon_codecs.storage.movie_store import open_store, zarr_array
@@ -142,17 +141,12 @@ def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> Photo
     path : str
         Its directory, as `fs` names it.
     documents : Documents
-        Its ``.zarray`` and ``.zattrs``, as `write_movie` returned them.
+        Its ``.zarray`` and ``.zattrs``, as `write_movie` or `read_row` returned them; those from
+        elsewhere must go through `check_documents` before.
 
     Returns
     -------
     PhotonArray
         Lazy and read-only.
-
-    Raises
-    ------
-    ValueError
-        If the documents are of a format version that this library does not read, or damaged.
     """
-    check_documents(documents)
     return PhotonArray(zarr_array(open_store(fs, path, documents)).async_array)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChunkError", "MovieNotFoundError", "MovieStore", "crc32c", "open_store", "zarr_array"]
 
+READS = 2  # of a chunk that is damaged; it may have been garbled on its way
 READ_ONLY = "a stored movie is read-only; insert the changed movie as a row of its own"
 
 
@@ -101,14 +102,13 @@ class MovieStore(Store):
             As `MovieFiles.read` raises them.
         """
         key, expected = self.chunks.key(number), self.chunks.checksum(number)
-        stored = self.files.read(key)
-        if stored is not None and expected and crc32c(stored) != expected:
-            stored = self.files.read(key)  # it may have been garbled on its way
-        if stored is None:
-            self._report_missing(key)
-        if expected and (found := crc32c(stored)) != expected:
-            raise self.chunk_error(number, f"is damaged (CRC-32C {found}, written {expected})")
-        return np.frombuffer(stored, np.uint8)
+        for _ in range(READS):
+            stored = self.files.read(key)
+            if stored is None:
+                self._report_missing(key)
+            if not expected or (found := crc32c(stored)) == expected:
+                return np.frombuffer(stored, np.uint8)
+        raise self.chunk_error(number, f"is damaged (CRC-32C {found}, written {expected})")
 
     def chunk_error(self, number: int, fault: str) -> ChunkError:
         """Return the error that says what is wrong with a chunk, and what to do."""
