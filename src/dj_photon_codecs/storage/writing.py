@@ -238,4 +238,4 @@ def _write_documents(described: Documents, folder: MovieFolder) -> None:
     check_documents(described)  # what could not be read is not written
     for name, key in NAMES.items():
         text = json.dumps(described[key], allow_nan=False, indent=1)  # type: ignore[literal-required]
-        folder.write(name, text.encode())
+        folder.write(name, text.encode(), sync=False)

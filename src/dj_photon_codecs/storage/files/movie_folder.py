@@ -6,12 +6,14 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from fsspec.implementations.local import LocalFileSystem
 
+from dj_photon_codecs.layouts.threads import WAITING, in_threads
 from dj_photon_codecs.storage.files.forking import keep_across_forks
 from dj_photon_codecs.storage.files.store_errors import store_errors
 
@@ -59,6 +61,7 @@ class MovieFolder:
     root: str | None = None
     durable: bool = True
     _written: dict[str, int] = field(default_factory=dict, init=False)  # bytes of each file
+    _unsynced: list[str] = field(default_factory=list, init=False)  # paths of files
     _lock: Lock = field(default_factory=Lock, init=False)
 
     @contextmanager
@@ -83,13 +86,23 @@ class MovieFolder:
                     self.fs.makedirs(self.path, exist_ok=True)
             yield
             self._check_listing()
-            self._sync_directories(missing)
+            self._sync_rest(missing)
         except BaseException as error:
             self._remove_after(error, missing)
             raise
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes, *, sync: bool = True) -> None:
         """Write a file of the movie; several threads may do so at once.
+
+        Parameters
+        ----------
+        name : str
+            Of the file.
+        content : bytes
+            What it holds.
+        sync : bool
+            Whether to wait until it is on the disk of a local store, if the movie must be durable.
+            Otherwise `publish` waits for it when its block ends.
 
         Raises
         ------
@@ -101,8 +114,10 @@ class MovieFolder:
             self._written[name] = len(content)
         with self._errors_named("writing", name):
             self.fs.pipe_file(path, content)
-            if self._syncs:  # fsspec does not, and closes the file
+            if sync and self._syncs:  # fsspec does not, and closes the file
                 _sync(path)
+        if not sync:
+            self._unsynced.append(path)
 
     @property
     def _syncs(self) -> bool:
@@ -141,16 +156,23 @@ class MovieFolder:
                 "collected meanwhile, insert again; else check the store"
             )
 
-    def _sync_directories(self, missing: list[str]) -> None:
-        if not self._syncs or os.name == "nt":  # Windows opens no directories
+    def _sync_rest(self, missing: list[str]) -> None:
+        """Wait for the files that nobody waited for, and for the entries of the directories."""
+        if not self._syncs:
             return
+        waits = [partial(_sync, file) for file in self._unsynced]
+        if os.name != "nt":  # Windows opens no directories
+            waits += [partial(_sync_directory, path) for path in self._directories(missing)]
+        with self._errors_named("writing"):
+            in_threads(lambda wait: wait(), waits, most=WAITING)
+
+    def _directories(self, missing: list[str]) -> list[str]:
+        """Return the directories that have new entries, or may have them of another insert."""
         parents = [parent.as_posix() for parent in PurePosixPath(self.path).parents]
         last = len(missing) - 1  # the innermost directory that was there
         if self.root is not None and (root := PurePosixPath(self.root).as_posix()) in parents:
             last = max(last, parents.index(root))
-        with self._errors_named("writing"):
-            for directory in [self.path, *parents[: last + 1]]:
-                _sync_directory(directory)
+        return [self.path, *parents[: last + 1]]
 
     def _remove_after(self, error: BaseException, missing: list[str]) -> None:
         """Remove what was written, by the keys that it was written under."""
