@@ -109,16 +109,18 @@ def clipping(values: ArrayLike) -> tuple[float, float]:
     >>> clipping(np.maximum(np.random.default_rng(0).normal(10, 10, 1000), 0))
     (0.0, inf)
     """
-    levels, counts = np.unique(_sample(values), return_counts=True)
-    return (
-        float(levels[0]) if _is_pile(counts) else -math.inf,
-        float(levels[-1]) if _is_pile(counts[::-1]) else math.inf,
-    )
+    sample = _sample(values)
+    return _limit(sample), -_limit(-sample)
 
 
-def _is_pile(counts: NDArray[np.intp]) -> bool:
-    """Say whether the first value is too frequent to be the end of a distribution's tail."""
-    return counts.size > 1 and bool(counts[0] > max(CLIPPED * counts.sum(), PILED * counts[1]))
+def _limit(sample: Floats) -> float:
+    """Return the lowest value if it is too frequent to be the end of a distribution's tail."""
+    above = sample[sample > sample.min(initial=math.inf)]
+    if not above.size:
+        return -math.inf
+    here, next_to_it = sample.size - above.size, np.count_nonzero(above == above.min())
+    piled = here > max(CLIPPED * sample.size, PILED * next_to_it)
+    return float(sample.min()) if piled else -math.inf
 
 
 def _sample(values: ArrayLike) -> Floats:
@@ -139,9 +141,10 @@ class _Histogram:
         """Count photons in bins; those far brighter than the faintest are left out."""
         faintest = np.percentile(photons, 1)
         photons = photons[np.abs(photons - faintest) < FADED]
-        bins = np.unique(np.rint(photons * BINS), return_inverse=True)[1]
-        counts = np.bincount(bins).astype(np.float64)
-        means = np.bincount(bins, photons) / counts
+        bins = np.rint(photons * BINS).astype(np.int64)
+        bins -= bins.min()
+        counts, sums = np.bincount(bins).astype(np.float64), np.bincount(bins, photons)
+        means, counts = sums[counts > 0] / counts[counts > 0], counts[counts > 0]
         # Only an exponential weight shifts all blurred peaks by the same amount.
         return cls(means, counts, np.exp(-np.maximum(means - faintest, 0) / FADING))
 
