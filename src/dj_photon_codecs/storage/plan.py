@@ -128,7 +128,12 @@ class StoragePlan:
 
 
 def plan_movie(
-    movie: CameraMovie, policy: Policy, *, counts: bool = False, found: ValueRange | None = None
+    movie: CameraMovie,
+    policy: Policy,
+    *,
+    counts: bool = False,
+    found: ValueRange | None = None,
+    with_table: bool = True,
 ) -> StoragePlan:
     """Plan how to store a movie.
 
@@ -145,6 +150,8 @@ def plan_movie(
         Whether the values are photon counts, which cannot be negative, or camera values.
     found : ValueRange, optional
         What `survey` found in the movie, if it was surveyed already.
+    with_table : bool
+        Whether to fit the decode table of a movie in steps, without which nothing can be written.
 
     Raises
     ------
@@ -173,7 +180,7 @@ def plan_movie(
         code_dtype=dtype,
         frames_per_chunk=frames,
         compression=compression or choose_compression(middle_chunk(source, frames), codes=codes),
-        decode_table=decode_table(movie, found),
+        decode_table=decode_table(movie, found) if with_table else None,
     )
 
 

@@ -151,7 +151,10 @@ def report(
     movie, counts = _described(movie, calibration)
     movie, source = _to_sample(movie, policy)
     found = survey(source, counts=counts)
-    plans = (plan_movie(replace(movie, step=step), policy, found=found) for step in steps)
+    plans = (
+        plan_movie(replace(movie, step=step), policy, found=found, with_table=False)
+        for step in steps
+    )
     return Report(tuple(_cost(movie, plan) for plan in plans))
 
 
