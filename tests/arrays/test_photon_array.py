@@ -487,15 +487,22 @@ WRITES = {
     "append": lambda array: array.append(np.zeros((1, *array.shape[1:]))),
     "attributes": lambda array: array.update_attributes({"animal": 5}),
     "one attribute": lambda array: array.attrs.__setitem__("animal", 5),
+    "all attributes": lambda array: array.attrs.put({"animal": 5}),
+    "no attribute": lambda array: array.attrs.__delitem__("crc32c"),
 }
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_no_way_of_writing_that_zarr_has_reads_a_chunk_or_changes_it(view, write, movie, reads):
+    before = copy.deepcopy(movie.movie_store.documents)
+
     for array in (movie, getattr(movie, view)):
         with pytest.raises(ValueError, match=r"a stored movie is read-only"):
             write(array)
+        assert array.attrs.asdict() == before["zattrs"]
+        assert array.shape == (250, 6, 7)
     assert reads == []
+    assert movie.movie_store.documents == before
 
 
 def test_a_pickled_view_is_that_view(view, movie, counts):

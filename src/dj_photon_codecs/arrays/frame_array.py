@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import zarr
@@ -15,12 +15,13 @@ from dj_photon_codecs.arrays.missing_operations import MissingOperations
 from dj_photon_codecs.arrays.movie_reader import MovieReader
 from dj_photon_codecs.arrays.selection import parse_selection
 from dj_photon_codecs.arrays.stored_chunks import StoredChunks
-from dj_photon_codecs.storage.movie_store import READ_ONLY, MovieStore
+from dj_photon_codecs.storage.movie_store import READ_ONLY, MovieStore, zarr_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import DTypeLike, NDArray
+    from zarr.core.attributes import Attributes
 
 __all__ = ["FrameArray", "MovieView"]
 
@@ -89,6 +90,15 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
     set_coordinate_selection: Any = __setitem__
     set_mask_selection: Any = __setitem__
     set_orthogonal_selection: Any = __setitem__
+
+    @property
+    def attrs(self) -> Attributes:
+        """What ``.zattrs`` says; changing it is refused, and changes nothing in memory."""
+        return zarr_array(self.movie_store).attrs
+
+    def update_attributes(self, new_attributes: dict[str, Any]) -> Self:  # noqa: ARG002
+        """Refuse, as `__setitem__` does."""
+        raise ValueError(READ_ONLY)
 
     def __array__(  # type: ignore[override] # Zarr's is typed as its own protocol
         self,

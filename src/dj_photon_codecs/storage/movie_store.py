@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import google_crc32c
@@ -263,8 +264,10 @@ def open_store(fs: AbstractFileSystem, path: str, documents: Documents) -> Movie
 
 def zarr_array(store: MovieStore) -> zarr.Array[Any]:
     """Return the array that a store's documents describe, without a request to it."""
-    zarray, zattrs = store.documents["zarray"], store.documents["zattrs"]
-    return zarr.Array.from_dict(StorePath(store), {**zarray, "attributes": zattrs})
+    # a copy, which Zarr changes before it asks the store to write attributes
+    attributes = deepcopy(store.documents["zattrs"])
+    described = store.documents["zarray"] | {"attributes": attributes}
+    return zarr.Array.from_dict(StorePath(store), described)
 
 
 def crc32c(stored: bytes | NDArray[Any]) -> str:
