@@ -79,7 +79,7 @@ DOES_NOT_IMPORT = {
     "our layouts raise": raising("dj_photon_codecs.layouts", "TypeError"),
     "our entry points are old": ("dj_photon_codecs", OLD_ENTRY_POINT),
     "our storage raises": raising("dj_photon_codecs.storage", "KeyError"),
-    "zarr lacks a public name": lacking("zarr.storage", "WrapperStore"),
+    "zarr lacks a public name": lacking("zarr.storage", "StorePath"),
     "zarr lacks an abstract class": lacking("zarr.abc.store", "Store"),
     "numcodecs lacks a name": lacking("numcodecs.compat", "ensure_contiguous_ndarray"),
 }

@@ -285,7 +285,7 @@ def test_a_movie_in_the_densest_profile_comes_back(schema, store):
     np.testing.assert_array_equal(read[95:105, 3:9], transformed(counts)[95:105, 3:9])
     assert read.verify() == []
     zarray = row_of(archive, "movie")[".zarray"]
-    assert zarray["filters"][1:] == [{"id": "photon.dense"}]
+    assert zarray["filters"][1:] == [{"id": "photon.dense"}, {"id": "photon.crc32c"}]
     assert zarray["compressor"] is None
 
 
@@ -298,7 +298,7 @@ def test_fetched_movies_move_to_the_archive_and_back(schema):
     recording.insert1({"recording_id": 2, "movie": archive.fetch1("movie")})
 
     filters = row_of(archive, "movie")[".zarray"]["filters"]
-    assert filters[1:] == [{"id": "photon.dense"}]
+    assert filters[1:] == [{"id": "photon.dense"}, {"id": "photon.crc32c"}]
     np.testing.assert_array_equal(archive.fetch1("movie").raw[:], counts, strict=True)
     back = recording & {"recording_id": 2}
     assert {"id": "photon.dense"} not in row_of(back, "movie")[".zarray"]["filters"]
