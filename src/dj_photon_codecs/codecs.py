@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PhotonCodec", "PhotonDenseCodec"]
 
+LONGEST_PATH = 4096  # characters, more than any store takes
+
 
 class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     """Photon-limited movies, variance-stabilised and compressed: ``movie : <photon@store>``.
@@ -263,19 +265,21 @@ def _check_store(name: str, config: Any) -> None:
     stores = sorted(known for known, spec in config.stores.items() if isinstance(spec, dict))
     if name not in stores:
         raise ValueError(
-            f"the movie lies in the store {name!r}, and the configured ones are {stores}; add it "
-            "to dj.config['stores']"
+            f"the movie lies in the store {name[:80]!r}, and the configured ones are {stores}; add "
+            "it to dj.config['stores']"
         )
 
 
 def _checked_path(path: str) -> str:
-    """Refuse a path that leads out of the store: it comes from a database, and is data."""
+    """Refuse a path that leads out of the store, or is none: it comes from a database, as data."""
+    outside = len(path) > LONGEST_PATH or not re.fullmatch("[^\0\ud800-\udfff]+", path)
     for flavour in (PurePosixPath(path), PureWindowsPath(path)):
-        if flavour.is_absolute() or flavour.drive or flavour.root or ".." in flavour.parts:
-            raise ValueError(
-                f"the path of a movie is {path!r}, which leads out of its store; it must be "
-                "relative, without '..'. Find out who changed the database row"
-            )
+        outside = outside or bool(flavour.drive or flavour.root) or ".." in flavour.parts
+    if outside:
+        raise ValueError(
+            f"the path of a movie is {path[:80]!r}, which leads out of its store, or is none; it "
+            "must be relative, without '..'. Find out who changed the database row"
+        )
     return path
 
 

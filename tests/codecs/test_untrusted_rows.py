@@ -4,6 +4,7 @@ import datajoint as dj
 import numpy as np
 import pytest
 
+from dj_photon_codecs.codecs import PhotonCodec
 from dj_photon_codecs.storage.documents.description import Documents
 from dj_photon_codecs.storage.documents.rows import documents_checksum
 from tests.tables import declare_recording, photons, rewrite, row_of, transformed
@@ -50,8 +51,14 @@ def test_later_versions_of_the_same_format_are_read(one_movie):
 def test_paths_that_leave_the_store_are_refused(one_movie, path):
     rewrite(one_movie, path=path)
 
-    with pytest.raises(ValueError, match="leads out of its store; it must be relative"):
+    with pytest.raises(ValueError, match="leads out of its store, or is none; it must be relative"):
         one_movie.fetch1("movie")
+
+
+@pytest.mark.parametrize("path", ["movie\0.zarr", "movie\ud800.zarr", 5000 * "movie"], ids=ascii)
+def test_paths_that_no_store_takes_are_refused(one_movie, path):
+    with pytest.raises(ValueError, match=r"the path of a movie is '.{,90}', which .* or is none"):
+        PhotonCodec().decode(row_of(one_movie) | {"path": path})
 
 
 def test_a_store_that_is_not_configured_is_named(one_movie):

@@ -1,8 +1,10 @@
 """What may be inserted, and what is refused with which advice, before any of it is read."""
 
 import datetime as dt
+import io
 import math
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -257,6 +259,41 @@ def test_time_must_be_the_first_of_named_axes(use):
         use(movie)
 
 
+def named_in_hdf5(axes):
+    file = h5py.File(io.BytesIO(), "w")
+    file["movie"] = photon_counts(SHAPE)
+    for axis, name in zip(file["movie"].dims, axes, strict=True):
+        axis.label = name
+    return file["movie"]
+
+
+def named_in_zarr(axes, **how):
+    return zarr.create_array(zarr.storage.MemoryStore(), data=photon_counts(SHAPE), **how)
+
+
+NAMED = {
+    "HDF5": named_in_hdf5,
+    "Zarr 2": lambda axes: named_in_zarr(
+        axes, zarr_format=2, attributes={"_ARRAY_DIMENSIONS": axes}
+    ),
+    "Zarr 3": lambda axes: named_in_zarr(axes, dimension_names=axes),
+}
+
+
+@every_use
+@pytest.mark.parametrize("named", NAMED.values(), ids=NAMED)
+def test_time_must_be_the_first_axis_that_a_file_names(use, named):
+    with pytest.raises(ValueError, match=r"time must be the first .*from_array\(movie\), 2, 0\)"):
+        use(named(["y", "x", "frame_number"]))
+    check_frames(named(["time", "y", "x"]))
+
+
+@every_use
+def test_space_must_not_be_the_first_of_named_axes(use):
+    with pytest.raises(ValueError, match=r"Give movie.transpose\('z', ...\), if 'z' is time"):
+        use(xarray.DataArray(photon_counts(SHAPE), dims=("Y", "X", "z")))
+
+
 @pytest.mark.parametrize("axes", [("T", "Y", "X"), ("frame", "y", "x"), ("a", "b", "c")], ids=str)
 def test_other_named_axes_are_accepted(axes):
     check_frames(xarray.DataArray(photon_counts(SHAPE), dims=axes))
@@ -284,6 +321,18 @@ def lazily(movie, **how):
     return dask.array.from_zarr(movie, **how)
 
 
+def read_block(movie, block_info=None):
+    return movie[:]
+
+
+def in_hdf5(values, attributes):
+    file = h5py.File(io.BytesIO(), "w")
+    file["movie"] = values
+    for name in ("anscombe_gain", "anscombe_offset", "original_dtype"):
+        file["movie"].attrs[name] = attributes[name]
+    return file["movie"]
+
+
 TRANSFORMED = {
     "opened as a plain array": opened_plainly,
     "in dask": lazily,
@@ -294,6 +343,15 @@ TRANSFORMED = {
     "in dask, through from_array": lambda movie: dask.array.from_array(movie, chunks=(5, 16, 16)),
     "in dask, opened as a plain array": lambda movie: lazily(opened_plainly(movie)),
     "in xarray": lambda movie: in_xarray(lazily(movie)),
+    "in dask, through functools.partial": lambda movie: dask.array.map_blocks(
+        partial(read_block, movie), chunks=movie.shape, dtype="f8", meta=np.empty((0, 0, 0))
+    ),
+    "copied to HDF5 with attributes": lambda movie: in_hdf5(movie[:], movie.attrs),
+    "in dask, copied to HDF5": lambda movie: dask.array.from_array(in_hdf5(movie[:], movie.attrs)),
+    "copied to xarray with attributes": lambda movie: in_xarray(movie[:]).assign_attrs(movie.attrs),
+    "copied to float32 with attributes": lambda movie: zarr.create_array(
+        zarr.storage.MemoryStore(), data=movie[:].astype("f4"), attributes=dict(movie.attrs)
+    ),
 }
 
 
@@ -344,6 +402,14 @@ def test_camera_values_of_a_stored_movie_are_not_taken_for_counts(stored):
         with pytest.raises(TypeError, match=r"\.raw of a stored movie of camera values, 50 ADU"):
             use(stored.raw)
     report(stored.raw, CAMERA)
+
+
+def test_copies_of_camera_values_are_not_taken_for_counts(stored):
+    for copy in (lazily(stored.raw), in_hdf5(stored.raw[:], stored.attrs)):
+        with pytest.raises(TypeError, match=r"of camera values, 50 ADU .*, Calibration\(\)\)"):
+            check_frames(copy, counts=True)
+        CameraMovie(copy, CAMERA)
+    check_frames(lazily(stored.raw) / 50, counts=True)
 
 
 def test_photons_of_a_stored_movie_have_no_gain(stored):

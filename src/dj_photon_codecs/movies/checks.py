@@ -12,7 +12,9 @@ from dj_photon_codecs.movies.provenance import StoredMovie, stored_movie
 
 __all__ = ["check_array", "check_frames"]
 
-TIME = ("time", "t", "frame", "frames")  # names of the first axis, in lower case
+# Names of axes in lower case: of the first one, which may go on ("time_s"), and of no first one.
+TIME = ("time", "frame")
+SPACE = ("y", "x", "row", "rows", "column", "columns", "height", "width", "h", "w")
 
 
 def check_frames(values: Any, *, counts: bool = False) -> None:
@@ -60,10 +62,12 @@ def check_frames(values: Any, *, counts: bool = False) -> None:
         )
     movie = stored_movie(values)
     if counts and movie is not None and movie.unit == "ADU" and movie.calibrated:
+        computed = "is computed by dask from" if movie.through_dask else "is"
         raise TypeError(
-            f"movie is the .raw of a stored movie of camera values, {movie.gain:g} ADU per photon, "
-            "and would be taken for photon counts. Insert the stored movie itself, or "
-            "CameraMovie(movie.raw, movie.calibration)"
+            f"movie {computed} the .raw of a stored movie of camera values, {movie.gain:g} ADU per "
+            "photon, and would be taken for photon counts. Insert the stored movie itself, or "
+            "CameraMovie(movie.raw, movie.calibration); of photon counts "
+            "CameraMovie(movie, Calibration())"
         )
 
 
@@ -149,12 +153,27 @@ def _refuse_transformed(movie: StoredMovie | None) -> None:
 
 
 def _check_axes(values: Any) -> None:
-    axes = getattr(values, "dims", None)
-    if not isinstance(axes, tuple):
+    axes = _axes(values)
+    names = [str(axis).lower() for axis in axes]
+    times = [i for i, name in enumerate(names) if name == "t" or name.startswith(TIME)]
+    if not names or 0 in times or not (times or names[0] in SPACE):
         return
-    time = [axis for axis in axes if str(axis).lower() in TIME]
-    if time and axes[0] not in time:
-        raise ValueError(
-            f"movie has the axes {axes}; time must be the first of them. Give "
-            f"movie.transpose({time[0]!r}, ...)"
-        )
+    time = times[0] if times else len(axes) - 1
+    turned = f"movie.transpose({axes[time]!r}, ...)"
+    if not hasattr(values, "transpose"):
+        turned = f"dask.array.moveaxis(dask.array.from_array(movie), {time}, 0)"
+    raise ValueError(
+        f"movie has the axes {axes}; time must be the first of them. Give {turned}"
+        + ("" if times else f", if {axes[time]!r} is time")
+    )
+
+
+def _axes(values: Any) -> tuple[Any, ...]:
+    """Return the names of the axes, as xarray, netCDF4, HDF5 and Zarr have them; () without any."""
+    if is_a(values, "h5py", "Dataset"):
+        return tuple(axis.label for axis in values.dims)
+    if is_a(values, "zarr", "Array"):
+        named = getattr(values.metadata, "dimension_names", None)  # of Zarr format 3
+        return tuple(named or values.attrs.get("_ARRAY_DIMENSIONS") or ())
+    axes = getattr(values, "dims", getattr(values, "dimensions", None))
+    return axes if isinstance(axes, tuple) else ()

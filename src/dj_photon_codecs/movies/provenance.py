@@ -1,4 +1,4 @@
-"""Whether an array is a stored movie, or one of its views, told by what Zarr and dask say of it.
+"""Whether an array is a stored movie, or one of its views, by its class, filters and attributes.
 
 A stored movie holds transformed values. Inserted as counts or as camera values, it would be
 transformed twice, and calibrated, its gain would be that of noise with a variance of one. An
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Literal
 
@@ -58,45 +59,68 @@ def stored_movie(values: Any) -> StoredMovie | None:
     Returns
     -------
     StoredMovie or None
-        For a dask array only where transformed values go into its graph: it may have turned
-        those of the views into any unit.
+        For a dask array that is no copy of one: what transformed values, or else values of the
+        same dtype as they were inserted, go into its graph. All else it may have computed.
 
     Examples
     --------
     >>> stored_movie([[[1, 2], [3, 4]]]) is None
     True
     """
-    if is_a(values, "zarr", "Array"):
-        return _of_zarr(values)
+    movie = _of_array(values)
     graph = values.__dask_graph__() if hasattr(values, "__dask_graph__") else None
-    inputs = () if graph is None else map(_of_zarr, _zarr_arrays(graph))
-    transformed = (movie for movie in inputs if movie and movie.unit == "transformed")
-    movie = next(transformed, None)
-    return movie and replace(movie, through_dask=True)
+    if movie is not None or graph is None:
+        return movie
+    inputs = [(_of_array(array), array.dtype) for array in _arrays(graph)]
+    for unit in ("transformed", "ADU"):
+        for found, dtype in inputs:
+            if found and found.unit == unit and (unit == "transformed" or dtype == values.dtype):
+                return replace(found, through_dask=True)
+    return None
 
 
-def _of_zarr(array: Any) -> StoredMovie | None:
-    attributes = array.attrs
-    filters = _filters(array)
+def _of_array(array: Any) -> StoredMovie | None:
+    attributes = _attributes(array)
+    filters = _filters(array) if is_a(array, "zarr", "Array") else {}
     if "anscombe_gain" not in attributes and TRANSFORM not in filters:
         return None
-    calibration = {name: attributes.get(f"anscombe_{name}", COUNTS[name]) for name in COUNTS}
-    gain = calibration["gain"]
+    calibration = {
+        name: _number(attributes.get(f"anscombe_{name}", COUNTS[name])) for name in COUNTS
+    }
     return StoredMovie(
-        _unit(array, filters),
-        gain=gain if isinstance(gain, int | float) else math.nan,
+        _unit(array, attributes, filters=filters),
+        gain=calibration["gain"],
         calibrated=calibration != COUNTS,
     )
 
 
-def _unit(array: Any, filters: dict[str, Any]) -> Literal["transformed", "ADU", "photon"]:
+def _attributes(array: Any) -> Mapping[str, Any]:
+    """Return the attributes of an array of Zarr, HDF5, netCDF or xarray, which copies share."""
+    if is_a(array, "netCDF4", "Variable"):
+        return {name: array.getncattr(name) for name in array.ncattrs()}
+    attributes = getattr(array, "attrs", None)
+    return attributes if isinstance(attributes, Mapping) else {}
+
+
+def _number(value: Any) -> float:
+    """Return an attribute as a number, or NaN. HDF5 and netCDF make NumPy's of them."""
+    if isinstance(value, np.generic | np.ndarray) and value.size == 1:
+        value = value.item()
+    return value if isinstance(value, int | float) else math.nan
+
+
+def _unit(
+    array: Any, attributes: Mapping[str, Any], *, filters: dict[str, Any]
+) -> Literal["transformed", "ADU", "photon"]:
     if LINEAR in filters:
         return "photon" if filters[LINEAR]["unit"] == "photon" else "ADU"
     if TRANSFORM in filters or is_a(array, "dj_photon_codecs", "PhotonArray"):
         return "transformed"
-    # without a filter: a view of codes, or transformed values as another program writes them
-    is_view = is_a(array, "dj_photon_codecs", "FrameArray")
-    return "ADU" if is_view or array.dtype != np.float64 else "transformed"
+    if is_a(array, "dj_photon_codecs", "FrameArray"):
+        return "ADU"  # a view of codes that no filter changes
+    # a copy with the attributes of a movie: transformed values are float64, or made shorter
+    inserted = array.dtype.kind != "f" or str(array.dtype) == attributes.get("original_dtype")
+    return "ADU" if inserted and array.dtype != np.float64 else "transformed"
 
 
 def _filters(array: Any) -> dict[str, dict[str, Any]]:
@@ -105,8 +129,8 @@ def _filters(array: Any) -> dict[str, dict[str, Any]]:
     return {config["id"]: config for config in configured}
 
 
-def _zarr_arrays(graph: Any) -> Iterator[Any]:
-    """Yield the Zarr arrays in a dask graph."""
+def _arrays(graph: Any) -> Iterator[Any]:
+    """Yield the arrays with attributes in a dask graph."""
     layers = graph.layers.values() if hasattr(graph, "layers") else [graph]
     waiting: list[Any] = list(chain.from_iterable(_inputs(layer) for layer in layers))
     seen: set[int] = set()
@@ -115,7 +139,7 @@ def _zarr_arrays(graph: Any) -> Iterator[Any]:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if is_a(item, "zarr", "Array"):
+        if _attributes(item) and hasattr(item, "dtype"):
             yield item
         else:
             waiting.extend(_parts(item))
@@ -134,7 +158,8 @@ def _parts(item: Any) -> Iterator[Any]:
         return iter(item.values())
     if isinstance(item, list | tuple):
         return iter(item)
+    if isinstance(item, partial):
+        return iter((item.func, item.args, item.keywords))
     if type(item).__module__.startswith("dask."):
-        held = (getattr(item, "value", None), getattr(item, "args", None))
-        return iter([*held, getattr(item, "kwargs", None)])
+        return iter([getattr(item, name, None) for name in ("value", "func", "args", "kwargs")])
     return iter(())

@@ -1,6 +1,7 @@
 """What a row of the database may say: nothing that is wrong is read without an error."""
 
 import copy
+import functools
 import json
 import random
 import string
@@ -101,6 +102,24 @@ def test_no_edit_of_one_character_changes_a_movie_without_an_error(stored):
         except (ValueError, OSError):
             continue
         assert seen == expected, changed
+
+
+def places(value, place=()):
+    """Yield where all values of a JSON document are."""
+    for key in value if isinstance(value, dict) else range(len(value)):
+        yield (*place, key)
+        if isinstance(value[key], dict | list):
+            yield from places(value[key], (*place, key))
+
+
+def test_what_is_wrong_is_shown_in_short(row):
+    for place in places(row):
+        changed = copy.deepcopy(row)
+        holder = functools.reduce(lambda value, key: value[key], place[:-1], changed)
+        holder[place[-1]] = 100_000 * "\u0663"  # a digit in Arabic
+        if place not in [("path",), ("store",)]:  # names, which the codec looks at
+            with pytest.raises(ValueError, match=r"\A.{40,900}\Z"):
+                read_row(changed)
 
 
 def test_what_databases_rewrite_leaves_the_checksum_as_it_is(row):

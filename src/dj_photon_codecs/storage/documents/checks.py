@@ -17,7 +17,7 @@ import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.photons.decode_table import DecodeTable
-from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters
+from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters, shown
 from dj_photon_codecs.storage.documents.description import dimensions
 
 if TYPE_CHECKING:
@@ -104,15 +104,15 @@ def _check_array(zarray: Document) -> None:
     kind = zarray.get("zarr_format"), zarray.get("dtype"), zarray.get("order")
     if kind != (2, "<f8", "C") or type(kind[0]) is not int:
         raise ValueError(
-            f"movie is described as Zarr format {_short(kind[0])} of dtype {_short(kind[1])} in "
-            f"order {_short(kind[2])}; it must be format 2 of '<f8' in order 'C'. {DAMAGED}"
+            f"movie is described as Zarr format {shown(kind[0])} of dtype {shown(kind[1])} in "
+            f"order {shown(kind[2])}; it must be format 2 of '<f8' in order 'C'. {DAMAGED}"
         )
     _check_lengths(zarray)
     fill, separator = zarray["fill_value"], zarray.get("dimension_separator", ".")
     if not (fill is None or is_number(fill) or (isinstance(fill, str) and fill in FILLS)):
-        raise ValueError(f"fill_value is {_short(fill)}; it must be 'NaN'. {DAMAGED}")
+        raise ValueError(f"fill_value is {shown(fill)}; it must be 'NaN'. {DAMAGED}")
     if separator not in (".", "/"):
-        raise ValueError(f"dimension_separator is {_short(separator)}; it must be '.'. {DAMAGED}")
+        raise ValueError(f"dimension_separator is {shown(separator)}; it must be '.'. {DAMAGED}")
 
 
 def _check_lengths(zarray: Document) -> None:
@@ -120,11 +120,11 @@ def _check_lengths(zarray: Document) -> None:
         lengths = zarray[name]
         if not (isinstance(lengths, list | tuple) and lengths and all(map(_is_length, lengths))):
             raise ValueError(
-                f"{name} is {_short(lengths)}; it must be a list of positive integers. {DAMAGED}"
+                f"{name} is {shown(lengths)}; it must be a list of positive integers. {DAMAGED}"
             )
     if len(zarray["shape"]) != len(zarray["chunks"]):
         raise ValueError(
-            f"chunks is {_short(zarray['chunks'])} for the shape {_short(zarray['shape'])}; they "
+            f"chunks is {shown(zarray['chunks'])} for the shape {shown(zarray['shape'])}; they "
             f"must have the same number of dimensions. {DAMAGED}"
         )
 
@@ -136,7 +136,7 @@ def _check_checksums(zarray: Document, zattrs: Document, *, required: bool) -> N
     digits = zattrs.get("crc32c", None if required else "")
     if not isinstance(digits, str) or digits.strip("0123456789abcdef"):
         raise ValueError(
-            f"crc32c is {_short(digits)}; it must be a string of hexadecimal digits. {DAMAGED}"
+            f"crc32c is {shown(digits)}; it must be a string of hexadecimal digits. {DAMAGED}"
         )
     if (digits or required) and len(digits) != DIGITS * chunks:
         raise ValueError(
@@ -165,13 +165,13 @@ def _check_movie(documents: Documents, transform: AnscombeFilter) -> None:
     for name, value in expected.items():
         if name not in zattrs or not _same(zattrs[name], value):
             raise ValueError(
-                f"{name} is {_short(zattrs.get(name))} in .zattrs; by .zarray it must be "
+                f"{name} is {shown(zattrs.get(name))} in .zattrs; by .zarray it must be "
                 f"{value!r}. {DAMAGED}"
             )
     if zarray["fill_value"] != "NaN" or zarray.get("dimension_separator") != ".":
         raise ValueError(
-            f"fill_value is {_short(zarray['fill_value'])} and dimension_separator "
-            f"{_short(zarray.get('dimension_separator'))}; they must be 'NaN' and '.'. {DAMAGED}"
+            f"fill_value is {shown(zarray['fill_value'])} and dimension_separator "
+            f"{shown(zarray.get('dimension_separator'))}; they must be 'NaN' and '.'. {DAMAGED}"
         )
     _check_original(zattrs.get("original_dtype"), transform)
 
@@ -194,7 +194,7 @@ def _check_original(name: Any, transform: AnscombeFilter) -> None:
         original = original if fits[original.kind] else None
     if original is None:
         raise ValueError(
-            f"original_dtype is {_short(name)}, and the dtype of the codes {codes}; it must be "
+            f"original_dtype is {shown(name)}, and the dtype of the codes {codes}; it must be "
             f"that of a movie which has such codes. {DAMAGED}"
         )
 
@@ -204,7 +204,7 @@ def _check_table(zattrs: Document, transform: AnscombeFilter, *, written: tuple[
     document = zattrs.get("decode_table")
     if (document is None) != (transform.step is None):
         raise ValueError(
-            f"step is {transform.step}, and decode_table is {_short(document)}; a movie has a "
+            f"step is {transform.step}, and decode_table is {shown(document)}; a movie has a "
             f"decode table if, and only if, it is stored in steps. {DAMAGED}"
         )
     if document is None:
@@ -215,7 +215,7 @@ def _check_table(zattrs: Document, transform: AnscombeFilter, *, written: tuple[
     right = right and all(type(document[name]) is kind for name, kind in TABLE_TYPES.items())
     if not right or abs(document["first"]) > 1 << 53:
         raise ValueError(
-            f"decode_table is {_short(document)}; it must hold {expected}, whole, first and table. "
+            f"decode_table is {shown(document)}; it must hold {expected}, whole, first and table. "
             f"{DAMAGED}"
         )
     table = DecodeTable.from_dict(document)
@@ -250,9 +250,3 @@ def _same(value: Any, expected: Any) -> bool:
     if is_number(expected):
         return is_number(value) and value == expected
     return type(value) is type(expected) and value == expected
-
-
-def _short(value: Any) -> str:
-    """Show a value of unknown size in an error."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -19,7 +19,7 @@ from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
 
-__all__ = ["DAMAGED", "check_filters", "load_codec"]
+__all__ = ["DAMAGED", "check_filters", "load_codec", "shown"]
 
 DAMAGED = "The database row is damaged: restore it from a backup of the database"
 LOSSLESS = {
@@ -64,7 +64,7 @@ def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | 
     filters, compressor = zarray["filters"], zarray["compressor"]
     if not isinstance(filters, list | None):
         raise ValueError(  # noqa: TRY004 - whatever a row holds, it is a wrong value
-            f"filters is {filters!r}; it must be a list of codecs, or null. {DAMAGED}"
+            f"filters is {shown(filters)}; it must be a list of codecs, or null. {DAMAGED}"
         )
     loaded = [load_codec(config) for config in filters or []]
     if compressor is not None:
@@ -92,15 +92,15 @@ def load_codec(config: Any) -> Codec:
     """
     if not isinstance(config, dict) or not isinstance(config.get("id"), str):
         raise ValueError(  # noqa: TRY004
-            f"a codec is {config!r}; it must be an object with an id. {DAMAGED}"
+            f"a codec is {shown(config)}; it must be an object with an id. {DAMAGED}"
         )
     _check_dtypes(config)
     try:
         codec = numcodecs.get_codec(dict(config))
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"the codec {config!r} cannot be made ({error}). If it is of another package, install "
-            f"that; else: {DAMAGED}"
+            f"the codec {shown(config)} cannot be made ({shown(error)}). If it is of another "
+            f"package, install that; else: {DAMAGED}"
         ) from error
     package = type(codec).__module__.split(".")[0]
     if package == "numcodecs" and config["id"] not in LOSSLESS:
@@ -117,10 +117,10 @@ def _check_dtypes(config: dict[str, Any]) -> None:
         try:
             dtype = np.dtype(config[name])
         except (TypeError, ValueError, SyntaxError) as error:
-            raise ValueError(f"{config!r} names no dtype: {error}. {DAMAGED}") from error
+            raise ValueError(f"{shown(config)} names no dtype: {error}. {DAMAGED}") from error
         if dtype.kind not in "biuf" or dtype.itemsize > 8:
             raise ValueError(
-                f"{config!r} names the dtype {dtype}; codes are numbers of at most 8 bytes. "
+                f"{shown(config)} names the dtype {dtype}; codes are numbers of at most 8 bytes. "
                 f"{DAMAGED}"
             )
 
@@ -134,3 +134,9 @@ def _check_places(names: list[str], transform: AnscombeFilter | None, *, checked
     if [place for place, name in enumerate(names) if name == ChecksumFilter.codec_id] != expected:
         where = "the last one must be photon.crc32c" if checked else "version 1.0 has no checksum"
         raise ValueError(f"filters are {names}; {where}. {DAMAGED}")
+
+
+def shown(value: Any) -> str:
+    """Return a value of unknown size as it is shown in an error: at most 80 characters of it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dj_photon_codecs.storage.documents.canonical_json import canonical_checksum
 from dj_photon_codecs.storage.documents.checks import check_documents, format_version
-from dj_photon_codecs.storage.documents.codec_checks import DAMAGED
+from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, shown
 from dj_photon_codecs.storage.documents.description import Documents
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read_row(stored: Any) -> Row:
         raise ValueError(_foreign(stored))
     for name in ("path", "store"):
         if not isinstance(stored.get(name), str) or not stored[name]:
-            raise ValueError(f"{name} is {stored.get(name)!r}; it must be a text. {DAMAGED}")
+            raise ValueError(f"{name} is {shown(stored.get(name))}; it must be a text. {DAMAGED}")
     # first, since a row of a later version may lack what this version needs
     written = format_version(stored.get("codec_version"))
     documents = Documents(zarray=stored.get(".zarray"), zattrs=stored.get(".zattrs"))  # type: ignore[typeddict-item]
@@ -125,7 +125,7 @@ def _check_checksum(stored: Mapping[str, Any], documents: Documents, *, required
     found = documents_checksum(documents)
     if stored.get("crc32c") != found:
         raise ValueError(
-            f"crc32c is {stored.get('crc32c')!r}, and the documents of the row have {found}. "
+            f"crc32c is {shown(stored.get('crc32c'))}, and the documents of the row have {found}. "
             f"{DAMAGED}"
         )
 
@@ -141,7 +141,7 @@ def _check_agreement(stored: Mapping[str, Any], documents: Documents) -> None:
         found = stored.get(name)
         if type(found) is not type(value) or found != value or _has_booleans(found):
             raise ValueError(
-                f"{name} is {found!r}; by the documents it must be {value!r}. {DAMAGED}"
+                f"{name} is {shown(found)}; by the documents it must be {value!r}. {DAMAGED}"
             )
 
 
@@ -154,7 +154,7 @@ def _foreign(stored: Any) -> str:
     """Say what else a column holds, and how to move it."""
     if isinstance(stored, dict):
         writer = next((name for key, name in WRITERS.items() if key in stored), "another type")
-        keys = ", ".join(map(str, list(stored)[:12])) or "none"
+        keys = ", ".join(str(key)[:40] for key in list(stored)[:12]) or "none"
         return (
             f"this row holds no movie of <photon@>: it has no .zarray, and was written by {writer} "
             f"(its keys: {keys}). {HOW_TO_MOVE}"
