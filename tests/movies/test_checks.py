@@ -90,6 +90,11 @@ def test_other_shapes_are_refused(shape):
         check_frames(np.zeros(shape))
 
 
+def test_a_negative_length_is_refused():
+    with pytest.raises(ValueError, match=r"shape \(-3, 5, 6\); it must be"):
+        check_frames(SimpleNamespace(shape=(-3, 5, 6), dtype=np.dtype("u1"), __getitem__=None))
+
+
 def test_a_scalar_with_a_dtype_is_refused():
     with pytest.raises((TypeError, ValueError), match=r"movie (is a|has shape)"):
         check_frames(np.float64(3))

@@ -448,6 +448,51 @@ def test_a_reader_that_masks_values_is_refused():
     assert survey(unmasked, counts=True).highest == values.max()
 
 
+@pytest.mark.parametrize("inside", [lambda x: x, xarray.DataArray], ids=["", "xarray"])
+def test_masks_of_dask_are_seen(inside):
+    movie = dask.array.from_array(photon_counts(SHAPE), chunks=(10, 6, 8))
+
+    with pytest.raises(ValueError, match=r"holds (masked values|nan)"):
+        survey(Source(inside(dask.array.ma.masked_greater(movie, 5))), counts=True)
+
+
+class OneBuffer:
+    """A reader that yields the same memory each time, as those of videos do."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype = values, values.shape, values.dtype
+        self._buffer = np.empty_like(values)
+
+    def __getitem__(self, frames):
+        part = self._buffer[: len(self.values[frames])]
+        part[:] = self.values[frames]
+        return part
+
+
+def test_a_reader_may_use_its_memory_again():
+    values = photon_counts(SHAPE)
+    source = Source(OneBuffer(values))
+
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate([f for _, f in source.slabs(0, 60)]), values)
+        np.testing.assert_array_equal(read_in_steps(source, 7), values)
+    kept = [frames for _, frames in source.slabs(0, 60)]
+    np.testing.assert_array_equal(np.concatenate(kept), values)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [("a", "b", "c"), (None, 6, 8), (1.5, 6, 8), (((30, 31)), (6,), (8,)), ((np.nan,), (6,), (8,))],
+    ids=str,
+)
+def test_chunks_that_cannot_be_are_left_alone(chunks):
+    values = photon_counts(SHAPE)
+    reader = OneBuffer(values)
+    reader.chunks = chunks
+
+    np.testing.assert_array_equal(read_in_steps(Source(reader), 7), values)
+
+
 def test_scaled_variables_are_refused_with_a_way_to_read_them(tmp_path):
     values = photon_counts(SHAPE, dtype="i2")
     with netCDF4.Dataset(tmp_path / "movie.nc", "w") as file:

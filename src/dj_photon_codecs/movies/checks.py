@@ -55,7 +55,7 @@ def check_frames(values: Any, *, counts: bool = False) -> None:
             f"movie has dtype {values.dtype}; it must be bool, an integer, or a float of 16, 32 "
             "or 64 bits. Convert it with movie.astype"
         )
-    if len(values.shape) < 3 or 0 in values.shape:
+    if len(values.shape) < 3 or min(values.shape) < 1:
         raise ValueError(
             f"movie has shape {tuple(values.shape)}; it must be (frames, height, width, ...), with "
             "nothing empty. A single image is image[numpy.newaxis]"

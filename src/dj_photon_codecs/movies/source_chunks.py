@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from numbers import Integral
 from typing import Any
 
 __all__ = ["band_edges", "chunk_edges"]
@@ -23,7 +24,7 @@ def chunk_edges(values: Any, shape: tuple[int, ...]) -> list[Sequence[int]] | No
     Returns
     -------
     list of sequence of int or None
-        Edges, from 0 to the length of each axis; None if it has no chunks.
+        Edges, from 0 to the length of each axis; None without chunks that can be.
 
     Examples
     --------
@@ -36,7 +37,8 @@ def chunk_edges(values: Any, shape: tuple[int, ...]) -> list[Sequence[int]] | No
         chunks = values.chunking()
     if not isinstance(chunks, tuple | list) or len(chunks) != len(shape):
         return None
-    return [_edges(chunk, length) for chunk, length in zip(chunks, shape, strict=True)]
+    edges = [_edges(chunk, length) for chunk, length in zip(chunks, shape, strict=True)]
+    return edges if all(edges) else None
 
 
 def band_edges(chunks: Sequence[int] | None, *, frames: int, longest: int) -> list[int]:
@@ -73,9 +75,10 @@ def band_edges(chunks: Sequence[int] | None, *, frames: int, longest: int) -> li
 
 
 def _edges(chunk: Any, length: int) -> Sequence[int]:
-    if isinstance(chunk, tuple | list):  # the length of each chunk, as dask says it
-        edges = [0]
-        for size in chunk:
-            edges.append(edges[-1] + int(size))
-        return edges
-    return [*range(0, length, max(1, int(chunk))), length]
+    """Return the edges of chunks along an axis; [] for what are no lengths that add up to it."""
+    if isinstance(chunk, Integral):
+        return [*range(0, length, max(1, int(chunk))), length]
+    if not isinstance(chunk, tuple | list) or not all(isinstance(size, Integral) for size in chunk):
+        return []
+    edges = [0, *accumulate(map(int, chunk))]  # the length of each chunk, as dask says it
+    return edges if edges[-1] == length and min(chunk) >= 0 else []

@@ -60,6 +60,8 @@ class _ReadingLock:
 READING = _ReadingLock()
 SLAB_BYTES = 1 << 24  # frames are looked at in slabs of about this size
 BAND_LIMIT = 1 << 28  # bytes of a source that are in memory at a time
+SAFE = (("zarr", "Array"), ("dask", "Array"))  # may be read by several threads
+FRESH = (*SAFE, ("h5py", "Dataset"))  # make a new array each time they are read
 ADVICE = "Let nothing write to it until that is over"
 
 
@@ -221,12 +223,16 @@ class Source:
         """Read a part of the movie, and refuse it unless it is what was promised."""
         with self._lock():
             part = self.values[block if len(block) > 1 else block[0]]  # type: ignore[index]
+            if hasattr(part, "compute"):  # of dask; NumPy would do it, and drop the mask
+                part = part.compute()
             if np.ma.is_masked(part):
                 raise ValueError(
                     f"movie holds masked values in frames {_span(block[0])}, and the mask would be "
                     "lost; fill them, and read without a mask (netCDF4: set_auto_mask(False))"
                 )
             part = np.ascontiguousarray(part)
+            if not self._is_of(FRESH):
+                part = part.copy()  # a reader may use its memory again
             self.check_unchanged()
         lengths = [along.stop - along.start for along in block]
         shape = (*lengths, *self.shape[len(block) :])
@@ -246,8 +252,10 @@ class Source:
         return ADVICE
 
     def _lock(self) -> AbstractContextManager[Any]:
-        safe = is_a(self.values, "zarr", "Array") or is_a(self.values, "dask", "Array")
-        return nullcontext() if safe else READING.lock
+        return nullcontext() if self._is_of(SAFE) else READING.lock
+
+    def _is_of(self, kinds: Iterable[tuple[str, str]]) -> bool:
+        return any(is_a(self.values, *kind) for kind in kinds)
 
     def _compare(self, start: int, frames: NDArray[Any]) -> None:
         """Refuse frames that are not what they were when they were read before."""
