@@ -459,8 +459,9 @@ def test_masks_of_dask_are_seen(inside):
 class OneBuffer:
     """A reader that yields the same memory each time, as those of videos do."""
 
-    def __init__(self, values):
+    def __init__(self, values, chunks=None):
         self.values, self.shape, self.dtype = values, values.shape, values.dtype
+        self.chunks = chunks
         self._buffer = np.empty_like(values)
 
     def __getitem__(self, frames):
@@ -487,10 +488,8 @@ def test_a_reader_may_use_its_memory_again():
 )
 def test_chunks_that_cannot_be_are_left_alone(chunks):
     values = photon_counts(SHAPE)
-    reader = OneBuffer(values)
-    reader.chunks = chunks
 
-    np.testing.assert_array_equal(read_in_steps(Source(reader), 7), values)
+    np.testing.assert_array_equal(read_in_steps(Source(OneBuffer(values, chunks)), 7), values)
 
 
 def test_scaled_variables_are_refused_with_a_way_to_read_them(tmp_path):

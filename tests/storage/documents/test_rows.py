@@ -122,6 +122,27 @@ def test_what_is_wrong_is_shown_in_short(row):
                 read_row(changed)
 
 
+def nested(depth=5000):
+    inside: list[Any] = []
+    for _ in range(depth):
+        inside = [inside]
+    return inside
+
+
+@pytest.mark.parametrize("wrong", [{3: 4}, {"a": b"x"}, {"a": {1, 2}}, {"a": nested()}], ids="abcd")
+@pytest.mark.parametrize("name", [".zarray", ".zattrs"])
+def test_documents_must_be_plain_json(name, wrong, row):
+    row[name] |= wrong
+
+    with pytest.raises(ValueError, match=r"must be plain JSON, and are not \(.*row is damaged"):
+        read_row(row)
+
+
+def test_what_is_nested_too_deep_is_no_movie():
+    with pytest.raises(ValueError, match="holds the list a list that is nested too deep, and no"):
+        read_row(nested())
+
+
 def test_what_databases_rewrite_leaves_the_checksum_as_it_is(row):
     rewritten = json.loads(json.dumps(row, sort_keys=True, indent=3).replace("50.0", "50"))
 
@@ -381,7 +402,7 @@ FOREIGN: list[tuple[Any, str]] = [
     (b"dj0\0blob", "8 bytes, as <blob> or <attach> write them"),
     (bytearray(3), "3 bytes"),
     ("text", "the str 'text'"),
-    (0, "the int '0', .* default of the column"),
+    (0, "the int 0, .* default of the column"),
     (1.5, "the float '1.5'"),
     (True, "the bool 'True'"),
     (None, "the NoneType 'None'"),

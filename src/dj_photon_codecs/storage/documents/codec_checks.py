@@ -138,5 +138,8 @@ def _check_places(names: list[str], transform: AnscombeFilter | None, *, checked
 
 def shown(value: Any) -> str:
     """Return a value of unknown size as it is shown in an error: at most 80 characters of it."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} that is nested too deep"
     return text if len(text) <= 80 else f"{text[:77]}..."

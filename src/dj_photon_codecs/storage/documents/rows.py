@@ -122,7 +122,12 @@ def documents_checksum(documents: Documents) -> str:
 def _check_checksum(stored: Mapping[str, Any], documents: Documents, *, required: bool) -> None:
     if "crc32c" not in stored and not required:
         return
-    found = documents_checksum(documents)
+    try:
+        found = documents_checksum(documents)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(
+            f".zarray and .zattrs must be plain JSON, and are not ({shown(error)}). {DAMAGED}"
+        ) from error
     if stored.get("crc32c") != found:
         raise ValueError(
             f"crc32c is {shown(stored.get('crc32c'))}, and the documents of the row have {found}. "
@@ -165,7 +170,7 @@ def _foreign(stored: Any) -> str:
             f"of <photon@>. {HOW_TO_MOVE}"
         )
     return (
-        f"this row holds the {type(stored).__name__} {str(stored)[:80]!r}, and no movie of "
+        f"this row holds the {type(stored).__name__} {shown(stored)}, and no movie of "
         "<photon@>. If it is the default of the column, declare the column without one, or with "
         f"null; if it was copied from another table: {HOW_TO_MOVE}"
     )
