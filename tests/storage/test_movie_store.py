@@ -165,6 +165,16 @@ def test_verify_compares_the_documents(name, fs, movie):
     assert movie.verify() == [name]
 
 
+@pytest.mark.parametrize(
+    "found", [100_000 * "[", "9" * 5000, "", "null", "[]", "\udcff", "{'a': 1}"]
+)
+def test_verify_names_documents_that_are_none(found, tmp_path):
+    movie = store_movie(photon_counts((20, 3, 4)), local_files(), tmp_path / "movie.zarr")
+    (tmp_path / "movie.zarr" / ".zattrs").write_text(found, errors="surrogateescape")
+
+    assert movie.verify() == [".zattrs"]
+
+
 # ---------------------------------------------------------------------------- chunks by number
 
 KINDS = [

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads
+from dj_photon_codecs.storage.documents.canonical_json import canonical_json
 from dj_photon_codecs.storage.documents.description import NAMES
 from dj_photon_codecs.storage.movie_store import MovieNotFoundError
 
@@ -59,12 +60,7 @@ def _differs(store: MovieStore, name: str) -> bool:
     try:
         stored = store.files.read(name)
         found = None if stored is None else json.loads(stored)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return True
     expected = store.documents[NAMES[name]]  # type: ignore[literal-required]
-    # as text, too, since a NaN that another program wrote is not equal to itself
-    return found != expected and _text(found) != _text(expected)
-
-
-def _text(document: object) -> str:
-    return json.dumps(document, sort_keys=True)
+    return canonical_json(found) != canonical_json(expected)

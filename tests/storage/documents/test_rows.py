@@ -403,10 +403,10 @@ FOREIGN: list[tuple[Any, str]] = [
     (bytearray(3), "3 bytes"),
     ("text", "the str 'text'"),
     (0, "the int 0, .* default of the column"),
-    (1.5, "the float '1.5'"),
-    (True, "the bool 'True'"),
-    (None, "the NoneType 'None'"),
-    ([1, 2], r"the list '\[1, 2\]'"),
+    (1.5, "the float 1.5"),
+    (True, "the bool True"),
+    (None, "the NoneType None"),
+    ([1, 2], r"the list \[1, 2\]"),
 ]
 
 

@@ -87,6 +87,7 @@ def test_a_flush_that_fails_leaves_nothing(name, code, tmp_path, synced):
         store_movie(COUNTS, local_files(), tmp_path / "lab" / "recording" / "movie.zarr")
 
     assert caught.value.errno == code
+    assert "movie.zarr" in str(caught.value)
     assert "movie.zarr" in caught.value.__notes__[0]
     assert "in the store 'imaging'" in caught.value.__notes__[0]
     assert tree(tmp_path) == before

@@ -26,7 +26,7 @@ def store_errors(
 
     Libraries of object stores raise errors of many kinds, with no word of what was asked for:
     they become an OSError, of the kind that they were where that is known, and their cause. Errors
-    of the operating system, which name what they are about, get a note.
+    of the operating system get the path, where they name none, and a note.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ def store_errors(
             raise
         where = f"{path} in the store {store!r}" if store else path
         if not fs.async_impl:
+            if isinstance(error, OSError) and error.filename is None:  # of fsync, or a full disk
+                error.filename = path
             error.add_note(f"This happened while {doing} {where}")
             raise
         rights = RIGHTS if isinstance(error, PermissionError) else ""
