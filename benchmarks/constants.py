@@ -76,15 +76,15 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "grouped.grouping.SAMPLED_GROUPS": (64, 256),
     "grouped.grouping.SAMPLED_PAIRS": (8, 32),
     "grouped.grouping.SAMPLED_PIXELS": (1 << 11, 1 << 13),
-    "grouped.windows.HISTOGRAM_BITS": (10, 14),
-    "grouped.windows.OUTSIDE": (
+    "grouped.fields.HISTOGRAM_BITS": (10, 14),
+    "grouped.fields.OUTSIDE": (
         {0: 0.04, 1: 0.015, 2: 0.0075, 4: 0.004},
         {0: 0.16, 1: 0.06, 2: 0.03, 4: 0.016},
     ),
     "grouped.renumbering.SAMPLED": (8, 64),
     "grouped.renumbering.COMMON": ((0.0, 1.0), (0.05, 0.8)),
     "grouped.renumbering.FILLED": (0.7, 1.0),
-    "grouped.packing.CACHED": (1 << 20, 1 << 22),
+    "grouped.packing.TILE": (1 << 20, 1 << 22),
     "dense.numbering.CODES_PER_VALUE": (4, 64),
     "dense.packing.CODERS_SHARE": (1 << 12, 1 << 14),
     "dense.packing.NOISE_SAMPLED": (1, 15),

@@ -141,14 +141,6 @@ def test_a_large_chunk_of_photons_is_packed_at_once(packed):
     assert packed == [codes.size]
 
 
-def test_a_chunk_is_packed_where_a_part_of_it_shows_that_it_is_worth_it(packed, monkeypatch):
-    monkeypatch.setattr(layout, "DOUBTFUL", 0.0)
-    codes = movie(2.0, (50, 300, 300))
-    assert LAYOUT.encode(codes)[0] == Form.GROUPED
-    assert packed[0] < codes.size / 8
-    assert packed[1:] == [codes.size]
-
-
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])
 @pytest.mark.parametrize("shape", [(7, 61, 67), (20, 39, 173), (33, 151, 211), (3, 1, 1)], ids=str)
 def test_bits_of_odd_chunks_are_shuffled(dtype, shape):

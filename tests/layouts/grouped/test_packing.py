@@ -76,7 +76,7 @@ def test_some_frames(start, stop):
 @pytest.mark.parametrize("cached", [1, 10_000, 1 << 30])
 def test_what_is_packed_at_a_time_changes_nothing(cached, monkeypatch):
     expected = packed(chunk(100))
-    monkeypatch.setattr("dj_photon_codecs.layouts.grouped.packing.CACHED", cached)
+    monkeypatch.setattr("dj_photon_codecs.layouts.grouped.packing.TILE", cached)
     assert packed(chunk(100)).tobytes() == expected.tobytes()
     assert (unpack(expected) == chunk(100)).all()
 

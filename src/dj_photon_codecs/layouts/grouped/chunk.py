@@ -1,4 +1,4 @@
-"""A chunk in the layout `photon.grouped`: its header, and its codes by frame and by pixel."""
+"""An open chunk of the layout `photon.grouped`: its header, and its codes by frame and pixel."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK_HEADER", "Form", "GroupedChunk", "join_chunk"]
 
 CHUNK_HEADER = np.dtype([*FIRST_FIELDS, ("frames", "<u8"), ("pixels", "<u8"), ("last", "V8")])
-TILE = 1 << 18  # bytes of codes that are unpacked at a time where few of their pixels are wanted
-SPARSE = 32  # one pixel in so many, or fewer, are unpacked one by one
+TILE = 1 << 18  # bytes of codes of all pixels that are unpacked at a time, to pick some of them
+SPARSE = 32  # where at most 1/32 of the pixels are asked for, only their bits are unpacked
 
 
 class Form(IntEnum):
     """How the codes of a chunk are stored: what its first byte says."""
 
     PLAIN = 0  # in the order of frames, compressed by Blosc
-    GROUPED = 1  # pixels of like noise together
-    CONSTANT = 2  # not at all, since all of them equal the last one
+    GROUPED = 1  # by class, for the compressor that follows
+    CONSTANT = 2  # only the last code, since all are the same
 
 
 class GroupedChunk:
-    """An open chunk; of grouped codes, a frame is decoded alone.
+    """An open chunk, of which frames and pixels are decoded alone if it is grouped.
 
     Any number of threads may read it at a time.
 
@@ -107,7 +107,7 @@ class GroupedChunk:
         return codes
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of some pixels, the fewer they are the faster; see `OpenChunk`."""
+        """Return the codes of single pixels in consecutive frames; see `OpenChunk`."""
         if self._plain is not None:
             return self._plain_codes(self._plain).pixels(pixels, frames)
         codes = np.empty((len(frames), pixels.size), self.dtype)
@@ -124,7 +124,7 @@ class GroupedChunk:
         return codes
 
     def _varying(self, start: int, stop: int) -> int:
-        """How many frames, from one to another, come before those of one value at the end."""
+        """Return how many of these frames come before those of one value at the end."""
         return 0 if self._packed is None else max(0, min(stop, self._packed.shape[0]) - start)
 
     def _read_packed(self, start: int, stop: int, *, codes: NDArray[Any]) -> int:
@@ -137,7 +137,7 @@ class GroupedChunk:
     def _plain_codes(self, plain: NDArray[np.uint8]) -> DecodedChunk:
         """Return all codes, which are decompressed once.
 
-        Threads may do so at the same time; a lock would hang a process that is forked meanwhile.
+        Several threads may do so at a time: a lock would hang a process that is forked meanwhile.
         """
         decoded = self._decoded
         if decoded is None:

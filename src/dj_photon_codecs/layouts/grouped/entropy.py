@@ -1,4 +1,4 @@
-"""How many bits the noise of pixels of like brightness takes, without packing the codes."""
+"""The entropy of the noise: about how many bits a code takes when its pixels are grouped."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ if TYPE_CHECKING:
 
 __all__ = ["noise_entropy"]
 
-CLASSES = 16  # of brightness, of as many pixels each
+# None of these matters (benchmarks/constants.py).
+CLASSES = 16  # of brightness, with as many pixels each
 HISTOGRAM_BITS = 10
 SYMBOLS = 1 << HISTOGRAM_BITS
-COMMON = 0.98  # of the noise, which the histogram holds twice over
-SAMPLED = 7  # one in so many codes, to see how large the noise is
+COMMON = 0.98  # quantile of the size of the noise; the histogram reaches at least twice as far
+SAMPLED = 7  # every seventh code, from which the quantile is taken
 
 
 def noise_entropy(frames: NDArray[Any]) -> float:
     """Return the entropy of codes relative to the mean of their pixel, given their brightness.
 
-    Grouped codes of noise that is independent from frame to frame compress to a few per cent more;
-    others can take less. The rare codes that are further from the mean than twice what 98 % are, as
-    those of hot pixels, count as being just so far.
+    Grouped codes whose noise is independent from frame to frame take a few per cent more; others
+    can take less. Rare codes far from the mean of their pixel, as those of hot pixels, are counted
+    as nearer to it.
 
     Parameters
     ----------
@@ -64,11 +65,11 @@ def noise_entropy(frames: NDArray[Any]) -> float:
 
 
 def _symbols(pixels: NDArray[Any], mean: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
-    """The noise as small numbers, and how many low bits were left out."""
-    with np.errstate(invalid="ignore"):  # any base is as good for codes of nearly 64 bits
+    """Return the noise as numbers below `SYMBOLS`, and how many low bits were left out."""
+    with np.errstate(invalid="ignore"):  # codes of nearly 64 bits may get any base
         base = np.rint(mean).astype(pixels.dtype)
     noise = (pixels - base).view(f"i{pixels.itemsize}")
-    # hot pixels, of which the noise is of another size, may not make all of it coarse
+    # a quantile, so that a few hot pixels do not make all of the noise coarse
     common = np.quantile(np.abs(noise.reshape(-1)[::SAMPLED].astype(np.float64)), COMMON)
     coarse = max(0, math.frexp(common)[1] + 2 - HISTOGRAM_BITS)
     symbols = (noise >> coarse).astype(np.intp) + SYMBOLS // 2
@@ -76,5 +77,5 @@ def _symbols(pixels: NDArray[Any], mean: NDArray[Any]) -> tuple[NDArray[np.intp]
 
 
 def _sum_x_log2_x(counts: NDArray[np.intp]) -> float:
-    some = counts[counts > 0]
-    return float((some * np.log2(some)).sum())
+    used = counts[counts > 0]
+    return float((used * np.log2(used)).sum())

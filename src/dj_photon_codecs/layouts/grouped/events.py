@@ -1,4 +1,4 @@
-"""Codes that exceed the bits of their class, as a list: how many fit in between, and the excess."""
+"""Events: the differences that need more bits than their class stores, by gap and excess."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["EventReader", "Events", "find_events"]
 
 
 class Events(NamedTuple):
-    """Codes of a kind of classes that do not fit into its bits.
+    """The events of a kind.
 
     Attributes
     ----------
     counts : ndarray of integers, shape (frames,)
-        How many there are in each frame.
-    gaps : ndarray of integers
-        How many codes come before each, since the one before it; the codes of a frame by class,
-        one frame after the other.
-    excess : ndarray of unsigned integers
-        What is above the bits of the class.
+        Events in each frame.
+    gaps : ndarray of integers, shape (events,)
+        For each event, how many codes of the kind lie between it and the event before. Codes are
+        counted frame by frame, those of a frame in the order of the classes.
+    excess : ndarray of unsigned integers, shape (events,)
+        The difference without its stored fields, shifted to the lowest bits.
     """
 
     counts: NDArray[Any]
@@ -38,41 +38,41 @@ class Events(NamedTuple):
 def find_events(
     codes: NDArray[Any], *, bits: int, before: int = 0
 ) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Find the codes of consecutive frames that do not fit into some bits.
+    """Find the events in consecutive frames of a kind.
 
     Parameters
     ----------
     codes : ndarray of unsigned integers, shape (frames, pixels)
-        Codes of a kind, less their bases.
+        Differences.
     bits : int
-        All bits of the kind.
+        The widths of both fields of the kind.
     before : int
-        The number of codes in earlier frames.
+        The number of codes of the kind in earlier frames.
 
     Returns
     -------
-    at, excess : ndarray
-        Their places, counted through all frames, and what is above the bits.
+    places, excess : ndarray, shape (events,)
+        The place of each event among the codes of the kind, and its excess.
     """
-    # the largest code that fits, for there is no shift by all bits of a dtype
+    # compared with the largest that fits, since NumPy cannot shift by all bits of a dtype
     found = np.flatnonzero(codes > np.iinfo(codes.dtype).max >> 8 * codes.itemsize - bits)
     row, column = np.divmod(found, max(codes.shape[1], 1))
     return found + before, codes[row, column] >> bits
 
 
 class EventReader:
-    """Events, to be added to codes that are in the order of the classes.
+    """The events of a chunk, to be added to codes in the order of the classes.
 
     Parameters
     ----------
     events : list of Events
-        Of each kind.
+        The events of each kind.
     kinds : list of Kind
-        Of the grouping.
+        The kinds.
     pixels : int
-        Of a frame.
+        Pixels of a frame.
     dtype : numpy.dtype
-        Of the codes.
+        Dtype of the codes.
 
     Raises
     ------
@@ -86,30 +86,30 @@ class EventReader:
         self._pixels = pixels
         self._kinds = [
             (
-                _places(each, kind, pixels=pixels),
-                each.excess.astype(dtype) << dtype.type(kind.bits + kind.low),
-                np.append(0, np.cumsum(each.counts)).tolist(),
+                _places(of_kind, kind, pixels=pixels),
+                of_kind.excess.astype(dtype) << dtype.type(kind.bits + kind.low),
+                np.append(0, np.cumsum(of_kind.counts)).tolist(),
             )
-            for each, kind in zip(events, kinds, strict=True)
-            if each.gaps.size
+            for of_kind, kind in zip(events, kinds, strict=True)
+            if of_kind.gaps.size
         ]
 
     def add(self, frames: range, *, target: NDArray[Any]) -> None:
         """Add the events of consecutive frames to their codes, which are contiguous."""
         codes = target.reshape(-1)
-        for at, excess, before in self._kinds:
-            some = slice(before[frames.start], before[frames.stop])
-            codes[at[some] - frames.start * self._pixels] += excess[some]
+        for places, excess, before in self._kinds:
+            events = slice(before[frames.start], before[frames.stop])
+            codes[places[events] - frames.start * self._pixels] += excess[events]
 
     def add_to_pixels(
         self, pixels: NDArray[np.intp], frames: range, *, target: NDArray[Any]
     ) -> None:
-        """Add the events of some pixels in consecutive frames to their codes.
+        """Add the events of single pixels in consecutive frames to their codes.
 
         Parameters
         ----------
         pixels : ndarray of intp, shape (pixels,)
-            Which, in the order of the classes; each once.
+            Places of the pixels in the order of the classes; each once.
         frames : range
             The frames.
         target : ndarray of unsigned integers, shape (frames, pixels)
@@ -117,38 +117,38 @@ class EventReader:
         """
         column = np.full(self._pixels, -1)
         column[pixels] = np.arange(pixels.size)
-        for at, excess, before in self._kinds:
-            some = slice(before[frames.start], before[frames.stop])
+        for places, excess, before in self._kinds:
+            events = slice(before[frames.start], before[frames.stop])
             counts = np.diff(before[frames.start : frames.stop + 1])
             row = np.repeat(np.arange(len(frames)), counts)
-            found = column[at[some] - (row + frames.start) * self._pixels]
-            wanted = found >= 0
-            target[row[wanted], found[wanted]] += excess[some][wanted]
+            columns = column[places[events] - (row + frames.start) * self._pixels]
+            wanted = columns >= 0
+            target[row[wanted], columns[wanted]] += excess[events][wanted]
 
 
 def _places(events: Events, kind: Kind, *, pixels: int) -> NDArray[np.int64]:
-    """The places of events among the codes of all kinds of all frames."""
-    at = _sums(events.gaps)
-    at += np.arange(at.size)
-    _check_frames(at, events.counts, size=kind.stop - kind.start)
-    others = pixels - (kind.stop - kind.start)  # codes of a frame
-    at += np.repeat(np.arange(len(events.counts)) * others + kind.start, events.counts)
-    return at
+    """Return the places of events among the codes of all kinds, frame by frame."""
+    places = _sums(events.gaps)
+    places += np.arange(places.size)
+    _check_frames(places, events.counts, pixels=kind.stop - kind.start)
+    of_other_kinds = pixels - (kind.stop - kind.start)  # in a frame
+    before = np.arange(len(events.counts)) * of_other_kinds + kind.start
+    places += np.repeat(before, events.counts)
+    return places
 
 
 def _sums(gaps: NDArray[Any]) -> NDArray[np.int64]:
-    if gaps.itemsize > 4:  # of smaller ones, as many as there can be, no sum overflows
-        # more than the codes of any chunk are as good as too many
+    if gaps.itemsize > 4:  # damaged ones might overflow the sum; no chunk has 2**31 codes
         gaps = np.minimum(gaps.astype(np.uint64), 1 << 31)
     return np.cumsum(gaps, dtype=np.int64)
 
 
-def _check_frames(at: NDArray[np.int64], counts: NDArray[Any], *, size: int) -> None:
-    """Refuse events, in rising order, that are not in the frames, of so many codes, they are in."""
+def _check_frames(places: NDArray[np.int64], counts: NDArray[Any], *, pixels: int) -> None:
+    """Refuse events, in ascending order, that are not in the frames in which they are counted."""
     filled = np.flatnonzero(counts)
     ends = np.cumsum(counts)[filled]
-    first = at[ends - counts[filled]] - filled * size
-    last = at[ends - 1] - filled * size
-    if first.min() < 0 or last.max() >= size:
+    first = places[ends - counts[filled]] - filled * pixels
+    last = places[ends - 1] - filled * pixels
+    if first.min() < 0 or last.max() >= pixels:
         wrong = first.min() if first.min() < 0 else last.max()
-        raise DamagedChunk(f"damaged chunk: an event at {wrong} of {size} codes of a frame")
+        raise DamagedChunk(f"damaged chunk: an event at {wrong} of {pixels} codes of a frame")

@@ -1,9 +1,8 @@
-"""Which pixels of a chunk have the same noise, and in which few values each such class varies.
+"""The classes of the pixels of a chunk: which groups of pixels have the same noise.
 
-A compressor's tables fit the statistics of the bytes they are built from. The brightness of a
-photon-limited movie, and with it the spread of its noise, varies from pixel to pixel. So each
-pixel is taken relative to a base of its own, and groups of neighbouring pixels of like brightness,
-and so of like noise, are put into one class and stored next to each other.
+A compressor fits its tables to the bytes that lie together. In a photon-limited movie the
+brightness, and with it the spread of the noise, varies from pixel to pixel. So the base of each
+pixel is subtracted, and groups of like brightness are stored next to each other, as a class.
 """
 
 from __future__ import annotations
@@ -13,43 +12,43 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dj_photon_codecs.layouts.grouped.windows import smallest_windows
+from dj_photon_codecs.layouts.grouped.fields import smallest_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["CLASS", "Grouping", "Kind", "group_pixels"]
 
-GROUPS = {1: (4, 2, 1), 2: (8, 4, 2, 1), 4: (4, 2, 1), 8: (2, 1)}  # by the size of a code
-MAX_CLASSES = 256  # so that a class is a byte
-GROUPS_PER_CLASS = 32  # at least, on average: describing a class takes time
+GROUPS = {1: (4, 2, 1), 2: (8, 4, 2, 1), 4: (4, 2, 1), 8: (2, 1)}  # pixels, by bytes of a code
+STEADY = 203  # the last class of steady groups; with the coarser unsteady ones they are below 256
+# These are measured by benchmarks/constants.py; sigma is the standard deviation of the noise.
+GROUPS_PER_CLASS = 32  # groups; the least mean of all classes
 STEP = 0.3  # sigma; the width of a class
-BINS = 32  # of equal population, in which noise is measured against brightness
-RUNS = 5  # of frames, over which a group is steady if its means differ by chance only
-FEWEST_KIND = 64  # one group in so many, in a kind of their own
-FEWEST_BYTES = 1 << 19  # in fewer, codes of other kinds are compressed together with them
-INDEPENDENT = 0.92  # of the noise of frames further apart, in the difference of neighbouring ones
-UNSTEADY = 10.0  # times the variance that noise gives these means
-COARSER = 4  # how many levels of brightness of unsteady groups make a class
-STEADY = 203  # the highest level of steady groups, so that all levels are below MAX_CLASSES
-FINEST = 2.9  # sigma; the unit of the offsets of pixels is below it, and at least a quarter
-SAMPLED_FRAMES = 5
-SAMPLED_GROUPS = 128  # of a class, about: half of them at least
-SAMPLED_PAIRS = 16
-SAMPLED_PIXELS = 1 << 12
+BINS = 32  # of brightness, with as many pixels each, in which the noise is measured
+RUNS = 5  # of consecutive frames; a group is unsteady if its means over them differ
+UNSTEADY = 10.0  # variance of these means, relative to what noise alone gives them
+COARSER = 4  # classes of steady groups that are one class of unsteady groups
+FINEST = 2.9  # sigma; the largest unit of offsets
+FEWEST_KIND = 64  # a kind has at least 1/64 of all groups
+FEWEST_BYTES = 1 << 19  # of wide differences, from where on they are stored as whole bytes
+INDEPENDENT = 0.92  # noise between frames 1 apart, relative to frames 2 apart, if it is independent
+SAMPLED_FRAMES = 5  # in which the widths of a class are chosen
+SAMPLED_GROUPS = 128  # of a class, in which they are chosen; half of that at least
+SAMPLED_PAIRS = 16  # of frames, in which noise is measured
+SAMPLED_PIXELS = 1 << 12  # in which noise is measured
 
 CLASS = np.dtype([("bits", "u1"), ("low", "u1"), ("unit", "u1"), ("base", "<u8")])
 
 
 class Kind(NamedTuple):
-    """Classes that are stored alike.
+    """The classes that store the same fields.
 
     Attributes
     ----------
     bits, low : int
-        As in `Grouping.table`.
+        The widths of the fields, as in `Grouping.table`.
     start, stop : int
-        Their first pixel, and the one after their last, in the order of the classes.
+        The first pixel of these classes and the one after the last, in the order of the classes.
     """
 
     bits: int
@@ -67,13 +66,12 @@ class Grouping:
     classes : ndarray of uint8, shape (groups,)
         The class of each group of neighbouring pixels.
     offsets : ndarray of int8, shape (pixels,)
-        How much the base of each pixel differs from that of its class, in units of its class.
+        The base of each pixel less that of its class, in units of the class.
     table : ndarray of CLASS, shape (classes,)
-        For each class `bits` and `low`, how many bits of a code less its base are packed
-        together, and how many below them apart because they are noise only; `unit`, the
-        logarithm to base 2 of the unit of offsets; and `base`. In order of `bits`, then `low`.
+        For each class `bits` and `low`, the widths of its fields; `unit`, the logarithm to base 2
+        of the unit of offsets; and `base`. Sorted by `bits`, then `low`.
     order : ndarray of intp, shape (groups,)
-        The groups by class; within a class in the order of the frame.
+        The numbers of the groups, sorted by class; within a class in the order of the frame.
     """
 
     classes: NDArray[np.uint8]
@@ -82,24 +80,24 @@ class Grouping:
     order: NDArray[np.intp] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # computed here: functools.cached_property holds a lock for the class on Python 3.11
+        # not functools.cached_property: on Python 3.11 it holds a lock, which a fork would copy
         object.__setattr__(self, "order", np.argsort(self.classes, kind="stable"))
 
     @property
     def size(self) -> int:
-        """The number of pixels of a group."""
+        """Pixels in a group."""
         return self.offsets.size // self.classes.size
 
     @property
     def inverse(self) -> NDArray[np.intp]:
-        """The place of each group in the order of the classes."""
+        """The place of each group in `order`."""
         inverse = np.empty_like(self.order)
         inverse[self.order] = np.arange(self.order.size)
         return inverse
 
     @property
     def kinds(self) -> list[Kind]:
-        """The kinds of classes, in order."""
+        """The kinds, in the order in which they are stored."""
         names = self.table["bits"].astype(int) * 256 + self.table["low"]
         stops = np.append(0, np.cumsum(np.bincount(self.classes, minlength=len(names))))
         found, first = np.unique(names, return_index=True)
@@ -110,7 +108,7 @@ class Grouping:
         ]
 
     def base(self, codes: np.dtype[Any]) -> NDArray[Any]:
-        """Return the base of each pixel, by class, modulo the range of an unsigned dtype."""
+        """Return the base of each pixel, in the order of the classes, modulo the dtype's range."""
         pixels = np.bincount(self.classes, minlength=len(self.table)) * self.size
         unit, base = (self.table[name].astype(codes) for name in ("unit", "base"))
         offsets = np.take(self.offsets.reshape(-1, self.size), self.order, axis=0).reshape(-1)
@@ -121,7 +119,7 @@ class Grouping:
 
 
 def group_pixels(frames: NDArray[Any]) -> Grouping:
-    """Group the pixels of a chunk by their mean.
+    """Choose the classes of the pixels of a chunk, by their mean.
 
     Parameters
     ----------
@@ -131,7 +129,7 @@ def group_pixels(frames: NDArray[Any]) -> Grouping:
     Returns
     -------
     Grouping
-        At most `MAX_CLASSES` classes. Any grouping is legal; a good one packs small.
+        At most 256 classes. Any grouping can be decoded; a good one is small.
 
     Examples
     --------
@@ -143,58 +141,59 @@ def group_pixels(frames: NDArray[Any]) -> Grouping:
     """
     size = next(size for size in GROUPS[frames.itemsize] if frames.shape[1] % size == 0)
     runs = _run_means(frames)
-    of_groups, levels = _noise_levels(frames, runs, size=size)
-    found, classes = np.unique(of_groups, return_inverse=True)
-    unit = np.frexp(np.maximum(levels.noise / FINEST, 1))[1] - 1
+    number, noise = _classes_by_noise(frames, runs, size=size)
+    used, classes = np.unique(number, return_inverse=True)
+    unit = np.frexp(np.maximum(noise.sigma / FINEST, 1))[1] - 1
     unit = np.minimum(unit, 8 * frames.itemsize - 1)
-    away = runs.mean(axis=0).reshape(-1, size) - levels.brightness[of_groups][:, None]
-    steps = np.rint(away / np.exp2(unit)[of_groups][:, None])
-    offsets = np.clip(steps, -128, 127).astype(np.int8).reshape(-1)
-    unordered = Grouping(classes.astype(np.uint8), offsets, np.zeros(len(found), CLASS))
-    unordered.table["unit"] = unit[found]
-    return _described(frames, unordered, independent=levels.independent[found])
+    differences = runs.mean(axis=0).reshape(-1, size) - noise.brightness[number][:, None]
+    offsets = np.rint(differences / np.exp2(unit)[number][:, None])
+    offsets = np.clip(offsets, -128, 127).astype(np.int8).reshape(-1)
+    grouping = Grouping(classes.astype(np.uint8), offsets, np.zeros(len(used), CLASS))
+    grouping.table["unit"] = unit[used]
+    return _with_widths(frames, grouping, independent=noise.independent[used])
 
 
-class _Levels(NamedTuple):
-    """What is known of each level of brightness, and of that beyond them for unsteady groups."""
+class _Noise(NamedTuple):
+    """The noise of each class: of the steady ones, then of the unsteady ones."""
 
     brightness: NDArray[Any]
-    noise: NDArray[Any]
-    independent: NDArray[np.bool_]  # whether it is, in one frame, of that in the frame before
+    sigma: NDArray[Any]
+    independent: NDArray[np.bool_]  # whether the noise of a frame is, of the frame before
 
 
-def _noise_levels(
+def _classes_by_noise(
     frames: NDArray[Any], runs: NDArray[Any], *, size: int
-) -> tuple[NDArray[np.uint8], _Levels]:
-    """Groups' mean brightness, in steps of `STEP` times the noise at that brightness.
+) -> tuple[NDArray[np.uint8], _Noise]:
+    """Return the class of each group, and the noise of each class.
 
-    Groups whose brightness changes are given levels of their own, beyond the others.
+    A class is a range of mean brightness of `STEP` times the noise there. Groups whose brightness
+    changes in time have other classes, of `COARSER` times that range.
     """
-    of_groups = _group_means(runs, size)
-    mean = of_groups.mean(axis=0)
+    group_means = _group_means(runs, size)
+    mean = group_means.mean(axis=0)
     sample = slice(None, None, max(1, runs.shape[1] // SAMPLED_PIXELS) | 1)
     edges, sigma, independent = _noise_profile(frames[:, sample], runs.mean(axis=0)[sample])
     edges[[0, -1]] = min(mean.min(), edges[0]), max(mean.max(), edges[-1])
     scale = np.append(0.0, np.cumsum(np.diff(edges) / sigma)) / STEP
     highest = min(STEADY, max(8, mean.size // GROUPS_PER_CLASS))
     scale *= min(1.0, highest / max(np.quantile(np.interp(mean[sample], edges, scale), 0.999), 1))
-    level = np.minimum(np.interp(mean, edges, scale) + 0.5, STEADY).astype(np.uint8)
-    at_level = np.interp(np.arange(STEADY + 1), scale, edges)
-    noise_at_level = np.interp(at_level, (edges[1:] + edges[:-1]) / 2, sigma)
-    by_chance = noise_at_level**2 * (len(runs) - 1) / (len(frames) * size)
-    unsteady = of_groups.var(axis=0) > UNSTEADY * by_chance[level]
+    number = np.minimum(np.interp(mean, edges, scale) + 0.5, STEADY).astype(np.uint8)
+    brightness = np.interp(np.arange(STEADY + 1), scale, edges)
+    noise = np.interp(brightness, (edges[1:] + edges[:-1]) / 2, sigma)
+    by_chance = noise**2 * (len(runs) - 1) / (len(frames) * size)
+    unsteady = group_means.var(axis=0) > UNSTEADY * by_chance[number]
     coarse = slice(COARSER // 2, None, COARSER)
-    steady = independent[np.searchsorted(edges[1:-1], at_level)]
-    known = _Levels(
-        np.append(at_level, at_level[coarse]),
-        np.append(noise_at_level, noise_at_level[coarse]),
+    steady = independent[np.searchsorted(edges[1:-1], brightness)]
+    of_classes = _Noise(
+        np.append(brightness, brightness[coarse]),
+        np.append(noise, noise[coarse]),
         np.append(steady, np.zeros_like(steady[coarse])),
     )
-    return np.where(unsteady, STEADY + 1 + level // COARSER, level), known
+    return np.where(unsteady, STEADY + 1 + number // COARSER, number), of_classes
 
 
 def _run_means(frames: NDArray[Any]) -> NDArray[Any]:
-    """The mean of each pixel over a fifth of the frames, then over the next."""
+    """Return the means of each pixel over `RUNS` runs of frames."""
     # integer sums of 32 bits are several times faster than numpy's mean
     small = frames.itemsize <= 2 and len(frames) <= 1 << 15
     dtype = np.dtype(f"{frames.dtype.kind}4" if small else np.float64)
@@ -203,7 +202,7 @@ def _run_means(frames: NDArray[Any]) -> NDArray[Any]:
 
 
 def _group_means(runs: NDArray[Any], size: int) -> NDArray[Any]:
-    """The mean of each group of so many pixels, a power of two, in each run."""
+    """Return the mean of each group, of `size` pixels (a power of two), in each run."""
     total = runs
     while total.shape[1] * size > runs.shape[1]:
         total = total[:, ::2] + total[:, 1::2]
@@ -211,7 +210,7 @@ def _group_means(runs: NDArray[Any], size: int) -> NDArray[Any]:
 
 
 def _noise(frames: NDArray[Any], lag: int) -> NDArray[Any]:
-    """Half the mean squared difference of frames that are so many frames apart, per pixel."""
+    """Return half the mean squared difference of frames that are `lag` apart, of each pixel."""
     last = max(len(frames) - lag, 0)
     first = np.arange(0, last, max(1, last // SAMPLED_PAIRS))
     difference = frames[first + lag].astype(np.float32) - frames[first]
@@ -221,8 +220,8 @@ def _noise(frames: NDArray[Any], lag: int) -> NDArray[Any]:
 def _noise_profile(
     frames: NDArray[Any], mean: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
-    """Bins of brightness of like population, the noise in each, and whether it is independent."""
-    # many times faster than np.quantile, for as many of them
+    """Return edges of bins of brightness, the noise in each, and whether it is independent."""
+    # as np.quantile, which is many times slower
     edges = np.interp(np.linspace(0, mean.size - 1, BINS + 1), np.arange(mean.size), np.sort(mean))
     edges = np.unique(edges) if edges[0] < edges[-1] else edges[[0, -1]]
     bins = np.searchsorted(edges[1:-1], mean)
@@ -234,17 +233,17 @@ def _noise_profile(
     return edges, np.sqrt(np.maximum(near, 1 / len(frames))), near > INDEPENDENT * far
 
 
-def _described(
+def _with_widths(
     frames: NDArray[Any], grouping: Grouping, *, independent: NDArray[np.bool_]
 ) -> Grouping:
-    """Fill in the table of classes, and put it in order.
+    """Choose the widths and the base of each class, and sort the table.
 
-    Codes of more than 4 bits stay whole, as bytes, if they are many and independent of those of
-    the frame before. Else 4 bits of both share a byte, of which the compressor sees how they go
-    together.
+    Differences of more than 4 bits are stored as whole bytes if they are many and independent of
+    those of the frame before. Else the upper 4 bits of two frames share a byte, so that the
+    compressor sees how they depend on each other.
     """
     table = grouping.table
-    table["bits"], table["low"], table["base"] = smallest_windows(*_samples(frames, grouping))
+    table["bits"], table["low"], table["base"] = smallest_fields(*_samples(frames, grouping))
     rank = np.lexsort((table["low"], table["bits"]))
     wide = table["low"] > 0
     pixels = np.bincount(grouping.classes)[wide] * grouping.size
@@ -253,14 +252,14 @@ def _described(
         table["bits"][wide], table["low"][wide] = 8, np.maximum(table["low"][wide], 4) - 4
     renamed = np.argsort(rank).astype(np.uint8)
     classes, table = renamed[grouping.classes], table[rank]
-    _join_small_kinds(table, np.bincount(classes))
+    _merge_small_kinds(table, np.bincount(classes))
     return Grouping(classes, grouping.offsets, table)
 
 
-def _join_small_kinds(table: NDArray[Any], groups: NDArray[np.intp]) -> None:
-    """Store classes of few groups as those with the next more bits: a kind takes time to unpack.
+def _merge_small_kinds(table: NDArray[Any], groups: NDArray[np.intp]) -> None:
+    """Give kinds of few groups the widths of the next kind, since each kind takes time to unpack.
 
-    Given the sorted table of the classes, and how many groups are in each.
+    `groups` says how many groups each class of the sorted table has.
     """
     _, first = np.unique(table["bits"].astype(int) * 256 + table["low"], return_index=True)
     start = 0
@@ -272,13 +271,13 @@ def _join_small_kinds(table: NDArray[Any], groups: NDArray[np.intp]) -> None:
 
 
 def _samples(frames: NDArray[Any], grouping: Grouping) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Codes less their bases from some frames, by class, and how many pixels of each there are."""
+    """Return a sample of the differences, sorted by class, and the pixels of each class in it."""
     groups = np.bincount(grouping.classes)
     stride = np.repeat(-(-groups // SAMPLED_GROUPS), groups)
     within = np.arange(stride.size) - np.repeat(np.cumsum(groups) - groups, groups)
     chosen = np.flatnonzero(within % stride == 0)
-    some = frames[:: max(1, len(frames) // SAMPLED_FRAMES)].view(f"u{frames.itemsize}")
-    codes = some.reshape(len(some), -1, grouping.size)[:, grouping.order[chosen]]
+    sample = frames[:: max(1, len(frames) // SAMPLED_FRAMES)].view(f"u{frames.itemsize}")
+    codes = sample.reshape(len(sample), -1, grouping.size)[:, grouping.order[chosen]]
     codes -= grouping.base(codes.dtype).reshape(-1, grouping.size)[chosen]
     pixels = np.bincount(grouping.classes[grouping.order[chosen]]) * grouping.size
-    return codes.reshape(len(some), -1), pixels
+    return codes.reshape(len(sample), -1), pixels

@@ -1,12 +1,7 @@
-"""The order in which codes are stored: pixels of like brightness together, where that is smaller.
-
-`GroupedLayout` is a filter that stands before a compressor such as `COMPRESSOR`: it puts the codes
-of a chunk into an order, and packs them, so that the compressor's tables fit their statistics.
-"""
+"""`GroupedLayout`, the filter that groups the pixels of a chunk where that makes it smaller."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,37 +30,29 @@ from dj_photon_codecs.layouts.sampling import (
 
 __all__ = ["COMPRESSOR", "PLAIN_COMPRESSOR", "GroupedLayout", "groupable"]
 
-# In blocks longer than Blosc's own zstd looks for longer matches only: in noise the short ones
-# are accidents, and cost more than they save.
+# With blocks above its own size, zstd looks for longer matches only. In noise, short matches are
+# accidents, and cost more than they save.
 COMPRESSOR = Blosc(cname="zstd", clevel=1, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 20)
-# In blocks twice as long as Blosc's own zstd is faster, and smaller, on codes of movies.
+# Blocks of twice the size that Blosc chooses are compressed faster, and smaller, in movies.
 PLAIN_COMPRESSOR = Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE, blocksize=1 << 19)
 
-FEWEST_FRAMES = 8  # in fewer, the classes of the pixels would cost more than they save
-STRETCH = 1 << 12  # bytes, of which some are compressed to see which layout is smaller
-SAMPLE = 1 << 19  # about so many codes, or bytes of grouped ones, are compressed for that
-PLAIN_SHARE = 5  # at most, one in so many stretches of codes in plain order
-ROUGH = 1 << 16  # bytes in plain order, about so many of which are compressed for a first look
-ROUGH_SHARE = 32  # but at least one in so many
-TRIAL = 1 << 18  # codes that are packed to see whether all are worth it, where that is in doubt
-FEWEST_TRIALS = 16  # times as many codes are in a chunk for which that pays
-DOUBTFUL = 0.95  # of the size of plain codes, from where on the entropy of noise makes it so
-FUTILE = 1.03  # times the size of plain codes, of those that were packed to see
-FEW_PIXELS = 1000  # of a frame, by which frames that repeat are known
-FEWEST_STRETCHES = 16  # of a sample; fewer could miss what frames differ in
-# Grouped codes over plain ones, on samples: those of grouped codes hold fewer like pixels, and are
-# 5 % too small to 11 % too large. What is between is compressed in full, grouped codes first.
-CLEAR = 0.95, 1.12
-CERTAIN = 0.92  # of a first look, which is 8 % too small to 23 % too large in 98 of 100 cases
-SURE = 0.96  # of a sample of plain codes, which is up to 4 % too large
+# All of these are measured by benchmarks/constants.py.
+FEWEST_FRAMES = 8  # in a chunk with groups; with fewer, the table of classes costs what it saves
+STRETCH = 1 << 12  # bytes that a sample takes from one place
+FEWEST_STRETCHES = 16  # in a sample; a smaller one is replaced by all codes
+SAMPLE = 1 << 19  # codes, or bytes of grouped codes: the largest sample
+PLAIN_SHARE = 5  # a sample of codes in the order of frames has at most one fifth of the stretches
+TRIAL = 1 << 18  # codes of a part that is grouped first, where a chunk has 16 times as many
+FEW_PIXELS = 1000  # per frame, in which frames that repeat are found
+CLEAR = 0.95  # grouped codes relative to plain ones, in samples, from where on both are compressed
 
 
 class GroupedLayout(Codec):  # type: ignore[misc]
-    """Numcodecs filter between codes in the order of frames and codes grouped by their noise.
+    """Numcodecs filter between codes in the order of frames and grouped codes.
 
-    A chunk that would be smaller in plain order is left in it, compressed by Blosc (Zstd, level
-    5, bit shuffle). The choice is made for each chunk, from a sample of it unless it is close.
-    The stored bytes say all that decoding needs; there are no parameters.
+    A chunk that is smaller in the order of frames stays in it, compressed by Blosc (Zstd, level 5,
+    bit shuffle). The choice is made for each chunk, from samples unless they are close. The stored
+    bytes say all that decoding needs; there are no parameters.
 
     Examples
     --------
@@ -83,14 +70,14 @@ class GroupedLayout(Codec):  # type: ignore[misc]
     codec_id: ClassVar[str] = "photon.grouped"
 
     def encode(self, buf: Any) -> NDArray[np.uint8]:
-        """Return the codes of a chunk, in the layout that compresses best.
+        """Return a chunk, grouped or plain, whichever compresses better.
 
         Parameters
         ----------
         buf : array_like, shape (frames, ...)
-            Codes: numbers of at most 8 bytes. Integers are grouped if there are at least
-            `FEWEST_FRAMES` frames of them. Frames at the end that all hold one and the same
-            value, such as Zarr pads the last chunk with, take no space.
+            Codes: numbers of at most 8 bytes. Only integers are grouped, and at least
+            `FEWEST_FRAMES` frames. Frames at the end in which all codes are the same, such as
+            those with which Zarr fills the last chunk, take no space.
 
         Returns
         -------
@@ -108,12 +95,11 @@ class GroupedLayout(Codec):  # type: ignore[misc]
             return join_chunk(Form.CONSTANT, chunk)
         if not groupable(frames):
             return join_chunk(Form.PLAIN, chunk, body=[_compressed(chunk)])
-        share = _first_share(chunk)
-        plain = _expected_plain_size(chunk, share=share)
-        if _is_futile(frames, plain):
+        plain_size = _sampled_plain_size(chunk)
+        if _is_larger_in_part(frames, plain_size):
             return join_chunk(Form.PLAIN, chunk, body=[_compressed(chunk)])
         grouped = join_chunk(Form.GROUPED, chunk, body=_packed(frames))
-        return _smaller(grouped, chunk, plain=plain, share=share)
+        return _smaller(grouped, chunk, plain_size=plain_size)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk.
@@ -140,7 +126,7 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         return chunk.frames(0, chunk.shape[0], out=codes.reshape(chunk.shape)).reshape(-1)
 
     def open(self, buf: Any) -> GroupedChunk:
-        """Return a chunk of which single frames are to be decoded.
+        """Return a chunk whose header was read, for single frames and pixels.
 
         Parameters
         ----------
@@ -156,15 +142,15 @@ class GroupedLayout(Codec):  # type: ignore[misc]
 
 
 def groupable(frames: NDArray[Any]) -> bool:
-    """Return whether codes, shape (frames, ...), are such that their pixels can be grouped."""
-    many = len(frames) >= FEWEST_FRAMES and frames.ndim > 1
-    return many and is_little_endian_integer(frames.dtype)
+    """Return whether the pixels of codes, shape (frames, ...), can be grouped."""
+    enough = len(frames) >= FEWEST_FRAMES and frames.ndim > 1
+    return enough and is_little_endian_integer(frames.dtype)
 
 
 def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
     pixels = frames.reshape(len(frames), -1)
     codes = pixels.view(f"u{frames.itemsize}")
-    # read as unsigned numbers, negative codes would be far from the others
+    # negative codes, read as unsigned, would be far from the others
     values = None if pixels.min() < 0 else values_in_use(codes)
     if values is None:
         return pack(codes, group_pixels(pixels))
@@ -172,81 +158,64 @@ def _packed(frames: NDArray[Any]) -> list[NDArray[np.uint8]]:
     return pack(numbers, group_pixels(numbers), values=values)
 
 
-def _is_futile(frames: NDArray[Any], plain: float) -> bool:
-    """Whether grouped codes would be larger than those in plain order, which take so many bytes.
+def _is_larger_in_part(frames: NDArray[Any], plain_size: float) -> bool:
+    """Return whether a part of a large chunk is larger grouped than plain.
 
-    Where that may be, by the entropy of the noise, a part of the pixels is compressed to see.
+    Where the entropy of the noise shows that grouping saves much, no part is looked at.
     """
-    if frames.size < FEWEST_TRIALS * TRIAL:
+    if frames.size < 16 * TRIAL:
         return False
     sample = sample_patches(frames, TRIAL // 2, columns=16)
-    if noise_entropy(sample) * frames.size / 8 < DOUBTFUL * plain:
+    if noise_entropy(sample) * frames.size / 8 < plain_size:
         return False
     part = np.ascontiguousarray(sample_patches(frames, TRIAL, columns=64))
     grouped = join_chunk(Form.GROUPED, part, body=_packed(part))
-    return len(COMPRESSOR.encode(grouped)) > FUTILE * _compressed(part).size
+    return len(COMPRESSOR.encode(grouped)) > _compressed(part).size
 
 
 def _smaller(
-    grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain: float, share: int
+    grouped: NDArray[np.uint8], chunk: NDArray[Any], *, plain_size: float
 ) -> NDArray[np.uint8]:
-    """Return a chunk in the layout in which it compresses better, given the grouped one.
+    """Return a chunk grouped or plain, whichever compresses better.
 
-    And given about how many bytes the plain one takes, from so large a share of its stretches.
+    A sample of a grouped chunk has fewer pixels of each class, and is 5 % too small to 11 % too
+    large. So both are compressed in full, unless the grouped one is clearly smaller.
     """
-    expected = _expected_grouped_size(grouped)
-    if expected < CERTAIN * plain:
+    if _sampled_size(grouped, COMPRESSOR) < CLEAR * plain_size:
         return grouped
-    if share > PLAIN_SHARE:
-        plain = _expected_plain_size(chunk, share=PLAIN_SHARE)
-    if expected < CLEAR[0] * plain:
+    plain = _compressed(chunk)
+    if len(COMPRESSOR.encode(grouped)) < plain.size:
         return grouped
-    size = math.inf if expected > CLEAR[1] * plain else len(COMPRESSOR.encode(grouped))
-    if size < SURE * plain:
-        return grouped
-    stored = _compressed(chunk)
-    return grouped if size < stored.size else join_chunk(Form.PLAIN, chunk, body=[stored])
+    return join_chunk(Form.PLAIN, chunk, body=[plain])
 
 
-def _first_share(chunk: NDArray[Any]) -> int:
-    """One in how many stretches in plain order to look at first; all, where a sample misleads."""
+def _sampled_plain_size(chunk: NDArray[Any]) -> float:
     pixels = chunk.reshape(len(chunk), -1)
-    few = chunk.nbytes < FEWEST_STRETCHES * PLAIN_SHARE * STRETCH
-    if few or frames_repeat(pixels[:, :: pixels.shape[1] // FEW_PIXELS | 1]):
-        return 1
-    share = min(chunk.nbytes // ROUGH, ROUGH_SHARE)
-    return share if share > 2 * PLAIN_SHARE else PLAIN_SHARE
-
-
-def _expected_plain_size(chunk: NDArray[Any], *, share: int) -> float:
-    if share == 1:
+    if frames_repeat(pixels[:, :: pixels.shape[1] // FEW_PIXELS | 1]):  # a sample would miss that
         return _compressed(chunk).size
-    return _sampled_size(chunk, PLAIN_COMPRESSOR, share=share)
-
-
-def _expected_grouped_size(grouped: NDArray[np.uint8]) -> float:
-    if grouped.nbytes < FEWEST_STRETCHES * STRETCH:
-        return len(COMPRESSOR.encode(grouped))
-    return _sampled_size(grouped, COMPRESSOR)
+    return _sampled_size(chunk, PLAIN_COMPRESSOR, share=PLAIN_SHARE)
 
 
 def _sampled_size(values: NDArray[Any], compressor: Blosc, *, share: int = 1) -> float:
-    """The compressed size of an array, from some stretches that are spread over it."""
+    """Estimate the compressed size of an array from one of `share` stretches, or fewer."""
     length = STRETCH // values.itemsize
     flat = values.reshape(-1)
-    whole = flat[: flat.size // length * length].reshape(-1, length)
+    stretches = flat[: flat.size // length * length].reshape(-1, length)
     share = max(share, flat.size // SAMPLE)
+    number = len(stretches) // share
+    if number < FEWEST_STRETCHES:
+        return len(compressor.encode(flat))
     if share > 1:
-        places = np.arange(len(whole) // share) * GOLDEN % 1
-        whole = whole[np.unique((places * len(whole)).astype(int))]
-    return len(compressor.encode(whole)) / whole.nbytes * flat.nbytes
+        places = np.arange(number) * GOLDEN % 1
+        stretches = stretches[np.unique((places * len(stretches)).astype(int))]
+    return len(compressor.encode(stretches)) / stretches.nbytes * flat.nbytes
 
 
 def _compressed(chunk: NDArray[Any]) -> NDArray[np.uint8]:
-    """Compress a chunk in plain order.
+    """Compress a chunk in the order of frames.
 
-    Blosc shuffles no bit of a block that is not of a multiple of 8 codes. The last one may be such:
-    then all but a few codes are shared out among the others.
+    Blosc does not shuffle the bits of a block whose codes are no multiple of 8, as the last one may
+    be. Then blocks are chosen longer, so that only a few codes are left for the last one.
     """
     unit, compressor = 8 * chunk.itemsize, PLAIN_COMPRESSOR
     if chunk.nbytes % unit and chunk.nbytes > unit:

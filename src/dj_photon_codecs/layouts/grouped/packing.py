@@ -1,4 +1,4 @@
-"""A grouped chunk as a sequence of bytes, and back."""
+"""The sections of a grouped chunk: classes, planes and events as bytes, and back to codes."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = ["PackedChunk", "pack"]
 
-# Of fewer bytes, NumPy's calls are so short that threads wait for each other; more leave the cache.
-CACHED = 1 << 21  # bytes of codes that are packed at a time
-AHEAD = 1 << 21  # bytes of a kind that are unpacked at a time
+# With fewer bytes, NumPy's calls are so short that threads wait for each other; more do not stay in
+# the cache (benchmarks/constants.py).
+TILE = 1 << 21  # bytes of codes that are packed, or unpacked, at a time
 ALIGNED = 8  # bytes; sections begin at multiples of it
 
 SECTIONS = (
-    "table",  # of CLASS
-    "classes",  # of each group of pixels
-    "offsets",  # of the base of each pixel, int8
-    "values",  # that codes are numbers of, if there are holes among them
-    "counts",  # of events in each frame, of each kind of classes, uint32
+    "table",  # of the classes, CLASS
+    "classes",  # of each group, uint8
+    "offsets",  # of each pixel, int8
+    "values",  # if there are any, codes are indices into them
+    "counts",  # of the events of each kind in each frame, uint32
     "planes",
-    "gaps",
-    "excess",
+    "gaps",  # of all events
+    "excess",  # of all events
 )
 PACKED_HEADER = np.dtype(
     [("frames", "<u8"), ("pixels", "<u8"), ("itemsize", "<u8")]
@@ -56,12 +56,12 @@ def pack(
     grouping : Grouping
         The classes of the pixels.
     values : ndarray of the dtype of the codes, optional
-        What codes stand for; themselves by default.
+        If given, the codes are indices into it.
 
     Returns
     -------
     list of ndarrays of uint8
-        Bytes from which, joined, `PackedChunk` gets the codes, or what they stand for.
+        Bytes that, joined, `PackedChunk` reads.
 
     Examples
     --------
@@ -74,22 +74,22 @@ def pack(
     size = sum(planes_size(kind, len(codes)) for kind in grouping.kinds)
     stored = np.empty(size, np.uint8)
     events = _pack_planes(codes, grouping, stored=stored)
-    known = [np.concatenate(each) for each in zip(*events, strict=True)]
+    counts, gaps, excess = (np.concatenate(parts) for parts in zip(*events, strict=True))
     sections = (
         grouping.table,
         grouping.classes,
         grouping.offsets,
         np.zeros(0, codes.dtype) if values is None else values.astype(f"<u{codes.itemsize}"),
-        known[0].astype("<u4"),
+        counts.astype("<u4"),
         stored,
-        _narrow(known[1]),
-        _narrow(known[2]),
+        _split_bytes(gaps),
+        _split_bytes(excess),
     )
     return list(_pieces((*codes.shape, codes.itemsize), sections))
 
 
 class PackedChunk:
-    """The codes of a chunk, of which any frames can be unpacked; a frame costs its share.
+    """A packed chunk, of which single frames or pixels can be unpacked.
 
     Parameters
     ----------
@@ -120,22 +120,22 @@ class PackedChunk:
         self._events = EventReader(events, kinds, pixels=self.shape[1], dtype=self.dtype)
 
     def read(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the codes of some frames.
+        """Return the codes of consecutive frames.
 
         Parameters
         ----------
         start, stop : int
-            The first frame, and the one after the last, of those there are.
+            The first frame, and the one after the last.
         out : ndarray of the dtype of the codes, shape (frames, pixels), optional
             Where to put the codes, contiguous.
 
         Returns
         -------
         ndarray of unsigned integers, shape (frames, pixels)
-            Codes. Where they were signed, view them so.
+            Codes; signed ones are to be viewed so.
         """
         codes = np.empty((stop - start, self.shape[1]), self.dtype) if out is None else out
-        step = whole_rows(CACHED, frame=self.shape[1] * self.dtype.itemsize)
+        step = whole_rows(TILE, frame=self.shape[1] * self.dtype.itemsize)
         room = np.empty((min(step, stop - start), self.shape[1]), self.dtype)
         bits = [self._bits(*part, range(start, stop)) for part in self._parts]
         for first in range(start, stop, step):
@@ -146,7 +146,7 @@ class PackedChunk:
         return codes
 
     def read_pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of some pixels; only their bits are unpacked.
+        """Return the codes of single pixels; only their bits are unpacked.
 
         Parameters
         ----------
@@ -160,22 +160,23 @@ class PackedChunk:
         ndarray of unsigned integers, shape (frames, pixels)
             Codes.
         """
-        group, within = np.divmod(pixels, self.shape[1] // self._inverse.size)
-        at = self._inverse[group] * (self.shape[1] // self._inverse.size) + within
+        size = self.shape[1] // self._inverse.size  # of a group
+        group, within = np.divmod(pixels, size)
+        places = self._inverse[group] * size + within  # in the order of the classes
         codes = np.zeros((len(frames), pixels.size), self.dtype)
         for kind, planes in self._parts:
-            some = np.flatnonzero((kind.start <= at) & (at < kind.stop))
+            of_kind = np.flatnonzero((kind.start <= places) & (places < kind.stop))
             for plane in planes:
-                bits = plane.pick(at[some] - kind.start, frames).astype(self.dtype)
-                codes[:, some] |= bits << self.dtype.type(plane.shift)
-        codes += self._base[at]
-        self._events.add_to_pixels(at, frames, target=codes)
+                bits = plane.pick(places[of_kind] - kind.start, frames).astype(self.dtype)
+                codes[:, of_kind] |= bits << self.dtype.type(plane.shift)
+        codes += self._base[places]
+        self._events.add_to_pixels(places, frames, target=codes)
         return codes if self._values is None else np.take(self._values, codes, mode="clip")
 
     def _by_class(
         self, frames: range, bits: list[Iterator[Any]], *, room: NDArray[Any]
     ) -> NDArray[Any]:
-        """Return the codes of a tile of frames, in the order of the classes."""
+        """Return the codes of a tile of frames in the order of the classes, from their planes."""
         for (kind, _), unpacked in zip(self._parts, bits, strict=True):
             part = slice(kind.start, kind.stop)
             np.add(next(unpacked), self._base[part], out=room[:, part], casting="unsafe")
@@ -183,14 +184,12 @@ class PackedChunk:
         return room if self._values is None else np.take(self._values, room, mode="clip")
 
     def _bits(self, kind: Kind, planes: list[Plane], frames: range) -> Iterator[Any]:
-        """Unpack a kind of classes, and yield one tile of frames after the other."""
-        step, pixels = (
-            whole_rows(CACHED, frame=self.shape[1] * self.dtype.itemsize),
-            kind.stop - kind.start,
-        )
+        """Unpack the planes of a kind, and yield them for one tile of frames after the other."""
+        step = whole_rows(TILE, frame=self.shape[1] * self.dtype.itemsize)
+        pixels = kind.stop - kind.start
         if not planes:
             yield from repeat(0)
-        ahead = step * max(1, AHEAD // max(step * pixels, 1))
+        ahead = step * max(1, TILE // max(step * pixels, 1))
         dtype = np.uint8 if kind.bits + kind.low <= 8 else self.dtype
         room = np.empty((min(ahead, len(frames)), pixels), dtype)
         for start in range(frames.start, frames.stop, ahead):
@@ -204,7 +203,8 @@ class PackedChunk:
 def _pack_planes(
     codes: NDArray[Any], grouping: Grouping, *, stored: NDArray[np.uint8]
 ) -> list[Events]:
-    base, step = grouping.base(codes.dtype), whole_rows(CACHED, frame=codes[0].nbytes)
+    """Store the planes of all kinds, and return the events of each kind."""
+    base, step = grouping.base(codes.dtype), whole_rows(TILE, frame=codes[0].nbytes)
     parts = _parts(stored, grouping.kinds, frames=len(codes))
     found: list[list[Any]] = [[] for _ in parts]
     room = np.empty((min(step, len(codes)), codes.shape[1]), codes.dtype)
@@ -220,19 +220,19 @@ def _pack_planes(
             for plane in planes:
                 plane.pack(part, start=start)
     return [
-        _listed(events, len(codes), size=kind.stop - kind.start)
+        _joined_events(events, len(codes), pixels=kind.stop - kind.start)
         for (kind, _), events in zip(parts, found, strict=True)
     ]
 
 
-def _listed(found: list[Any], frames: int, *, size: int) -> Events:
-    at, excess = (np.concatenate(each) for each in zip(*found, strict=True))
-    counts = np.bincount(at // max(size, 1), minlength=frames)
-    return Events(counts, np.diff(at, prepend=-1) - 1, excess)
+def _joined_events(found: list[Any], frames: int, *, pixels: int) -> Events:
+    places, excess = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    counts = np.bincount(places // max(pixels, 1), minlength=frames)
+    return Events(counts, np.diff(places, prepend=-1) - 1, excess)
 
 
 def _parts(stored: NDArray[np.uint8], kinds: list[Kind], *, frames: int) -> list[tuple[Kind, Any]]:
-    """The planes of each kind of classes."""
+    """Return each kind, and its planes in the section that stores them."""
     edges = list(accumulate((planes_size(kind, frames) for kind in kinds), initial=0))
     if edges[-1] != stored.size:
         raise DamagedChunk(f"damaged chunk: planes of {stored.size} bytes, not {edges[-1]}")
@@ -243,7 +243,7 @@ def _parts(stored: NDArray[np.uint8], kinds: list[Kind], *, frames: int) -> list
 
 
 def _regroup(codes: NDArray[Any], order: NDArray[np.intp], *, target: NDArray[Any]) -> None:
-    """Put the groups of pixels of each frame into another order."""
+    """Put the groups of each frame into another order."""
     shape = (len(codes), order.size, -1)
     np.take(codes.reshape(shape), order, axis=1, out=target.reshape(shape), mode="clip")
 
@@ -251,7 +251,7 @@ def _regroup(codes: NDArray[Any], order: NDArray[np.intp], *, target: NDArray[An
 def _pieces(
     shape: tuple[int, ...], sections: tuple[NDArray[Any], ...]
 ) -> Iterator[NDArray[np.uint8]]:
-    """The header and the sections, each filled up to a multiple of `ALIGNED` bytes."""
+    """Yield the header and the sections, each padded to a multiple of `ALIGNED` bytes."""
     flat = [np.ascontiguousarray(section).reshape(-1).view(np.uint8) for section in sections]
     yield np.array([(*shape, *(section.size for section in flat))], PACKED_HEADER).view(np.uint8)
     for section in flat:
@@ -262,7 +262,7 @@ def _pieces(
 def _split(
     packed: NDArray[np.uint8],
 ) -> tuple[tuple[int, int], np.dtype[Any], dict[str, NDArray[np.uint8]]]:
-    """The shape and the dtype of the codes, and the bytes of each section."""
+    """Return the shape and the dtype of the codes, and the bytes of each section."""
     if packed.size < PACKED_HEADER.itemsize:
         raise DamagedChunk(f"damaged chunk: {packed.size} bytes are too few for its header")
     head = packed[: PACKED_HEADER.itemsize]
@@ -293,10 +293,11 @@ def _grouping(section: dict[str, NDArray[np.uint8]], pixels: int, *, itemsize: i
 
 
 def _check_table(table: NDArray[Any], *, bits: int) -> None:
-    own, low = table["bits"].astype(int), table["low"].astype(int)
-    legal = np.isin(own, (0, 1, 2, 4, 8)) & (own + low <= bits) & (table["unit"] < bits)
-    if not legal.all() or (np.diff(own * 256 + low) < 0).any():
-        raise DamagedChunk(f"damaged chunk: classes of bits {own}, low {low}, unit {table['unit']}")
+    """Refuse a table that no class of codes of so many bits can have."""
+    upper, low, unit = (table[name].astype(int) for name in ("bits", "low", "unit"))
+    legal = np.isin(upper, (0, 1, 2, 4, 8)) & (upper + low <= bits) & (unit < bits)
+    if not legal.all() or (np.diff(upper * 256 + low) < 0).any():
+        raise DamagedChunk(f"damaged chunk: classes of bits {upper}, low {low}, unit {unit}")
 
 
 def _values(section: dict[str, NDArray[np.uint8]], dtype: np.dtype[Any]) -> NDArray[Any] | None:
@@ -311,26 +312,28 @@ def _events(section: dict[str, NDArray[np.uint8]], kinds: int, *, frames: int) -
         raise DamagedChunk(f"damaged chunk: {section['counts'].size} bytes for {kinds} kinds")
     counts = section["counts"].view("<u4").astype(np.intp).reshape(kinds, frames)
     edges = np.append(0, np.cumsum(counts.sum(axis=1)))
-    gaps, excess = (_widen(section, name, count=int(edges[-1])) for name in ("gaps", "excess"))
+    gaps, excess = (
+        _joined_bytes(section, name, count=int(edges[-1])) for name in ("gaps", "excess")
+    )
     return [
-        Events(each, gaps[start:stop], excess[start:stop])
-        for each, (start, stop) in zip(counts, pairwise(edges.tolist()), strict=True)
+        Events(of_kind, gaps[start:stop], excess[start:stop])
+        for of_kind, (start, stop) in zip(counts, pairwise(edges.tolist()), strict=True)
     ]
 
 
-def _narrow(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """The lowest byte of all values, then the next byte of all, as far as there are any."""
+def _split_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the lowest byte of all values, then the next byte of all, as far as it is used."""
     size = np.min_scalar_type(values.max(initial=0)).itemsize
     return values.astype(f"<u{size}").view(np.uint8).reshape(-1, size).T
 
 
-def _widen(section: dict[str, NDArray[np.uint8]], name: str, *, count: int) -> NDArray[Any]:
+def _joined_bytes(section: dict[str, NDArray[np.uint8]], name: str, *, count: int) -> NDArray[Any]:
     size = section[name].size // max(count, 1)
     if size * count != section[name].size or size not in ((1, 2, 4, 8) if count else (0,)):
         raise DamagedChunk(f"damaged chunk: {section[name].size} bytes for {count} {name}")
     if not count:
         return np.zeros(0, np.uint8)
-    # adding up whole rows of bytes is many times faster than to transpose them
+    # many times faster than a transposition
     lowest, *others = section[name].reshape(size, count)
     values = lowest.astype(f"u{size}")
     for number, row in enumerate(others, start=1):

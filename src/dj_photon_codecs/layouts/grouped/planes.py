@@ -1,8 +1,9 @@
-"""Bits of the codes of like pixels, packed so that a byte holds 4 to 7 bits of information.
+"""Planes: a field of the differences of all pixels of a kind, several frames in a byte.
 
-A plane is 1, 2, 4 or 8 bits of the codes of some pixels, of 8, 4, 2 or 1 consecutive frames in a
-byte: so whole rows of pixels are packed and unpacked by a shift. 128 kB of like pixels lie
-together, as much as zstd codes with one table.
+A plane of 1, 2, 4 or 8 bits has those of 8, 4, 2 or 1 consecutive frames in each byte, at different
+*places* of it. One byte of each pixel is a *row*, so that a row is packed and unpacked by shifts.
+The pixels are cut into *stretches* of 128 kB, as much as zstd codes with one table; all rows of a
+stretch come before the next stretch.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ROW", "Plane", "planes_of", "planes_size", "whole_rows"]
 
-STRETCH = 1 << 17  # bytes
-ROW = 8  # frames; any number of these fills whole rows of all planes
+STRETCH = 1 << 17  # bytes; a part of the stored format
+ROW = 8  # frames; 8 fill whole rows of planes of any width
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Some bits of the codes of some pixels.
+    """A field of the differences of all pixels of a kind.
 
     Attributes
     ----------
     bits, shift : int
-        How many bits there are, and how many of a code are below them.
+        The width of the field, and how many bits of a difference are below it.
     stored : ndarray of uint8, shape (rows * pixels,)
-        One byte of each pixel a row; of `STRETCH` bytes of pixels all rows, then of the next.
+        The rows, stretch by stretch.
     rows : int
-        How many there are.
+        The number of rows.
     """
 
     bits: int
@@ -46,23 +47,23 @@ class Plane:
 
     @property
     def frames(self) -> int:
-        """The number of frames in a row."""
+        """Frames in a row."""
         return 8 // self.bits
 
     @property
     def mask(self) -> int:
-        """The largest number of these bits."""
+        """The largest number in the field."""
         return (1 << self.bits) - 1
 
     def pack(self, codes: NDArray[Any], *, start: int) -> None:
-        """Store these bits of consecutive frames, of which the first begins a row.
+        """Store the field of consecutive frames, of which the first begins a row.
 
         Parameters
         ----------
         codes : ndarray of unsigned integers, shape (frames, pixels)
-            Codes less their bases.
+            Differences.
         start : int
-            The number of the first frame.
+            The first frame.
         """
         rows = self._rows(codes)
         first = start // self.frames
@@ -72,7 +73,7 @@ class Plane:
         rest[...] = rows[:, split:]
 
     def _rows(self, codes: NDArray[Any]) -> NDArray[Any]:
-        """Bytes of these bits, shape (rows, pixels); if a byte holds one code, what has them."""
+        """Return the rows, shape (rows, pixels); with higher bits, too, if the field is a byte."""
         above = codes >> self.shift if self.shift else codes
         if self.bits == 8:
             return above
@@ -86,16 +87,16 @@ class Plane:
         return rows
 
     def unpack(self, start: int, stop: int, *, target: NDArray[Any], first: bool) -> None:
-        """Add these bits of some frames to their codes.
+        """Add the field of consecutive frames to their differences.
 
         Parameters
         ----------
         start, stop : int
             The first frame, and the one after the last.
         target : ndarray of unsigned integers, shape (frames, pixels)
-            Codes to add to, which do not have these bits.
+            Differences, of which the field is still zero.
         first : bool
-            Whether the codes are not yet set, and are to be, rather than added to.
+            Whether `target` is not set yet: then the other bits become zero.
         """
         frame = start
         while frame < stop:
@@ -105,19 +106,19 @@ class Plane:
             frame += rows * places
 
     def pick(self, pixels: NDArray[np.intp], frames: range) -> NDArray[np.uint8]:
-        """Return these bits of some pixels in consecutive frames.
+        """Return the field of single pixels in consecutive frames.
 
         Parameters
         ----------
         pixels : ndarray of intp, shape (pixels,)
-            Which of the pixels.
+            Pixels of the kind, counted from its first.
         frames : range
             The frames; at least one.
 
         Returns
         -------
         ndarray of uint8, shape (frames, pixels)
-            Numbers of as many bits, without those of the code that are below them.
+            The field, shifted to the lowest bits.
         """
         row, place = np.divmod(np.array(frames), self.frames)
         whole, rest = self._stretches(int(row[0]), int(row[-1]) + 1)
@@ -131,21 +132,21 @@ class Plane:
         return rows[row - row[0]] >> down & np.uint8(self.mask)
 
     def _together(self, frame: int, stop: int) -> tuple[int, int]:
-        """How many rows are unpacked at once from a frame on, and how many frames of each."""
+        """Return how many rows to unpack at once from a frame on, and how many frames of each."""
         place, left = frame % self.frames, stop - frame
         if place == 0 and left >= self.frames:
             return left // self.frames, self.frames
         return 1, min(left, self.frames - place)
 
     def _spread(self, frame: int, codes: NDArray[Any], *, first: bool) -> None:
-        """Add these bits to codes, shape (rows, frames of a row, pixels), from a frame on."""
+        """Add the field to codes, shape (rows, frames of a row, pixels), from a frame on."""
         row, place = divmod(frame, self.frames)
         rows = self._read(row, row + len(codes))
-        for each in range(codes.shape[1]):
-            self._put(rows, place + each, codes[:, each], first=first)
+        for number in range(codes.shape[1]):
+            self._put(rows, place + number, codes[:, number], first=first)
 
     def _put(self, rows: NDArray[Any], place: int, codes: NDArray[Any], *, first: bool) -> None:
-        """Add the bits that are in one place of all rows to codes, shape (rows, pixels)."""
+        """Add what is in one place of all rows to codes, shape (rows, pixels)."""
         bits, room = rows, codes if first and codes.itemsize == 1 else None
         if place:
             bits = room = np.right_shift(bits, np.uint8(place * self.bits), out=room)
@@ -169,7 +170,7 @@ class Plane:
         return rows
 
     def _stretches(self, first: int, last: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Some rows of all whole stretches of pixels, and of the pixels left."""
+        """Return rows of all whole stretches, and of the shorter one at the end."""
         length = max(8, STRETCH // self.rows)
         whole, rest = divmod(self.stored.size // self.rows, length)
         split = whole * length * self.rows
@@ -181,7 +182,7 @@ class Plane:
 
 
 def whole_rows(size: int, *, frame: int) -> int:
-    """Return how many frames of so many bytes to pack or unpack at a time, in about so many bytes.
+    """Return how many frames to pack or unpack at a time: whole rows, of about `size` bytes.
 
     Examples
     --------
@@ -192,16 +193,16 @@ def whole_rows(size: int, *, frame: int) -> int:
 
 
 def planes_of(kind: Kind, frames: int, *, stored: NDArray[np.uint8]) -> list[Plane]:
-    """Return the planes of a kind of classes.
+    """Return the planes of a kind.
 
     Parameters
     ----------
     kind : Kind
-        Its classes.
+        Says the widths of the fields, and how many pixels there are.
     frames : int
-        How many there are.
+        Frames of the chunk.
     stored : ndarray of uint8
-        At least as many bytes as they take.
+        Where they are stored, at least `planes_size` bytes.
     """
     planes, begin = [], 0
     for bits, shift in _widths(kind):
@@ -213,12 +214,12 @@ def planes_of(kind: Kind, frames: int, *, stored: NDArray[np.uint8]) -> list[Pla
 
 
 def planes_size(kind: Kind, frames: int) -> int:
-    """Return how many bytes the planes of a kind of classes take."""
+    """Return how many bytes the planes of a kind take."""
     return sum(-(-frames * bits // 8) for bits, _ in _widths(kind)) * (kind.stop - kind.start)
 
 
 def _widths(kind: Kind) -> Iterator[tuple[int, int]]:
-    """The bits and shift of each plane: that of `bits`, then those of the low ones."""
+    """Yield the width and the shift of each plane: that of `bits`, then those of `low`."""
     if kind.bits:
         yield kind.bits, kind.low
     left = kind.low

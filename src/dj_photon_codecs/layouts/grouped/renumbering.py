@@ -1,7 +1,7 @@
-"""Codes of which many are never in use, numbered so that there are no holes among them.
+"""Codes with holes among them, replaced by their indices into the list of those that occur.
 
-Near-lossless codes of dim pixels are such: where a photon more is several steps, most codes
-between the lowest ones stand for no count of photons.
+Codes in steps of the noise have such holes: in dim pixels one photon more is several steps, and the
+codes between do not occur.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["renumber", "values_in_use"]
 
-WIDEST = 1 << 16  # codes from the lowest to the highest, in movies that are renumbered
-SAMPLED = 32  # one in so many frames
-COMMON = 0.01, 0.9  # of all codes, those that are not the lowest or the highest
-FILLED = 0.9  # of the common codes; where more are in use, the others are missing by chance
+WIDEST = 1 << 16  # the largest range of codes that are renumbered
+# These are measured by benchmarks/constants.py.
+SAMPLED = 32  # every 32nd frame is looked at first
+COMMON = 0.01, 0.9  # quantiles of the codes between which holes count
+FILLED = 0.9  # share of the codes there that occur, from where on the holes are left
 
 
 def values_in_use(frames: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the codes that occur, in order, if there are many holes among the common ones.
+    """Return the codes that occur, in ascending order, if there are many holes among them.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def values_in_use(frames: NDArray[Any]) -> NDArray[Any] | None:
     Returns
     -------
     ndarray of unsigned integers, or None
-        None if the codes are best left as they are.
+        None if there are few holes.
 
     Examples
     --------
@@ -41,8 +42,8 @@ def values_in_use(frames: NDArray[Any]) -> NDArray[Any] | None:
     >>> values_in_use(np.repeat(np.array([[4, 5, 6, 7, 8]], "u1"), 20, axis=0)) is None
     True
     """
-    some = frames[len(frames) // SAMPLED // 2 :: SAMPLED]
-    if not _has_holes(some) or int(np.ptp(frames)) >= WIDEST:
+    sample = frames[len(frames) // SAMPLED // 2 :: SAMPLED]
+    if not _has_holes(sample) or int(np.ptp(frames)) >= WIDEST:
         return None
     lowest = frames.min()
     counts = sum(
@@ -52,7 +53,7 @@ def values_in_use(frames: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def renumber(frames: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
-    """Return the number of each code among some values, in which it must be.
+    """Return the index of each code into `values`, which must have it.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def renumber(frames: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _has_holes(sample: NDArray[Any]) -> bool:
-    """Whether many codes among the common ones are not in use."""
+    """Return whether many of the codes between the quantiles `COMMON` do not occur."""
     if int(np.ptp(sample)) >= WIDEST:
         return False
     counts = np.bincount(_indices(sample - sample.min()).ravel())
@@ -76,5 +77,5 @@ def _has_holes(sample: NDArray[Any]) -> bool:
 
 
 def _indices(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Return small unsigned integers as NumPy 2.0 takes them as indices: not as uint64."""
+    """Return small numbers in a dtype that NumPy takes as indices: it refuses uint64."""
     return numbers.view("i8") if numbers.dtype.itemsize == 8 else numbers

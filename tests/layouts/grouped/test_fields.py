@@ -1,9 +1,9 @@
-"""A window holds all but a few codes of its class, and none of fewer bits would."""
+"""The fields of a class hold all but a few of its codes, and no narrower ones would."""
 
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.grouped.windows import OUTSIDE, smallest_windows
+from dj_photon_codecs.layouts.grouped.fields import OUTSIDE, smallest_fields
 
 
 def codes_of(width, *, start=0, dtype="u2", shape=(20, 500)):
@@ -32,7 +32,7 @@ def codes_of(width, *, start=0, dtype="u2", shape=(20, 500)):
 )
 def test_a_window_has_the_fewest_bits_that_hold_all_codes(width, expected, start, dtype):
     codes = codes_of(width, start=start, dtype=dtype)
-    (bits,), (low,), (base,) = smallest_windows(codes, np.array([500]))
+    (bits,), (low,), (base,) = smallest_fields(codes, np.array([500]))
     assert (bits, low) == expected
     away = codes - base.astype(dtype)
     assert away.max() < 2 ** (int(bits) + int(low))
@@ -41,7 +41,7 @@ def test_a_window_has_the_fewest_bits_that_hold_all_codes(width, expected, start
 @pytest.mark.parametrize("reach", [5_000, 1 << 20, 1 << 40])
 def test_wide_codes_are_looked_at_coarsely(reach):
     codes = np.random.default_rng(0).integers(7, 7 + reach, (20, 500), dtype="u8")
-    (bits,), (low,), (base,) = smallest_windows(codes, np.array([500]))
+    (bits,), (low,), (base,) = smallest_fields(codes, np.array([500]))
     assert int(bits) + int(low) == reach.bit_length() or 2 ** (int(bits) + int(low)) == reach
     assert ((codes - base) < np.uint64(2) ** np.uint64(bits + low)).mean() > 0.99
 
@@ -50,12 +50,12 @@ def test_wide_codes_are_looked_at_coarsely(reach):
 def test_codes_of_one_value_may_have_more_exceptions(away, bits):
     codes = np.full((100, 100), 7, "u2")
     codes.reshape(-1)[: int(away * codes.size)] = np.arange(int(away * codes.size)) % 9 + 8
-    assert smallest_windows(codes, np.array([100]))[0] == [bits]
+    assert smallest_fields(codes, np.array([100]))[0] == [bits]
     assert away < OUTSIDE[0] or bits
 
 
 def test_classes_do_not_know_of_each_other():
     parts = [codes_of(width, start=start) for width, start in [(2, 9), (300, 0), (3, 500), (2, 0)]]
-    alone = [smallest_windows(part, np.array([500])) for part in parts]
-    together = smallest_windows(np.concatenate(parts, axis=1), np.array([500] * 4))
+    alone = [smallest_fields(part, np.array([500])) for part in parts]
+    together = smallest_fields(np.concatenate(parts, axis=1), np.array([500] * 4))
     np.testing.assert_array_equal(np.concatenate(alone, axis=1), together)
