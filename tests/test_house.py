@@ -57,8 +57,8 @@ WHEN_ASKED_FOR = {"matplotlib", "mpl_toolkits", "anscombe_transform"}
 UPWARDS = {("photons.calibration", "views.transfer_curve")}
 
 LONGEST = 300  # lines of code
-CACHING = {"layouts.grouped.chunk", "layouts.grouped.grouping"}
-modules = pytest.mark.parametrize("name", MODULES)
+SOURCES = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+TREES = {name: ast.parse(text) for name, text in SOURCES.items()}
 
 
 def imported(nodes):
@@ -75,8 +75,7 @@ def imported(nodes):
 
 def imports(name, *, running=False):
     """Name what a module imports: everywhere in it, or as it is imported itself only."""
-    tree = ast.parse(source(name))
-    return set(imported(tree.body if running else ast.walk(tree)))
+    return set(imported(TREES[name].body if running else ast.walk(TREES[name])))
 
 
 def neighbours(name, **how):
@@ -90,10 +89,6 @@ def neighbours(name, **how):
 def libraries(name, **how):
     roots = {each.split(".")[0] for each in imports(name, **how)}
     return roots - {NAME} - sys.stdlib_module_names
-
-
-def source(name):
-    return MODULES[name].read_text(encoding="utf-8")
 
 
 def lines_of_code(tree, text):
@@ -137,18 +132,19 @@ def test_rooms_stand_in_order():
         assert below <= set(order[: order.index(name)])
 
 
-@modules
-def test_imports_go_down_only(name):
-    others = {each for each in neighbours(name) if room(each) != room(name)}
-    allowed = ROOMS.get(room(name), {*ROOMS, *DOOR}) | {"policy"}
+def test_imports_go_down_only():
+    upwards = {
+        (name, other)
+        for name in MODULES
+        for other in neighbours(name)
+        if room(other) not in {room(name), "policy", *ROOMS.get(room(name), {*ROOMS, *DOOR})}
+    }
+    assert upwards == UPWARDS
 
-    above = {each for each in others if room(each) not in allowed and (name, each) not in UPWARDS}
-    assert not above, f"{name} imports {above}, which do not stand below it"
 
-
-@modules
-def test_a_room_knows_its_own_libraries_only(name):
-    assert libraries(name, running=True) <= LIBRARIES[room(name)]
+def test_a_room_knows_its_own_libraries_only():
+    strange = {name: libraries(name, running=True) - LIBRARIES[room(name)] for name in MODULES}
+    assert not {name: found for name, found in strange.items() if found}
 
 
 def test_no_room_imports_the_door():
@@ -190,21 +186,20 @@ def test_every_room_and_door_is_described():
 # ---------------------------------------------------------------------------- files
 
 
-@modules
-def test_modules_are_short(name):
-    assert lines_of_code(ast.parse(source(name)), source(name)) <= LONGEST
+def test_modules_are_short():
+    lengths = {name: lines_of_code(tree, SOURCES[name]) for name, tree in TREES.items()}
+    assert not {name: length for name, length in lengths.items() if length > LONGEST}
 
 
-@modules
-def test_modules_say_what_they_are_for(name):
-    assert ast.get_docstring(ast.parse(source(name)))
+def test_modules_say_what_they_are_for():
+    assert not [name for name, tree in TREES.items() if not ast.get_docstring(tree)]
 
 
 def test_functions_are_short():
     lengths = sorted(
-        lines_of_code(node, source(name))
-        for name in MODULES
-        for node in ast.walk(ast.parse(source(name)))
+        lines_of_code(node, SOURCES[name])
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     )
 
@@ -212,41 +207,32 @@ def test_functions_are_short():
     assert lengths[len(lengths) * 9 // 10] <= 25
 
 
-@modules
-def test_the_source_asserts_nothing_and_catches_no_exception_whatever(name):
-    tree = ast.parse(source(name))
-    caught = [node.type for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
+def test_the_source_asserts_nothing_and_catches_no_exception_whatever():
+    for name, tree in TREES.items():
+        caught = [node.type for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
+        kinds = {ast.unparse(kind) if kind else "None" for kind in caught}
 
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    assert not {"Exception", "None"} & {ast.unparse(kind) if kind else "None" for kind in caught}
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)], name
+        assert not {"Exception", "None"} & kinds, name
 
 
-@modules
-def test_no_property_is_cached(name):
+def test_no_property_is_cached():
     """On Python 3.11 `cached_property` holds one lock for a class, which hangs a forked child."""
-    nodes = ast.walk(ast.parse(source(name)))
-    imported_names = {
-        alias.name
-        for node in nodes
-        for alias in getattr(node, "names", [])
-        if isinstance(alias, ast.alias)
+    named = {
+        name: {getattr(node, "attr", getattr(node, "name", "")) for node in ast.walk(tree)}
+        for name, tree in TREES.items()
     }
-
-    assert "cached_property" not in imported_names
-    assert "functools.cached_property(" not in source(name)
+    assert not [name for name, found in named.items() if "cached_property" in found]
 
 
-@modules
-def test_modules_list_what_is_theirs(name):
-    module = ast.parse(source(name))
-    listed = [
-        ast.literal_eval(node.value)
-        for node in module.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-    ]
-
-    assert len(listed) == 1
-    assert listed[0] == sorted(listed[0], key=lambda each: (not each.isupper(), each))
+def test_modules_list_what_is_theirs():
+    for name, tree in TREES.items():
+        (listed,) = [
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        ]
+        assert listed == sorted(listed, key=lambda each: (not each.isupper(), each)), name
 
 
 # ---------------------------------------------------------------------------- doors

@@ -29,24 +29,27 @@ MOVIES: dict[str, tuple[Any, Compression]] = {
 }
 
 
-@pytest.fixture(params=MOVIES)
-def stored(request, tmp_path):
+@pytest.fixture(scope="module", params=MOVIES)
+def stored(request, tmp_path_factory):
     """Store a movie, and return its row and the folder that the row's path begins from."""
     movie, compression = MOVIES[request.param]
+    folder = tmp_path_factory.mktemp("stored")
     where = {"frames_per_chunk": 10, "compression": compression}
-    array = store_movie(movie, local_files(), tmp_path / "movie.zarr", **where)
-    return write_row(array.movie_store.documents, path="movie.zarr", store="imaging"), tmp_path
+    array = store_movie(movie, local_files(), folder / "movie.zarr", **where)
+    return write_row(array.movie_store.documents, path="movie.zarr", store="imaging"), folder
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    movie = CameraMovie(camera_values((20, 3, 4)), CAMERA, step=0.5)
+    folder = tmp_path_factory.mktemp("written") / "movie.zarr"
+    array = store_movie(movie, local_files(), folder, frames_per_chunk=10)
+    return write_row(array.movie_store.documents, path="movie.zarr", store="imaging")
 
 
 @pytest.fixture
-def row(tmp_path):
-    array = store_movie(
-        CameraMovie(camera_values((20, 3, 4)), CAMERA, step=0.5),
-        local_files(),
-        tmp_path / "movie.zarr",
-        frames_per_chunk=10,
-    )
-    return write_row(array.movie_store.documents, path="movie.zarr", store="imaging")
+def row(written):
+    return copy.deepcopy(written)
 
 
 def opened(row, folder):
