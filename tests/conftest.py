@@ -27,29 +27,13 @@ import datajoint.instance
 
 StoreSpec = dict[str, Any]
 
-HERE = Path(__file__).parent
 DATABASES = ["postgresql", "mysql"] if "DJ_TEST_MYSQL" in os.environ else ["postgresql"]
 SERVICES = {"database", "s3", "new_store"}
-# Files of many tests of a tenth of a second to a second each: measurements of simulated movies, and
-# of the densest layout. Single slow tests elsewhere are marked where they stand.
-SLOW = (
-    "calibration/test_calibration.py",
-    "layouts/dense/",
-    "layouts/grouped/test_layout.py",
-    "layouts/test_choice.py",
-    "layouts/test_layouts.py",
-    "photons/test_decode_table_fit.py",
-    "photons/test_model_table.py",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server, or takes long, so that ``-m "not services and not slow"`` works."""
+    """Mark what needs a server, so that ``-m "not services"`` works."""
     for item in items:
-        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(
-            SLOW
-        ):
-            item.add_marker("slow")
         its_own = item.path.name == "test_services.py"  # starts servers of its own
         if its_own or SERVICES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("services")

@@ -20,6 +20,8 @@ from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from tests.movies_at_hand import store_movie
 
+pytestmark = pytest.mark.slow  # all of it measures simulated movies
+
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
 
@@ -167,7 +169,6 @@ def test_a_photomultiplier_has_the_gain_of_its_noise():
     check(found, gain=300 * (1 + 0.5**2) * spread_over_two_pixels, offset=-40)
 
 
-@pytest.mark.slow
 def test_the_standard_error_is_that_of_repeated_recordings():
     rates = scene(mean=5, frames=40)[:, :64, :64]
     found = [calibrate(camera(rates, **CAMERA, seed=seed)) for seed in range(30)]
@@ -205,7 +206,6 @@ def test_with_and_without_offset_the_noise_at_every_brightness_is_the_same():
     assert given.variance == pytest.approx(given.gain * (given.offset - without.offset))
 
 
-@pytest.mark.slow
 def test_no_read_noise_is_zero_and_never_negative():
     found = [calibrate(camera(scene(mean=3), seed=seed), offset=0.0) for seed in range(4)]
     assert all(0 <= each.variance < 0.1 for each in found)
@@ -239,7 +239,6 @@ class Sliceable:
         return self._values[frames]
 
 
-@pytest.mark.slow
 def test_whatever_can_be_sliced_is_calibrated(tmp_path):
     values = usual_movie()
     np.save(tmp_path / "movie.npy", values)
@@ -623,7 +622,6 @@ def test_counts_that_happen_to_stay_below_three_are_not_taken_for_saturated():
 # ---------------------------------------------------------------------------- the other estimator
 
 
-@pytest.mark.slow
 def test_the_package_agrees_on_a_movie_without_transients():
     rates = np.repeat(scene(mean=5, transients=0)[:1], 200, axis=0)
     found = calibrate(camera(rates, **CAMERA), method="anscombe-transform")

@@ -49,6 +49,7 @@ def maps_and_line(**settings):
     return maps, line
 
 
+@pytest.mark.slow
 def test_clipped_values_are_followed_to_where_they_would_be():
     maps, line = maps_and_line(gain=20, offset=0, read_noise=1)
     assert line.gain > 1.2 * 20
@@ -60,11 +61,13 @@ def test_clipped_values_are_followed_to_where_they_would_be():
     assert abs(found.gain - 20) < 4 * found.gain_stderr
 
 
+@pytest.mark.slow
 def test_a_line_that_explains_the_zeros_is_returned_as_it_is():
     maps, line = maps_and_line(gain=1, offset=0)
     assert fit_clipped_curve(maps, line) is line
 
 
+@pytest.mark.slow
 def test_zeros_of_another_origin_are_not_explained():
     rates = simulate_rates(200, 128, 128, mean=2, seed=0)
     movie = camera(rates, gain=20, offset=100, read_noise=0.3)

@@ -76,6 +76,7 @@ MOVIES = {
 movies = pytest.mark.parametrize("codes", MOVIES.values(), ids=MOVIES)
 
 
+@pytest.mark.slow
 @movies
 def test_no_movie_is_larger_than_a_plain_zarr_array_of_it(codes):
     stored = len(choose_compression(codes).encode(codes))
@@ -103,6 +104,7 @@ def looked_at(values):
     return sizes, choose_compression(values, codes=codes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 1, 10, 200])
 def test_a_small_sample_of_photons_is_enough(rate):
     sizes, chosen = looked_at(structured(rate, (100, 256, 256)))
@@ -125,6 +127,7 @@ def test_counts_in_a_float_array_are_grouped():
     assert isinstance(chosen.layout, GroupedLayout)
 
 
+@pytest.mark.slow
 def test_a_close_choice_takes_larger_samples():
     counts = structured(3, (102, 160, 160)).astype("f4")
     averaged = counts[:-2] + counts[1:-1] + counts[2:]
@@ -153,6 +156,7 @@ def test_dark_frames_do_not_repeat():
     assert max(sizes) < codes.size / 4
 
 
+@pytest.mark.slow
 @movies
 def test_every_candidate_decodes_to_the_codes(codes):
     for each in CANDIDATES:

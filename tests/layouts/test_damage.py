@@ -16,7 +16,7 @@ COUNTS = RNG.poisson(np.geomspace(0.05, 300, 400), (20, 400)).reshape(20, 20, 20
 CODES = {
     "counts": COUNTS,
     "bytes": COUNTS.astype("u1"),
-    "wide": COUNTS[:10].astype("i8") * 10**12,
+    "wide": COUNTS[:10, :8, :9].astype("i8") * 10**12,
     "holes": COUNTS[:10] // 3 * 3,
     "floats": COUNTS.astype("f4"),
     "big-endian": COUNTS.astype(">u2"),
@@ -118,9 +118,9 @@ def test_chunks_that_were_exchanged_say_their_own_shape_and_dtype(layout, first,
 @pytest.mark.parametrize("compressor", [COMPRESSOR, PLAIN_COMPRESSOR, Blosc("lz4")], ids=repr)
 @pytest.mark.parametrize("decode", [decode_compressed, decompress_alone])
 def test_blosc_never_sees_a_buffer_of_another_length_than_it_says(compressor, decode):
-    codes = np.random.default_rng(3).poisson(3, 3_000_000).astype("u2")
+    codes = np.random.default_rng(3).poisson(3, 1_000_000).astype("u2")
     good = np.frombuffer(compressor.encode(codes), np.uint8)
-    for bad in damaged(good, np.random.default_rng(4), 60):
+    for bad in damaged(good, np.random.default_rng(4), 40):
         found = outcome(
             lambda stored: decode(stored, compressor=compressor, most=codes.nbytes), bad
         )

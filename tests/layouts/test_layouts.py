@@ -49,6 +49,7 @@ def test_dates_come_back(layout, dtype):
     check_round_trips(codes, layout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [
@@ -154,6 +155,7 @@ def test_chunks_beyond_the_reach_of_blosc_are_refused(layout, monkeypatch):
         layout.encode(np.zeros((10, 10, 10), "u1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("mean", [0.2, 2])
 @pytest.mark.parametrize("extreme", ["both", "lowest", "highest"])
@@ -169,6 +171,7 @@ def test_extreme_values_come_back(layout, dtype, mean, extreme):
 # ---------------------------------------------------------------------------- Zarr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", ["u1", "<u2", ">i4", "f4", "bool", "<M8[ns]"])
 @pytest.mark.parametrize("shape", [(23, 9, 10), (23, 40), (23, 2, 5, 6)], ids=str)

@@ -16,6 +16,8 @@ from dj_photon_codecs.photons.model_table import model_table
 from dj_photon_codecs.photons.steps import stepped_codes
 from tests.photons.test_model_table import RATES, bias_and_variance, whole_values
 
+pytestmark = pytest.mark.slow  # all of it measures simulated movies
+
 FRAMES, PIXELS = 100, 2000
 GROUPS = 10  # of pixels, in which means are compared
 CLIPPED = Calibration(100, 0, 900)
@@ -72,10 +74,6 @@ KINDS = {
 }
 kinds = pytest.mark.parametrize("kind", KINDS)
 steps = pytest.mark.parametrize("step", [0.25, 0.5, 1.0])
-slow = pytest.mark.slow
-few_steps = pytest.mark.parametrize(
-    "step", [pytest.param(0.25, marks=slow), 0.5, pytest.param(1.0, marks=slow)]
-)
 
 
 @cache
@@ -103,7 +101,7 @@ def noise_ratio(table, values):
     return table.photons(codes).var(axis=0).sum() / (values.var(axis=0) / table.gain**2).sum()
 
 
-@few_steps
+@steps
 @kinds
 def test_means_are_right_at_every_brightness(kind, step):
     # 20,000 values in a group leave a chance of .001 photon at step 1
@@ -113,7 +111,7 @@ def test_means_are_right_at_every_brightness(kind, step):
 
 @pytest.mark.parametrize(
     ("step", "ratio"),
-    [pytest.param(0.25, 1.05, marks=slow), (0.5, 1.29), pytest.param(1.0, 1.5, marks=slow)],
+    [(0.25, 1.05), (0.5, 1.29), (1.0, 1.5)],
 )
 @kinds
 def test_the_noise_grows_little(kind, step, ratio):

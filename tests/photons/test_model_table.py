@@ -18,6 +18,8 @@ from dj_photon_codecs.photons.model_table import model_table
 from dj_photon_codecs.photons.steps import quantize
 from dj_photon_codecs.photons.transform import generalized_anscombe
 
+pytestmark = pytest.mark.slow  # all of it measures simulated movies
+
 RATES = np.array([0.1, 0.15, 0.25, 0.4, 0.7, 1, 1.5, 2.2, 3, 4, 5.5, 7.5, 10, 14, 20, 28, 38, 50])
 BRIGHT = np.array([80.0, 130, 300, 400, 410, 1000, 3000, 10000])
 gains = pytest.mark.parametrize("gain", [1, 8, 30, 100])

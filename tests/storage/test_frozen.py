@@ -103,6 +103,7 @@ def test_the_stored_bytes_are_those_whose_checksums_were_written(fixture):
     assert opened(fixture).verify() == []
 
 
+@pytest.mark.slow
 @every_movie
 def test_plain_zarr_reads_what_we_read(fixture):
     plain = zarr.open_array(fixture / "movie.zarr", mode="r")

@@ -48,6 +48,7 @@ def poisson_entropy(rate: np.ndarray) -> float:
     return float(-(np.exp(log_p) * log_p).sum(axis=1).mean() / np.log(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.3, 5, 100, 1000, 30_000])
 def test_noise_of_any_width_takes_its_entropy(sigma):
     noise = np.random.default_rng(3).normal(-4 * sigma, sigma, (80, 64, 64))
@@ -77,6 +78,7 @@ def test_a_chunk_in_groups_comes_back():
         LAYOUT.decode(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [0.1, 0.3, 1, 3, 10, 50, 200])
 def test_size_is_near_the_limit(mean):
     scene = rates(mean, (100, 80, 80))
@@ -86,6 +88,7 @@ def test_size_is_near_the_limit(mean):
     assert 8 * len(LAYOUT.encode(codes)) / codes.size < 1.045 * limit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0.5, 1.0])
 def test_steps_are_near_their_entropy(step):
     scene = np.broadcast_to(np.geomspace(5, 50, 96), (96, 96))
@@ -110,6 +113,7 @@ def smooth(shape: tuple[int, ...]) -> np.ndarray:
     return (walk + np.arange(shape[-1]) * 7).astype("u2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["still", "smooth", "uniform", "float", "photons", "few"])
 def test_nothing_is_larger_than_in_another_layout(kind):
     rng, shape = np.random.default_rng(0), (60, 40, 40)
@@ -143,6 +147,7 @@ def test_a_constant_chunk_is_a_header():
     assert (LAYOUT.decode(LAYOUT.encode(codes)) == -7).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codes", KINDS)
 def test_damaged_bits_raise_or_decode_to_the_same_size(codes):
     good = LAYOUT.encode(codes)
@@ -160,6 +165,7 @@ def test_damaged_bits_raise_or_decode_to_the_same_size(codes):
     assert refused > 35
 
 
+@pytest.mark.slow
 def test_damaged_symbols_are_noticed():
     good = LAYOUT.encode(movie(shape=(30, 24, 20)))
     for byte in np.random.default_rng(5).integers(good.size // 3, good.size, 12).tolist():
@@ -240,6 +246,7 @@ def test_a_chunk_of_a_later_version_is_refused():
         LAYOUT.decode(stored)
 
 
+@pytest.mark.slow
 def test_threads_encode_and_decode_at_once():
     movies = [movie(mean, (20, 24, 24)) for mean in (0.2, 1, 5, 25)] * 2
     with ThreadPoolExecutor(4) as pool:

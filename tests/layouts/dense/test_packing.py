@@ -59,6 +59,7 @@ def test_low_bits_are_those_that_are_noise():
     assert set(sections_of(wide()).model.levels.table["low"].tolist()) == {8, 7}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codes", [poisson(3), poisson(0.01), with_outliers(), wide()])
 @pytest.mark.parametrize("dtype", ["u2", "u4", "u8"])
 def test_codes_come_back(codes, dtype):
@@ -71,6 +72,7 @@ def test_small_chunks_come_back(shape):
     np.testing.assert_array_equal(unpacked(sections_of(codes), codes), codes, strict=True)
 
 
+@pytest.mark.slow
 def test_the_largest_code_comes_back():
     codes = poisson(3).astype("u4")
     codes[[0, 7], [3, 4], [8, 9]] = (1 << 24) - 1
@@ -104,6 +106,7 @@ def other_escape(sections: Sections) -> Sections:
     return sections._replace(model=model._replace(escapes=model.escapes + np.uint32(1 << 20)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("turn", "message"),
     [

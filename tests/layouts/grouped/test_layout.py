@@ -50,6 +50,7 @@ def poisson_entropy(rates: np.ndarray) -> float:
     return float(-(np.exp(log_p) * log_p).sum(axis=1).mean() / np.log(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "bound"),
     [(0.1, 1.30), (0.3, 1.25), (1, 1.18), (3, 1.12), (10, 1.12), (50, 1.12), (200, 1.15)],
@@ -63,6 +64,7 @@ def test_size_is_near_the_limit(rate, bound):
     assert bits < bound * limit + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "entropy"), [(0.5, 3.05), (1.0, 2.10)])
 def test_codes_of_a_step_are_near_their_entropy(step, entropy):
     rates = np.random.default_rng(1).uniform(5, 50, 30_000)
@@ -105,6 +107,7 @@ def smooth(shape: tuple[int, ...]) -> np.ndarray:
     return (walk + np.arange(shape[-1]) * 7).astype("u2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(60, 40, 40), (50, 256, 256)], ids=["all", "sample"])
 @pytest.mark.parametrize("kind", ["still", "smooth", "uniform", "float", "photons"])
 def test_nothing_is_larger_than_in_plain_order(kind, shape):
