@@ -1,9 +1,9 @@
 """`PhotonCodec`, the type ``<photon@store>`` of a table definition, and its densest profile.
 
 DataJoint loads this module through its entry point. If that fails, DataJoint's garbage collection
-finds no movie in any row and deletes all of them. So at import this module needs DataJoint's base
-class and the standard library, nothing else; NumPy, Zarr and the rooms of this package are imported
-by the methods that use them, and are named there if they are broken.
+finds no movie in any row and deletes all of them. So this module imports DataJoint's base class and
+plain Python only. NumPy, Zarr and the rooms of this package are imported by the methods that use
+them, and named in the error if they are broken.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         super().__init_subclass__(register=register, **options)
 
     def validate(self, value: Any) -> None:
-        """Refuse what is no movie, by its type, dtype and shape; `encode` looks at the values.
+        """Refuse what is no movie by its type, dtype or shape; `encode` checks the values.
 
         Parameters
         ----------
@@ -162,8 +162,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         Returns
         -------
         dict
-            Plain JSON: path, store, codec_version, shape, dtype, transform, crc32c, and the two
-            documents, which that is the checksum of.
+            Plain JSON: path, store, codec_version, shape, dtype, transform, the two documents, and
+            crc32c, their checksum.
 
         Raises
         ------
@@ -231,8 +231,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     def _place(self, path: str, *, store: str, config: Any) -> tuple[Any, str]:
         """Return the file system of a store, and where on it a path of a row lies."""
         place = self._get_backend(store, config=config).get_fsmap(path)
-        # A location may have slashes to spare, "calcium/", and no listing finds a key that holds
-        # "//". At the very beginning they name a computer, on Windows.
+        # A location may end in a slash, "calcium/", and no listing finds a key that holds "//".
+        # At the beginning, "//" names a computer on Windows.
         return place.fs, re.sub("(?<=.)//+", "/", place.root)
 
 
@@ -262,7 +262,7 @@ def _resolved(store_name: str | None, config: Any) -> str:
 
 def _check_store(name: str, config: Any) -> None:
     """Refuse a store that the configuration does not have."""
-    stores = sorted(known for known, spec in config.stores.items() if isinstance(spec, dict))
+    stores = sorted(key for key, spec in config.stores.items() if isinstance(spec, dict))
     if name not in stores:
         raise ValueError(
             f"the movie lies in the store {name[:80]!r}, and the configured ones are {stores}; add "

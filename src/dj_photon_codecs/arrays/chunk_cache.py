@@ -1,7 +1,7 @@
 """One cache of opened chunks for all movies of the process, bounded in bytes.
 
-It also holds the frames that were decoded ahead of a loop. What was used longest ago is dropped
-first; what belongs to a movie is dropped with it.
+It also holds frames that were decoded ahead of a loop. The least recently used entry is dropped
+first; the entries of a movie are dropped when the movie is deleted.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MEGABYTES = 256.0  # unless that variable says otherwise
 
 
 class ChunkCache:
-    """What was read of movies, by owner and key, up to a number of bytes.
+    """A least-recently-used cache of values by owner and key, up to a number of bytes.
 
-    The two newest entries stay even if they are larger than the limit: otherwise a loop over the
-    frames of a large chunk would decompress all of it for each frame. They are two since such a
-    loop keeps a chunk, and frames of it that were decoded ahead.
+    The two newest entries stay even if they are larger than the limit, since a loop over the
+    frames of a large chunk needs the chunk, and the frames of it that were decoded ahead; without
+    them it would decompress the chunk for each frame.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class ChunkCache:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything; a process that was forked begins with this."""
+        """Drop all entries, and the lock, which another thread may have held during a fork."""
         self._lock = threading.Lock()
         self._entries: OrderedDict[tuple[int, Any], tuple[Any, int]] = OrderedDict()
         self.size = 0
@@ -71,7 +71,7 @@ class ChunkCache:
             return self._entries[place][0]
 
     def put(self, owner: Any, key: Any, value: Any, *, size: int) -> None:
-        """Hold a value of so many bytes, in place of what had the same owner and key."""
+        """Keep a value of `size` bytes, in place of one with the same owner and key."""
         place, limit = (self._number(owner), key), self.limit
         with self._lock:
             self._drop_gone()

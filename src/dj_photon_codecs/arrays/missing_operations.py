@@ -1,4 +1,4 @@
-"""Errors that name the way, for what people type that a stored movie does not do.
+"""Errors for attributes and operators of NumPy's arrays that a stored movie lacks.
 
 A movie is read, not computed with: ``movie.mean(axis=0)`` or ``movie * 2`` would read all of it,
 which may be more than the memory holds. dask does that block by block, NumPy on what was read.
@@ -17,12 +17,12 @@ __all__ = ["MissingOperations"]
 
 
 class MissingOperations:
-    """A class of arrays without methods and operators, of which it says what to use instead."""
+    """A mixin whose missing attributes and operators raise errors that say what to use instead."""
 
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Callable[[], NoReturn]:
-        """Refuse what NumPy's arrays have and this has not.
+        """Refuse an attribute that is not there.
 
         Raises
         ------
@@ -50,7 +50,7 @@ class MissingOperations:
 def _refusing(symbol: str) -> Any:
     def refuse(self: Any, *others: Any) -> Any:
         if any(hasattr(other, "__array_priority__") for other in others):
-            return NotImplemented  # arrays of NumPy, dask and others may do it, reading the movie
+            return NotImplemented  # arrays of NumPy, dask and others read the movie, and compute
         raise TypeError(
             f"{symbol!r} does not work on a {type(self).__name__}: a stored movie is read, not "
             "computed with. Use movie.dask(), or what you read of it, such as movie[:100]"

@@ -1,4 +1,4 @@
-"""Reading a selection of a movie: no chunk is decoded twice, and no more of it than it takes."""
+"""Reading a selection of a movie, without decoding more of a chunk than the selection takes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GAP = 8  # frames; wanted frames that are nearer to each other are read with tho
 
 
 class MovieReader:
-    """The values of a movie, or of a view of it, from the codes in its chunks.
+    """Reads the values of a movie, or of a view of it, from the codes in its chunks.
 
     Parameters
     ----------
@@ -76,11 +76,11 @@ class MovieReader:
     def frame(self, index: int) -> NDArray[Any]:
         """Return one frame, shape (height, width, ...).
 
-        Frames that are read in order are decoded several at a time, more with each time, and
-        kept until they are asked for.
+        When frames are read in order, the next ones are decoded together, twice as many each time,
+        and kept in the cache.
         """
-        # One tuple, replaced at once, so that threads cannot see half of a change.
-        first, decoded = CACHE.get(self, "ahead") or (-2, np.empty(0))  # before all frames
+        # first frame and codes, or values, in one tuple: no thread sees one without the other
+        first, decoded = CACHE.get(self, "ahead") or (-2, np.empty(0))
         if not first <= index < first + len(decoded):
             follows = index == first + len(decoded)
             number = min(1 << len(decoded).bit_length(), self._tile) if follows else 1
@@ -135,7 +135,7 @@ class MovieReader:
         return values
 
     def _side_by_side(self, chunks: int) -> int:
-        """Return how many chunks to decode side by side, so that no processor is left without one.
+        """Return how many chunks to decode side by side, so that all processors are busy.
 
         The others are decoded one after the other, each on all processors.
         """
@@ -165,7 +165,7 @@ class MovieReader:
             self._transform.decode(np.ascontiguousarray(codes), out=tile)
 
     def _frame_codes(self, first: int, number: int) -> NDArray[Any]:
-        """Return the codes of a frame, and of those after it up to a multiple of a number."""
+        """Return the codes of a frame and the next ones, up to a multiple of `number`."""
         chunk, start = divmod(first, self._chunks.length)
         stop = min(start - start % number + number, self._chunks.length)
         opened = self._chunks.open(chunk)
@@ -239,7 +239,7 @@ class MovieReader:
         return values
 
     def _fits(self, chunks: int) -> bool:
-        """Return whether to keep the chunks of a selection that takes so many, for the next one."""
+        """Return whether to cache the chunks of a selection that takes so many of them."""
         return chunks == 1 or 4 * self._chunks.bytes <= CACHE.limit
 
     def _by_chunk(self, frames: NDArray[np.intp]) -> list[tuple[int, slice]]:
@@ -250,7 +250,7 @@ class MovieReader:
         return list(zip(numbers.tolist(), places, strict=True))
 
     def _in_threads(self, read: Callable[[Any], None], chunks: list[Any]) -> None:
-        """Read chunks side by side: some are decoded while others are fetched.
+        """Read chunks side by side, so that some are decoded while others are fetched.
 
         Chunks of `OPEN` bytes or more are read one by one, each on all processors.
         """
@@ -260,7 +260,7 @@ class MovieReader:
 
 
 def _distinct(numbers: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Return numbers in rising order, each once, and where each is among them if that differs."""
+    """Return distinct numbers in rising order and, unless they were so, the place of each."""
     if bool((np.diff(numbers) > 0).all()):
         return numbers, None
     return np.unique(numbers, return_inverse=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.arrays.frame_array import FrameArray, MovieView
-from dj_photon_codecs.photons.calibration import Calibration
-from dj_photon_codecs.storage.documents.description import Documents
+from dj_photon_codecs.storage.documents.description import calibration_of, step_of
 from dj_photon_codecs.storage.documents.views import linear_view
-from dj_photon_codecs.storage.movie_store import open_store, zarr_array
+from dj_photon_codecs.storage.files.movie_files import MovieFiles
+from dj_photon_codecs.storage.movie_store import MovieStore, zarr_array
 from dj_photon_codecs.storage.verification import faulty_parts
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+    from dj_photon_codecs.photons.calibration import Calibration
+    from dj_photon_codecs.storage.documents.description import Documents
     from dj_photon_codecs.storage.documents.views import Unit
 
 __all__ = ["PhotonArray", "open_movie"]
@@ -26,8 +28,8 @@ class PhotonArray(FrameArray):
     deviation of one everywhere. It reads nothing until it is indexed, and then reads and checks
     whole chunks.
 
-    Its length is the number of frames, and ``for frame in movie`` decodes each chunk once; so it is
-    with its views, `raw` and `photons`.
+    Its length, and that of its views `raw` and `photons`, is the number of frames; a ``for`` loop
+    over them decodes each chunk once.
 
     Attributes
     ----------
@@ -69,17 +71,12 @@ class PhotonArray(FrameArray):
     @property
     def calibration(self) -> Calibration:
         """Gain (ADU per photon), offset (ADU) and variance of the read noise (ADU squared)."""
-        attributes = self._documents["zattrs"]
-        names = ("gain", "offset", "variance")
-        written = {name: attributes.get(f"anscombe_{name}") for name in names}
-        # An array that another program wrote as plain values may lack them; photon counts do.
-        return Calibration(**{name: value for name, value in written.items() if value is not None})
+        return calibration_of(self._documents)
 
     @property
     def step(self) -> float | None:
         """The quantisation step, in standard deviations of the noise; None if stored exactly."""
-        step: float | None = self._documents["zattrs"].get("quantization_step")
-        return step
+        return step_of(self._documents)
 
     def verify(self) -> list[str]:
         """Read every chunk, without decoding it, and name what is not as it was written.
@@ -149,4 +146,4 @@ def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> Photo
     PhotonArray
         Lazy and read-only.
     """
-    return PhotonArray(zarr_array(open_store(fs, path, documents)).async_array)
+    return PhotonArray(zarr_array(MovieStore(MovieFiles(fs, path), documents)).async_array)

@@ -1,4 +1,4 @@
-"""The chunks of a movie, opened: checked, decompressed, and ready to decode frames from."""
+"""The chunks of a movie, opened: checked and decompressed, so that frames can be decoded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DECODING_ERRORS = (ValueError, RuntimeError, EOFError, zlib.error)
 
 
 class StoredChunks:
-    """The chunks of a movie along time, numbered from 0; a movie and its views share them.
+    """The chunks of a movie, numbered from 0 along time; its views share them.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class StoredChunks:
         self.frame = tuple(zarray["shape"][1:])
         self.dtype = np.dtype(zarray["dtype"])
         self._shape = self.length, math.prod(self.frame)
-        # Other programs may have stored pieces of frames; Zarr puts them together.
+        # chunks of other programs may hold pieces of frames, which Zarr puts together
         whole = tuple(pieces) == self.frame and zarray["order"] == "C"
         self._array = None if whole else zarr_array(store.with_documents(documents))
         compressor = zarray["compressor"]
@@ -93,7 +93,7 @@ class StoredChunks:
 
     @contextmanager
     def decoding(self, number: int) -> Iterator[None]:
-        """Name the chunk in whatever is wrong with its bytes, and keep it no longer.
+        """Name a chunk in errors of its codecs, and drop it from the cache.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class StoredChunks:
             raise self.store.chunk_error(number, f"cannot be decoded: {error}") from error
 
     def _read(self, number: int) -> tuple[OpenChunk, int]:
-        """Return an opened chunk, and how many bytes it may hold."""
+        """Return an opened chunk, and how many bytes it may take in memory."""
         stored = self.store.read_chunk(number)
         with self.decoding(number):
             return self._open(stored, number)

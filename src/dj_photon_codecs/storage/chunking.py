@@ -1,4 +1,4 @@
-"""How many frames of a movie a chunk holds, and which frames are looked at before it is stored."""
+"""How many frames a chunk holds, and which frames are sampled to plan how a movie is stored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST_FRAME = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, an
 
 
 def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> int:
-    """Return how many frames a chunk holds: as many as wanted, within the movie and the memory.
+    """Return how many frames a chunk holds: as many as wanted, but at most 256 MiB of codes.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> in
 
 
 def sampled_frames(values: Frames, frames: int, *, in_steps: bool) -> list[int]:
-    """Return the frames of a movie that are looked at again after its survey.
+    """Return the numbers of the frames that are needed again after the survey of a movie.
 
     Parameters
     ----------

@@ -9,9 +9,13 @@ import numpy as np
 from dj_photon_codecs.layouts.choice import CANDIDATES, choose_compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sources import Source
-from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.chunking import frames_in_chunk, middle_chunk
-from dj_photon_codecs.storage.documents.description import describe_recompressed, is_compressed_by
+from dj_photon_codecs.storage.documents.description import (
+    calibration_of,
+    describe_recompressed,
+    is_compressed_by,
+    step_of,
+)
 from dj_photon_codecs.storage.documents.views import linear_view, split_transform
 from dj_photon_codecs.storage.movie_store import zarr_array
 from dj_photon_codecs.storage.plan import StoragePlan, compression_of, plan_movie
@@ -40,10 +44,10 @@ __all__ = ["check_copy", "copy_movie", "exact_movie"]
 def copy_movie(source: MovieStore, policy: Policy, *, folder: MovieFolder) -> Documents:
     """Copy a stored movie, whole or not at all.
 
-    The copy has the same codes and calibration, in chunks and behind a compressor as the policy
-    asks for. Chunks that are so already are copied undecoded, and so is a movie that another
-    program stored as plain transformed values. A movie that was stored exactly is quantised, from
-    its exact values, where the policy has a step.
+    The copy has the same codes and calibration, in the chunks and with the compression that the
+    policy asks for. Where these are those of the source, its chunks are copied undecoded; so are
+    those of a movie that another program stored as plain transformed values. If the policy has a
+    step, a movie that was stored exactly is quantised, from its exact values.
 
     Parameters
     ----------
@@ -74,14 +78,14 @@ def copy_movie(source: MovieStore, policy: Policy, *, folder: MovieFolder) -> Do
 
 
 def check_copy(source: MovieStore, policy: Policy) -> None:
-    """Refuse to store in steps what was stored in other steps: values would be rounded twice.
+    """Refuse a movie that was stored in other steps than those of a policy.
 
     Raises
     ------
     ValueError
         If the policy has another step than the movie.
     """
-    step = source.documents["zattrs"].get("quantization_step")
+    step = step_of(source.documents)
     if step is not None and policy.step is not None and step != policy.step:
         raise ValueError(
             f"movie was stored in steps of {step:g}, and its new column has steps of "
@@ -100,19 +104,14 @@ def exact_movie(source: MovieStore) -> CameraMovie | None:
         Of a stored movie.
     """
     described = linear_view(source.documents, "ADU")
-    if described is None or source.documents["zattrs"].get("quantization_step") is not None:
+    if described is None or step_of(source.documents) is not None:
         return None
     values = Source(zarr_array(source.with_documents(described)))
-    return CameraMovie(values, _calibration(source))
-
-
-def _calibration(source: MovieStore) -> Calibration:
-    attributes, names = source.documents["zattrs"], ("gain", "offset", "variance")
-    return Calibration(**{name: attributes[f"anscombe_{name}"] for name in names})
+    return CameraMovie(values, calibration_of(source.documents))
 
 
 def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
-    """Plan how to store the codes of a movie; None if they are stored so already."""
+    """Plan how to store the codes of a movie; None if they can be copied as they are."""
     transform, described = split_transform(source.documents)
     if transform is None:
         return None
@@ -126,8 +125,8 @@ def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
     return StoragePlan(
         shape=array.shape,
         original_dtype=array.dtype,
-        calibration=_calibration(source),
-        step=source.documents["zattrs"].get("quantization_step"),
+        calibration=calibration_of(source.documents),
+        step=step_of(source.documents),
         code_dtype=array.dtype,
         frames_per_chunk=frames,
         compression=compression or choose_compression(middle_chunk(array, frames)),

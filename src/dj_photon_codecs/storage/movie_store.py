@@ -1,8 +1,8 @@
 """The store that a movie is read through.
 
-`MovieStore` lies over the files of a movie. It serves the documents from memory, so that opening a
-movie needs no request, and checks each chunk before anything decodes it, because neither Zarr (a
-missing chunk reads as the fill value) nor Blosc (it has no checksum) would notice.
+`MovieStore` serves the documents from memory, so that opening a movie needs no request, and checks
+the bytes of each chunk before they are decoded. Zarr would read a missing chunk as the fill value,
+and Blosc has no checksum.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from dj_photon_codecs.storage.files.movie_files import MovieFiles
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from fsspec import AbstractFileSystem
     from numpy.typing import NDArray
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
 
-__all__ = ["ChunkError", "MovieNotFoundError", "MovieStore", "crc32c", "open_store", "zarr_array"]
+__all__ = ["ChunkError", "MovieNotFoundError", "MovieStore", "crc32c", "zarr_array"]
 
 READS = 2  # of a chunk that is damaged; it may have been garbled on its way
 READ_ONLY = "a stored movie is read-only; insert the changed movie as a row of its own"
@@ -85,20 +84,20 @@ class MovieStore(Store):
         return self.files.is_local
 
     def with_documents(self, documents: Documents) -> MovieStore:
-        """Return a store over the same chunks that describes them otherwise."""
+        """Return a store of the same chunks with other documents."""
         return MovieStore(self.files, documents)
 
     # ------------------------------------------------------------------------ chunks
 
     def read_chunk(self, number: int) -> NDArray[np.uint8]:
-        """Return the stored bytes of a chunk, which are numbered from 0 along time.
+        """Return the stored bytes of a chunk; chunks are numbered from 0 along time.
 
         Raises
         ------
         MovieNotFoundError
             If nothing of the movie is there.
         ChunkError
-            If the chunk is missing, or is damaged, as two reads of it found.
+            If the chunk is missing, or two reads of it found it damaged.
         PermissionError, OSError
             As `MovieFiles.read` raises them.
         """
@@ -134,7 +133,7 @@ class MovieStore(Store):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return a document from memory, or a chunk that is known to be whole.
+        """Return a document, from memory, or the bytes of a chunk, checked.
 
         Raises
         ------
@@ -159,7 +158,7 @@ class MovieStore(Store):
         return [await self.get(key, prototype, part) for key, part in key_ranges]
 
     async def exists(self, key: str) -> bool:
-        """Return whether the movie has this document or, on the store, this chunk."""
+        """Return whether a key is that of a document, or of a chunk that is on the store."""
         if key in NAMES:
             return True
         if self.chunks.number(key) is None:
@@ -167,7 +166,7 @@ class MovieStore(Store):
         return await asyncio.to_thread(self.files.exists, key)
 
     async def list(self) -> AsyncIterator[str]:
-        """Yield the keys that the movie consists of; no request is made."""
+        """Yield the keys of the documents and of all chunks, without a request."""
         for key in (*NAMES, *self.chunks):
             yield key
 
@@ -245,21 +244,6 @@ class MovieStore(Store):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MovieStore, (self.files, self.documents)
-
-
-def open_store(fs: AbstractFileSystem, path: str, documents: Documents) -> MovieStore:
-    """Return the store of a movie, without a request.
-
-    Parameters
-    ----------
-    fs : fsspec.AbstractFileSystem
-        Where the movie lies.
-    path : str
-        Its directory, as `fs` names it.
-    documents : Documents
-        Its ``.zarray`` and ``.zattrs``.
-    """
-    return MovieStore(MovieFiles(fs, path), documents)
 
 
 def zarr_array(store: MovieStore) -> zarr.Array[Any]:

@@ -1,7 +1,6 @@
 """`StoragePlan`: how one movie is stored, made once from the movie and a policy.
 
-Inserting, copying and reporting follow the same plan, so that a report is right about what an
-insert will do.
+Inserting, copying and reporting use the same plan, so that a report says what an insert will do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looking a stored movie over: which of its chunks and documents are not what was written."""
+"""Verifying a stored movie: which of its chunks and documents are not what was written."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Writing a movie to its store.
 
-An insert goes through here: `plan_movie` says how the movie is stored, its frames become codes, a
-chunk at a time, each chunk is encoded and written, and then the documents, the ``.zarray`` last: a
-directory without it is an unfinished insert. `MovieFolder` sees to it that all is written or none.
+By the plan of `plan_movie`, frames become codes, a chunk at a time; each chunk is encoded and
+written, and then the documents, ``.zarray`` last: a directory without it is an unfinished insert.
+`MovieFolder` removes everything if anything fails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The two documents of a stored movie, ``.zarray`` and ``.zattrs``, as they are written.
+"""The two documents of a stored movie, ``.zarray`` and ``.zattrs``: how they are made and read.
 
-They are what a format version means. `describe` writes those of version 1.1, and
-`describe_recompressed` those of a copy.
+`describe` makes those of an insert, and `describe_recompressed` those of a copy, both in format
+version 1.1.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 from dj_photon_codecs.storage.filters.linear import LinearFilter
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "NAMES",
     "Documents",
+    "calibration_of",
     "describe",
     "describe_recompressed",
     "dimensions",
     "is_compressed_by",
     "split_filters",
+    "step_of",
 ]
 
 FORMAT_VERSION = "1.1"
@@ -45,7 +48,7 @@ class Documents(TypedDict):
 
 
 def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
-    """Write the documents of a movie in format version 1.1.
+    """Return the documents of a movie, in format version 1.1.
 
     Parameters
     ----------
@@ -59,15 +62,15 @@ def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
     Documents
         Plain finite JSON.
     """
-    given = plan.calibration
+    calibration = plan.calibration
     transform = AnscombeFilter(
         codes=plan.code_dtype.str,
-        gain=given.gain,
-        offset=given.offset,
-        variance=given.variance,
+        gain=calibration.gain,
+        offset=calibration.offset,
+        variance=calibration.variance,
         step=plan.step,
     )
-    filters, compressor = _described(plan.compression)
+    filters, compressor = _configurations(plan.compression)
     zarray = {
         "zarr_format": 2,
         "shape": list(plan.shape),
@@ -99,7 +102,7 @@ def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
 def describe_recompressed(
     documents: Documents, plan: StoragePlan, *, checksums: list[str]
 ) -> Documents:
-    """Describe the codes of a movie in other chunks, or behind another compressor.
+    """Return the documents of a copy, in other chunks or with another compression.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ def describe_recompressed(
     checksums : list of str
         As in `describe`.
     """
-    filters, compressor = _described(plan.compression)
+    filters, compressor = _configurations(plan.compression)
     transform, _ = split_filters(documents["zarray"])
     zarray = documents["zarray"] | {
         "chunks": list(plan.chunk_shape),
@@ -127,10 +130,23 @@ def describe_recompressed(
 
 
 def is_compressed_by(documents: Documents, compression: Compression) -> bool:
-    """Return whether the codes of a movie went through this, with or without a checksum."""
+    """Return whether a movie was stored with a compression, with or without checksums in chunks."""
     stored = split_filters(documents["zarray"])[1], documents["zarray"]["compressor"]
-    filters, compressor = _described(compression)
+    filters, compressor = _configurations(compression)
     return stored in [(filters, compressor), (_without_checksum(filters), compressor)]
+
+
+def calibration_of(documents: Documents) -> Calibration:
+    """Return the calibration of a movie; that of photon counts where another program wrote none."""
+    attributes = documents["zattrs"]
+    written = {name: attributes.get(f"anscombe_{name}") for name in ("gain", "offset", "variance")}
+    return Calibration(**{name: value for name, value in written.items() if value is not None})
+
+
+def step_of(documents: Documents) -> float | None:
+    """Return the quantisation step of a movie; None if it was stored exactly."""
+    step: float | None = documents["zattrs"].get("quantization_step")
+    return step
 
 
 def dimensions(number: int) -> list[str]:
@@ -147,17 +163,17 @@ def split_filters(zarray: Document) -> tuple[list[Document], list[Document]]:
 
 @cache
 def _writers() -> tuple[tuple[str, str], ...]:
-    """The packages that write movies, and their versions, which take long to look up."""
+    """Return the packages that write movies, and their versions; looking them up is slow."""
     return tuple((name, version(name)) for name in WRITERS)
 
 
-def _described(compression: Compression) -> tuple[list[Document], Document | None]:
-    """The filters and the compressor that codes went through, as ``.zarray`` names them."""
+def _configurations(compression: Compression) -> tuple[list[Document], Document | None]:
+    """Return the filters and the compressor of a compression as ``.zarray`` names them."""
     filters = [dict(codec.get_config()) for codec in filters_of(compression)]
     compressor = compression.compressor
     return filters, None if compressor is None else dict(compressor.get_config())
 
 
 def _without_checksum(filters: list[Document]) -> list[Document]:
-    """The filters as format version 1.0 had them."""
+    """Return filters as format version 1.0 had them."""
     return [config for config in filters if config["id"] != ChecksumFilter.codec_id]

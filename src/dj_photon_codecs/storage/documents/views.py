@@ -20,7 +20,7 @@ Unit = Literal["ADU", "photon"]
 def split_transform(
     documents: Documents,
 ) -> tuple[AnscombeFilter | LinearFilter | None, Documents]:
-    """Separate what decodes codes to values from the codes.
+    """Separate the transform of a movie from the description of its codes.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def split_transform(
     Returns
     -------
     AnscombeFilter, LinearFilter or None
-        The transform of the movie, or that of the view; None if the codes are the values.
+        What decodes codes to values; None if the chunks hold the values themselves.
     Documents
-        The codes described as an array of their own over the same chunks.
+        Those of an array of the codes, over the same chunks.
     """
     transforms, filters = split_filters(documents["zarray"])
     if not transforms:
@@ -43,7 +43,7 @@ def split_transform(
 
 
 def linear_view(documents: Documents, unit: Unit) -> Documents | None:
-    """Describe a view that is linear in light, as an array over the same chunks.
+    """Return the documents of a view that is linear in light, over the same chunks.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def linear_view(documents: Documents, unit: Unit) -> Documents | None:
     Returns
     -------
     Documents or None
-        None for a movie that was stored as plain transformed values, without our filter.
+        None if the movie was stored as plain transformed values, by another program.
     """
     transform, codes = split_transform(documents)
     if not isinstance(transform, AnscombeFilter):

@@ -24,8 +24,8 @@ class MovieFiles:
     fs : fsspec.AbstractFileSystem
         Where the directory lies.
     path : str
-        The directory, as `fs` names it; never a URL, in which ``#`` and ``?`` would be read.
-        A relative one is resolved now.
+        The directory, as `fs` names it, and no URL, where ``#`` and ``?`` have a meaning. A
+        relative path is made absolute.
 
     Attributes
     ----------

@@ -24,9 +24,9 @@ def store_errors(
 ) -> Iterator[None]:
     """Name the store and the path in errors that a file system raises in a block.
 
-    Libraries of object stores raise errors of many kinds, with no word of what was asked for:
-    they become an OSError, of the kind that they were where that is known, and their cause. Errors
-    of the operating system get the path, where they name none, and a note.
+    Libraries of object stores raise errors of many classes that do not say what was asked for. An
+    OSError is raised from them, of the same built-in subclass if they have one. Errors of local
+    file systems get the path, where they name none, and a note.
 
     Parameters
     ----------
