@@ -46,7 +46,8 @@ def store_errors(
             raise
         where = f"{path} in the store {store!r}" if store else path
         if not fs.async_impl:
-            if isinstance(error, OSError) and error.filename is None:  # of fsync, or a full disk
+            # errors of fsync and of a full disk name no file
+            if isinstance(error, OSError) and error.errno and error.filename is None:
                 error.filename = path
             error.add_note(f"This happened while {doing} {where}")
             raise
