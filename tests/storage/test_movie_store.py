@@ -141,6 +141,24 @@ def test_errors_of_the_store_name_the_file_and_the_store(fs, movie):
     assert raised.value.errno == errno.EIO
 
 
+class EndpointError(Exception):
+    """An error of a connection, as botocore has them: no OSError."""
+
+
+@pytest.mark.parametrize(
+    "fault", [EndpointError("no route"), ConnectionResetError("no route"), TimeoutError("no route")]
+)
+def test_a_store_that_cannot_be_reached_is_named(fault, fs, movie):
+    fs.faults = {name: always(fault) for name in ["1.0.0", ".zattrs"]}
+    with pytest.raises(OSError, match=r"\Areading 1\.0\.0 of memory:.*zarr failed \(no route\)"):
+        movie[100]
+    assert movie.verify() == ["1.0.0", ".zattrs"]
+
+    fs.faults = {name: always(fault) for name in CHUNKS}
+    with pytest.raises((ConnectionError, TimeoutError), match=r"\Areading 0\.0\.0 .*route"):
+        movie.verify()
+
+
 def test_a_refusal_says_which_rights_are_needed(fs, movie):
     fs.faults = {name: always(PermissionError("Forbidden")) for name in CHUNKS}
 

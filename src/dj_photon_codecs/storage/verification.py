@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["faulty_parts"]
 
+UNREACHED = (PermissionError, ConnectionError, TimeoutError)
+
 
 def faulty_parts(store: MovieStore) -> list[str]:
     """Read every chunk and both documents, and name those that are not what was written.
@@ -34,8 +36,8 @@ def faulty_parts(store: MovieStore) -> list[str]:
     ------
     MovieNotFoundError
         If nothing of the movie is there.
-    PermissionError
-        If the store refuses to hand out any file.
+    PermissionError, ConnectionError, TimeoutError
+        If the store refuses to hand out any chunk, or cannot be reached.
     """
 
     def chunk_fault(number: int) -> OSError | None:
@@ -48,7 +50,7 @@ def faulty_parts(store: MovieStore) -> list[str]:
         return None
 
     faults = in_threads(chunk_fault, range(len(store.chunks)), most=WAITING)
-    refused = [fault for fault in faults if isinstance(fault, PermissionError)]
+    refused = [fault for fault in faults if isinstance(fault, UNREACHED)]
     if refused and len(refused) == len(faults):
         raise refused[0]
     chunks = [store.chunks.key(number) for number, fault in enumerate(faults) if fault is not None]

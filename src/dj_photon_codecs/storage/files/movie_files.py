@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fsspec.implementations.local import LocalFileSystem
 
 from dj_photon_codecs.storage.files.forking import keep_across_forks, own_filesystem
+from dj_photon_codecs.storage.files.store_errors import error_kind
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -56,8 +57,8 @@ class MovieFiles:
         ------
         PermissionError
             If the store refuses. It says which rights are needed.
-        OSError, or what else the store's library raises
-            If the store fails. It names the file.
+        OSError
+            If the store fails, or cannot be reached. It names the file.
         """
         try:
             if self.is_local:
@@ -71,9 +72,12 @@ class MovieFiles:
                 "to read its files (on S3: s3:GetObject), and on S3 s3:ListBucket too, without "
                 "which a missing file is reported as a refusal. Ask whoever runs the store"
             ) from error
-        except OSError as error:
+        except BaseException as error:  # those of botocore and aiohttp are no OSErrors
+            if not isinstance(error, OSError if self.is_local else Exception):
+                raise
             fault = f"reading {name} of {self} failed ({error}). Try again, or check the store"
-            raise OSError(error.errno, fault) from error
+            code = getattr(error, "errno", None)
+            raise error_kind(error)(*([] if code is None else [code]), fault) from error
         return stored
 
     def exists(self, name: str) -> bool:

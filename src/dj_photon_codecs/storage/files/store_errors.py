@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from fsspec import AbstractFileSystem
 
-__all__ = ["store_errors"]
+__all__ = ["error_kind", "store_errors"]
 
 RIGHTS = (
     ". Movies need the rights to list a bucket and to read, write and delete objects: "
@@ -52,12 +52,16 @@ def store_errors(
             error.add_note(f"This happened while {doing} {where}")
             raise
         rights = RIGHTS if isinstance(error, PermissionError) else ""
-        raise _kind(error)(f"{doing} {where} failed: {error}{rights}") from error
+        raise error_kind(error)(f"{doing} {where} failed: {error}{rights}") from error
 
 
-def _kind(error: Exception) -> type[OSError]:
-    """Return the built-in kind of OSError that an error is."""
+def error_kind(error: Exception) -> type[OSError]:
+    """Return the built-in kind of OSError that an error is.
+
+    Libraries of object stores translate what a server answers; their other errors, which are no
+    OSErrors, are those of connections.
+    """
     for kind in type(error).__mro__:
         if kind.__module__ == "builtins" and issubclass(kind, OSError):
             return kind
-    return OSError
+    return ConnectionError
