@@ -113,14 +113,6 @@ def test_a_small_sample_of_photons_is_enough(rate):
     assert sum(sizes) < 100 * 256 * 256 / 15
 
 
-@pytest.mark.parametrize(("dtype", "number"), [("u1", 1), ("u2", 2)])
-def test_bytes_of_noise_are_compressed_in_one_way_to_see(dtype, number, noted):
-    sizes = noted(Compression, "encode", lambda _way, sample: sample.size)
-    chosen = choose_compression(structured(3, (100, 256, 256)).astype(dtype))
-    assert isinstance(chosen.layout, GroupedLayout)
-    assert len(sizes) == number
-
-
 def test_counts_in_a_float_array_are_grouped():
     values = structured(3, (100, 160, 200)).astype(float)
     chosen = choose_compression(values, codes=lambda sample: sample.astype("u1"))

@@ -1,10 +1,9 @@
-"""One buffer of Blosc, compressed and decompressed block by block in threads.
+"""Buffers of Blosc, compressed and decompressed block by block in threads of our own.
 
-Blosc 1 shares the blocks of a buffer out among its threads before it starts, and only for calls
-from the main thread. The blocks of grouped codes take unequal time: some hold noise and are stored
-as they are, others are decoded byte by byte. Here a thread takes the next block when it is done
-with one. Blocks are compressed independently: those of parts of a chunk, one after the other, are
-those of the whole chunk.
+Blosc 1 starts threads only for calls from the main thread, and gives each of them a fixed share of
+the blocks. But blocks of grouped codes take unequal time, since some are stored uncompressed. Here
+a thread takes the next block when it is done with one. Blocks are independent of each other, so
+that the buffers of parts of a chunk can be joined to that of the chunk.
 
 References
 ----------
@@ -43,8 +42,9 @@ __all__ = ["compress", "decompress_alone"]
 ZSTD_BLOCKS = [2, 1, 0b100_1_0000]
 NOT_COMPRESSED = 0b10  # the flag of a buffer that did not become smaller, and has no blocks
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # the first bytes of a Zstandard frame
-SMALLEST_CHUNK = 1 << 22  # bytes; smaller ones are decompressed before a thread has started
-SMALLEST_BLOCK = 1 << 18  # bytes; smaller ones take less time than handing them to a thread
+# With less, threads cost more time than they save.
+SMALLEST_CHUNK = 1 << 22  # bytes to decompress
+SMALLEST_BLOCK = 1 << 18  # bytes of a block to decompress
 SMALLEST_PART = 1 << 20  # bytes to compress in a thread
 
 
@@ -120,7 +120,7 @@ def decompress_alone(stored: Bytes, *, compressor: Codec, most: int = MAX_BYTES)
 
 
 def _joined(parts: list[Bytes]) -> bytes:
-    """Return the buffer of which these are the parts; nothing if a part has no blocks."""
+    """Return the buffer of the whole from those of its parts; b"" if one of these has no blocks."""
     if any(part[2] & NOT_COMPRESSED for part in parts):
         return b""
     tables, blocks = zip(*map(_table_and_blocks, parts), strict=True)
@@ -142,7 +142,7 @@ def _table_and_blocks(part: Bytes) -> tuple[NDArray[np.int32], Bytes]:
 
 
 def _has_large_zstd_blocks(stored: Bytes, compressor: Codec) -> bool:
-    # a class of its own may decode another format
+    # a subclass may have another format
     if type(compressor) is not Blosc or stored.size < BLOSC_HEADER:
         return False
     size, block, _ = blosc_sizes(stored)
@@ -175,7 +175,7 @@ def _block(stored: Bytes, start: int) -> Bytes:
 
 def _decompress(block_and_values: tuple[Bytes, Bytes]) -> None:
     block, values = block_and_values
-    if block.size == values.size:  # so Blosc marks a block that would not become smaller
+    if block.size == values.size:  # how Blosc stores a block that does not become smaller
         values[...] = block
         return
     if _frame_size(block) != values.size:  # a shorter frame would leave the rest unset
@@ -192,6 +192,6 @@ def _frame_size(frame: Bytes) -> int:
     if head[:4] != ZSTD_MAGIC:
         return -1
     single_segment, width = head[4] >> 5 & 1, head[4] >> 6
-    first = 6 - single_segment  # other frames have a byte for their window before it
+    first = 6 - single_segment  # other frames have a byte for the window before it
     size = int.from_bytes(head[first : first + (single_segment, 2, 4, 8)[width]], "little")
     return size + 256 * (width == 1)

@@ -1,7 +1,8 @@
-"""Buffers that Blosc 1 compressed, decompressed without trusting the sizes in their header.
+"""Buffers of Blosc 1, decompressed after the sizes in their header were checked.
 
-Blosc 1 reads as many bytes as its header says, beyond the end of a buffer that was cut, and
-numcodecs allocates as many as it says. So both sizes are compared with what is known first.
+Blosc 1 reads as many bytes as the header says, even beyond the end of a buffer that was truncated,
+and numcodecs allocates as many. So both are compared first with the size of the buffer, and with
+the size that is expected.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Buffers of codes that layouts take and fill, as numcodecs and Zarr hand them over."""
+"""Buffers of codes as numcodecs and Zarr hand them over: checked, and of the right size."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DTYPES", "as_bytes", "check_codes", "is_little_endian_integer", "room_for"]
 
-# By the name that the header of a chunk has for them: booleans, integers and floating-point
-# numbers of up to 8 bytes, in either byte order.
+# Booleans, integers and floating-point numbers of up to 8 bytes, in either byte order, by the name
+# that the header of a chunk has for them.
 DTYPES = {
     dtype.str.encode(): dtype
     for code in "?bhilqBHILQefd"
@@ -55,7 +55,7 @@ def check_codes(buf: Any) -> NDArray[Any]:
 
 
 def is_little_endian_integer(dtype: np.dtype[Any]) -> bool:
-    """Return whether codes are integers that this machine and the stored format order alike.
+    """Return whether codes are integers of 1 byte, or little-endian on a little-endian machine.
 
     Examples
     --------

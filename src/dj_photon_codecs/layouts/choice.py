@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CANDIDATES", "Compression", "choose_compression"]
 
+# These, and the rounds, are measured by benchmarks/constants.py.
 GROUPED_SIZE = 1.06  # size of grouped codes, relative to the entropy of independent noise
-FAR_LARGER = 1.2  # relative to grouped codes; no level or block size of Blosc makes up for it
-CORRELATED = 0.85  # size relative to noise, below which codes are not independent of each other
+CORRELATED = 0.85  # relative to that size; smaller ones show that frames depend on each other
 
 
 class Round(NamedTuple):
     """One sample on which candidates are compared, and which of them go on to the next sample.
 
-    Sizes are relative to that of the usual candidate: grouped codes where codes can be grouped,
-    else plain ones. Small samples show less of what repeats in a movie.
+    The usual candidate is grouped codes where codes can be grouped, else plain ones; sizes are
+    relative to its size. A small sample shows less of what repeats in a movie, and so is less
+    strict.
 
     Attributes
     ----------
@@ -130,14 +131,14 @@ def choose_compression(
     left: tuple[Compression, ...] = (*OTHERS, GROUPED)
     for sampling in ROUNDS:
         sample = codes(sample_patches(values, sampling.size, columns=sampling.columns))
-        if frames_repeat(sample):  # at distances that no sample keeps
+        if frames_repeat(sample):  # a smaller sample has them at other distances
             sample = codes(sample_patches(values, values.size, columns=sampling.columns))
         if sample.size == values.size:
             return _smallest((PLAIN, GROUPED, ZARR, *left), sample)
         usual = GROUPED if groupable(sample) else PLAIN
         left = tuple(candidate for candidate in left if candidate is not usual)
         noise_size = _noise_size(sample)
-        sizes = _sizes(left, sample, far_larger=FAR_LARGER * noise_size)
+        sizes = [len(candidate.encode(sample)) for candidate in left]
         if min(sizes) >= sampling.worth_comparing * noise_size:
             return usual
         usual_size = len(usual.encode(sample))
@@ -150,19 +151,6 @@ def choose_compression(
 
 def _smallest(candidates: tuple[Compression, ...], codes: NDArray[Any]) -> Compression:
     return min(candidates, key=lambda candidate: len(candidate.encode(codes)))
-
-
-def _sizes(
-    candidates: tuple[Compression, ...], sample: NDArray[Any], *, far_larger: float
-) -> list[int]:
-    """Return the size of a sample with each candidate.
-
-    Of single bytes nothing is shuffled: if one candidate is far larger, so are the others.
-    """
-    first = len(candidates[0].encode(sample))
-    if sample.itemsize == 1 and first > far_larger:
-        return [first] * len(candidates)
-    return [first, *(len(candidate.encode(sample)) for candidate in candidates[1:])]
 
 
 def _largest_relative_size(sampling: Round, relative_to_noise: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +22,12 @@ FIRST_FIELDS = [("form", "u1"), ("dtype", "S7")]  # of the header of every layou
 
 
 def new_header(fields: np.dtype[Any], codes: NDArray[Any], *, form: IntEnum) -> NDArray[Any]:
-    """Return the header of a chunk, of which form, dtype and the last code are set.
+    """Return the header of a chunk, with its form, dtype and last code.
 
     Parameters
     ----------
     fields : numpy.dtype
-        Of the header: `FIRST_FIELDS`, a field "last" of 8 bytes, and others.
+        Fields of the header: `FIRST_FIELDS`, "last" of 8 bytes, and others.
     codes : numpy.ndarray
         The codes of the chunk, of a dtype in `DTYPES`.
     form : enum.IntEnum
@@ -35,7 +36,7 @@ def new_header(fields: np.dtype[Any], codes: NDArray[Any], *, form: IntEnum) -> 
     Returns
     -------
     numpy.ndarray, shape (1,)
-        Of `fields`.
+        The header, a structured array of `fields`.
     """
     header = np.zeros(1, fields)
     header["form"], header["dtype"] = form, codes.dtype.str
@@ -54,14 +55,14 @@ def split_header(
     stored : buffer
         A chunk.
     fields : numpy.dtype
-        Of the header.
+        Fields of the header.
     forms : type of enum.IntEnum
-        The forms that there are.
+        The forms of the layout.
 
     Raises
     ------
     DamagedChunk
-        If the chunk is shorter than its header, or of a form that there is not.
+        If the chunk is shorter than its header, or its form is none of these.
     """
     chunk = as_bytes(stored)
     if chunk.size < fields.itemsize:
@@ -83,7 +84,7 @@ def read_dtype(header: Any, *, lengths: tuple[int, ...]) -> np.dtype[Any]:
     header : numpy.void
         From `split_header`.
     lengths : tuple of int
-        Of all dimensions of the chunk, as its header says them.
+        Lengths of all dimensions, from the header.
 
     Raises
     ------
@@ -91,9 +92,7 @@ def read_dtype(header: Any, *, lengths: tuple[int, ...]) -> np.dtype[Any]:
         If no chunk has such a dtype, or such lengths.
     """
     dtype = DTYPES.get(header["dtype"])
-    size = 1
-    for length in lengths:
-        size *= max(length, 1)
+    size = math.prod(max(length, 1) for length in lengths)
     if dtype is None or size * dtype.itemsize >= MAX_BYTES:
         raise DamagedChunk(
             f"damaged chunk: its header says {lengths} codes of dtype {header['dtype']!r}"
@@ -102,5 +101,5 @@ def read_dtype(header: Any, *, lengths: tuple[int, ...]) -> np.dtype[Any]:
 
 
 def read_code(header: Any, name: str, *, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a code that is in a header, as an array of shape (1,)."""
+    """Return the code in a field of a header, as an array of shape (1,)."""
     return np.frombuffer(header[name].tobytes(), dtype, count=1)

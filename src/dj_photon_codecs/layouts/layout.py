@@ -1,8 +1,9 @@
-"""What every layout promises: `Layout`, `OpenChunk`; and both for codecs that promise less.
+"""The interface of layouts, `Layout` and `OpenChunk`, and an adapter for other codecs.
 
-A layout is a numcodecs codec (a Zarr filter) between the codes of a chunk, in the order of its
-frames, and bytes. What it stores can be opened: then its shape and dtype are known before anything
-is decoded, and single frames or pixels are decoded alone where the layout allows it.
+*Codes* are the numbers that a movie is stored as; a *chunk* has those of consecutive frames. A
+*layout* is a numcodecs codec, used as a Zarr filter, between the codes of a chunk, frame by frame,
+and bytes. A chunk of a layout can be opened: then its shape and dtype are known before anything is
+decoded, and single frames or pixels are decoded alone if the layout can.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["DamagedChunk", "DecodedChunk", "Layout", "OpenChunk", "open_chunk"]
 
 
-class DamagedChunk(ValueError):  # noqa: N818 - what it says of the chunk
+class DamagedChunk(ValueError):  # noqa: N818 - the name says what happened
     """The bytes of a chunk are not what a layout or a compressor has written."""
 
 
@@ -39,7 +40,7 @@ class OpenChunk(Protocol):
 
     @property
     def divisible(self) -> bool:
-        """Whether some frames are decoded in less time than all of them."""
+        """Whether a part of the frames takes less time to decode than all of them."""
 
     def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the codes of consecutive frames.
@@ -63,12 +64,12 @@ class OpenChunk(Protocol):
         """
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of some pixels in consecutive frames.
+        """Return the codes of single pixels in consecutive frames.
 
         Parameters
         ----------
         pixels : ndarray of intp, shape (pixels,)
-            Which pixels of a frame; each once.
+            Indices of pixels in a frame; each once.
         frames : range
             Consecutive frames.
 
@@ -145,7 +146,7 @@ class DecodedChunk:
         return out
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of some pixels in consecutive frames; see `OpenChunk`."""
+        """Return the codes of single pixels in consecutive frames; see `OpenChunk`."""
         codes: NDArray[Any] = self._codes[frames.start : frames.stop, pixels]
         return codes
 
@@ -153,12 +154,12 @@ class DecodedChunk:
 def open_chunk(
     stored: Any, filters: Sequence[Codec], *, shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> OpenChunk:
-    """Open a chunk of codes that was decompressed, but went through filters before.
+    """Open a chunk that was decompressed; the filters are undone here.
 
     Parameters
     ----------
     stored : buffer
-        What was compressed; without a compressor, the bytes of the chunk.
+        The decompressed chunk.
     filters : sequence of numcodecs.abc.Codec
         The filters between codes and these bytes, in the order in which they encode. All but the
         first one decode the whole chunk; so does the first one unless it is a `Layout`.

@@ -1,4 +1,4 @@
-"""Samples of the frames of a chunk, and which of its frames are worth looking at."""
+"""Samples of the frames of a chunk, and frames that are constant or repeat."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["GOLDEN", "count_varying", "frames_repeat", "sample_patches"]
 
-# Steps of the golden ratio of a length, modulo that length, are spread evenly over it and in step
-# with nothing that is periodic.
+# Multiples of the golden ratio, modulo 1, are spread evenly, and in step with nothing periodic.
 GOLDEN = (math.sqrt(5) - 1) / 2
-PATCHES = 8  # of a sample; more where a patch would be narrower than it may be
+# These are measured by benchmarks/constants.py.
+PATCHES = 8  # in a sample; fewer if they would be too narrow
 ROWS = 4  # of a patch
 
 
 def count_varying(frames: NDArray[Any]) -> int:
-    """Count the frames before those that are of one value, bit for bit the same in all.
+    """Count the frames before those at the end whose codes all equal the last one, bit for bit.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def count_varying(frames: NDArray[Any]) -> int:
 
 
 def frames_repeat(frames: NDArray[Any]) -> bool:
-    """Return whether any frames are the same, apart from those that are of one value.
+    """Return whether any two frames are the same, apart from those that have one value.
 
     Parameters
     ----------
     frames : numpy.ndarray
-        Codes, shape (frames, ...), or those of some pixels.
+        Codes, shape (frames, ...).
 
     Examples
     --------
@@ -67,9 +67,9 @@ def sample_patches(values: NDArray[Any], size: int, *, columns: int) -> NDArray[
     values : numpy.ndarray
         Values or codes, shape (frames, ..., columns).
     size : int
-        About how many of them to take; all if there are not many more.
+        About how many values to take; all if there are less than twice as many.
     columns : int
-        Of a patch, at least, if a frame has as many.
+        The least width of a patch, if a frame is as wide.
 
     Returns
     -------

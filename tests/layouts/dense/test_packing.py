@@ -110,7 +110,7 @@ def other_escape(sections: Sections) -> Sections:
 @pytest.mark.parametrize(
     ("turn", "message"),
     [
-        (fewer_escapes, r"\d+ codes apart where \d+ are listed"),
+        (fewer_escapes, r"\d+ escapes where \d+ are listed"),
         (other_escape, r"a code of \d+ where 50000 is the largest"),
         (lambda s: s._replace(top=49_999), "a code of 50000 where 49999 is the largest"),
         (lambda s: s._replace(top=1 << 16), "uint16 codes up to 65536"),

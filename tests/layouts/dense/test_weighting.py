@@ -87,7 +87,7 @@ def test_a_pixel_counts_as_much_as_it_is_certain():
 
 @pytest.mark.parametrize("side", [100, 182, 256, 512, 1024])
 def test_large_frames_are_sampled_in_all_columns(side):
-    some = Weighting(np.zeros((2, side, side), "u1"))._some
+    some = Weighting(np.zeros((2, side, side), "u1"))._sample
     assert min(side * side, SAMPLE) / 2 <= some.size <= 2 * SAMPLE
     assert some.max() < side * side
     assert np.unique(some % side).size == side

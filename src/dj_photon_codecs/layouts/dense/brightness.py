@@ -1,8 +1,8 @@
-"""How bright the next frame will be, from the frames before it.
+"""The prediction of each pixel's brightness in the next frame, from the frames before it.
 
-The prediction is a weighted sum of two running means of every pixel, a long and a short one, and
-of both over its neighbours. All of it is elementwise float32 arithmetic on numbers of one or more
-in a fixed order, without subnormal results: so every IEEE machine predicts the same, bit for bit.
+It is a weighted sum of *features*: two running means of the pixel, over many frames and over few,
+and the sums of both over its neighbours. All of it is float32 arithmetic, element by element in a
+fixed order and without subnormal results, so that every IEEE machine predicts the same bits.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 __all__ = ["FEATURES", "UNIT", "Brightness"]
 
+# All of these are parts of the stored format.
 FEATURES = 7  # three of each running mean, and a constant
-UNIT = 1 << 14  # the weight of one
+UNIT = 1 << 14  # a stored weight of this is a weight of 1
 LONG, SHORT = 64, 2  # frames of the running means
-SCALES = (1, 16, 256, 1, 16, 256, 1)  # how many times too large the features are
+SCALES = (1, 16, 256, 1, 16, 256, 1)  # weights are for features divided by these
 DARKEST, BRIGHTEST = np.float32(0.5), np.float32(1 << 25)
 
 
 class Brightness:
-    """What is known of each pixel's brightness, in units of codes above a darkness of one.
+    """The running means of each pixel, in codes plus one, and the prediction from them.
 
     Parameters
     ----------
     shape : tuple of int
         Height and width of a frame.
     start : float
-        The brightness that is expected in the first frame, 1 or more.
+        The prediction for the first frame, 1 or more.
 
     Examples
     --------
@@ -52,26 +53,26 @@ class Brightness:
 
     @property
     def features(self) -> list[Image]:
-        """The long mean, the sum of 16 and of 256 of a pixel's neighbours, and those of the short.
+        """The long mean, its sums over 3 x 3 and 7 x 7 pixels, and those of the short mean.
 
-        The constant is not among them.
+        The last feature, a constant, is not among them.
         """
         if self._features is None:
-            self._features = [each for mean in self._means for each in _surroundings(mean)]
+            self._features = [image for mean in self._means for image in _surroundings(mean)]
         return self._features
 
     def expect(self, weights: NDArray[Any]) -> Image:
-        """Return how bright each pixel of the next frame is expected to be.
+        """Return the predicted brightness of each pixel of the next frame.
 
         Parameters
         ----------
         weights : ndarray of integers, shape (FEATURES,)
-            Of each feature, in units of 1 / `UNIT`; below 2**31.
+            The weight of each feature, in units of 1 / `UNIT`; below 2**31.
 
         Returns
         -------
         ndarray of float32, shape (height, width)
-            1 for a code of 0; from 0.5 to 2**25.
+            Codes plus one; from 0.5 to 2**25.
         """
         factors = [
             np.float32(weight / (UNIT * scale))
@@ -85,7 +86,7 @@ class Brightness:
         return expected
 
     def learn(self, frame: NDArray[Any]) -> None:
-        """Take the next frame into account.
+        """Update the running means with the next frame.
 
         Parameters
         ----------
@@ -109,9 +110,9 @@ def _surroundings(mean: Image) -> tuple[Image, Image, Image]:
 
 
 def _sums(image: Image, *, axis: int, distance: int) -> Image:
-    """Add up twice each pixel, and those at a distance before and behind it, as far as there are.
+    """Return twice each pixel plus those at a distance before and behind it along an axis.
 
-    For one that there is not, the pixel itself counts once more.
+    The pixel itself takes the place of one that is outside the image.
     """
     length = image.shape[axis]
     if length <= 2 * distance:

@@ -1,4 +1,4 @@
-"""A chunk in the layout `photon.dense`: its header, and its codes."""
+"""An open chunk of the layout `photon.dense`: its header, and its codes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CHUNK_HEADER = np.dtype(
         ("unit", "<u8"),
     ]
 )
-GROUPED_ROOM = 1 << 16  # bytes that a grouped chunk may take beyond twice its codes
+GROUPED_ROOM = 1 << 16  # bytes; a grouped chunk takes at most twice its codes and this
 
 
 class Form(IntEnum):
@@ -49,11 +49,11 @@ class Form(IntEnum):
 
     PLAIN = 0  # in the order of frames, compressed by Blosc
     GROUPED = 1  # as `photon.grouped` stores them, compressed by Blosc
-    DENSE = 2  # each in as many bits as it is surprising
+    DENSE = 2  # by rANS, with the frequencies of symbols at the predicted brightness
 
 
 class DenseChunk:
-    """An open chunk, which is decoded as a whole when codes are first asked for.
+    """An open chunk, which is decoded in full when codes are first asked for.
 
     Any number of threads may read it at a time.
 
@@ -78,7 +78,7 @@ class DenseChunk:
         lengths = (int(self._header[name]) for name in ("frames", "height", "width"))
         self._shape: tuple[int, int, int] = tuple(lengths)  # type: ignore[assignment]
         self.dtype = read_dtype(self._header, lengths=self._shape)
-        self._varying = int(self._header["varying"])  # frames before those of one value at the end
+        self._varying = int(self._header["varying"])  # before the frames of one value
         if self._varying > self._shape[0]:
             raise DamagedChunk(
                 f"damaged chunk: {self._varying} of {self._shape[0]} frames are not of one value"
@@ -95,7 +95,7 @@ class DenseChunk:
 
     @property
     def divisible(self) -> bool:
-        """Whether some frames are decoded in less time than all of them."""
+        """Whether a part of the frames takes less time to decode than all of them."""
         return self._opened is not None and self._opened.divisible
 
     def decode(self, *, out: NDArray[Any]) -> None:
@@ -121,13 +121,13 @@ class DenseChunk:
         return self._codes().frames(start, stop, out=out)
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of some pixels in consecutive frames; see `OpenChunk`."""
+        """Return the codes of single pixels in consecutive frames; see `OpenChunk`."""
         return self._codes().pixels(pixels, frames)
 
     def _codes(self) -> OpenChunk:
-        """Return all codes: decoded once, or, in groups, decompressed once.
+        """Return all codes, decoded once; of grouped ones only the compressor's part is undone.
 
-        Threads may do so at the same time; a lock would hang a process that is forked meanwhile.
+        Several threads may do so at a time: a lock would hang a process that is forked meanwhile.
         """
         opened = self._opened
         if opened is None and self._header["form"] == Form.GROUPED:
@@ -164,7 +164,7 @@ class DenseChunk:
         grouped = GroupedChunk(decompressed)
         if grouped.shape != self.shape or grouped.dtype != self.dtype:
             raise DamagedChunk(
-                f"damaged chunk: {grouped.shape} codes of {grouped.dtype} in groups, for "
+                f"damaged chunk: {grouped.shape} codes of {grouped.dtype}, grouped, for "
                 f"{self.shape} of {self.dtype}"
             )
         return grouped
@@ -189,9 +189,9 @@ def chunk_header(
     codes : numpy.ndarray, shape (frames, ..., height, width)
         Codes, of a dtype in `DTYPES`.
     varying : int
-        How many frames come before those of one value at the end.
+        Frames before those at the end that have one value.
     numbering : Numbering, optional
-        What the numbers of a dense chunk stand for.
+        How the numbers of a dense chunk become codes.
     """
     header = new_header(CHUNK_HEADER, codes, form=form)
     header["varying"] = varying

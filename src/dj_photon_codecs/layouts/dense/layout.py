@@ -1,4 +1,4 @@
-"""`DenseLayout`, the filter that makes movies as small as their noise allows, for archives."""
+"""`DenseLayout`, the filter that makes movies nearly as small as their noise allows."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 __all__ = ["DenseLayout"]
 
-# Of a frame. What describes a frame takes more than the codes of so few pixels, and more time: a
-# buffer without dimensions would be as many frames as it has codes.
+# Of a frame. With fewer, its weights take more bytes than its codes; and a buffer of one dimension,
+# each code a frame, would take very long.
 FEWEST_PIXELS = 16
 
 
 class DenseLayout(Codec):  # type: ignore[misc]
-    """Numcodecs filter between codes and bytes that need no compressor any more.
+    """Numcodecs filter between codes and entropy-coded bytes, which need no compressor.
 
-    Each code takes as many bits as it is surprising, given the frames before it. A chunk that
-    would be smaller in another form, such as one of floating-point numbers, is stored in that:
-    by `GroupedLayout`, or as Blosc compresses it. The stored bytes say all that decoding needs;
-    there are no parameters.
+    The fewer codes are likely at the brightness that the frames before predict, the fewer bits a
+    code takes. A chunk that is smaller in the order of frames or in groups, such as one of
+    floating-point numbers, is stored so, compressed by Blosc. The stored bytes say all that
+    decoding needs; there are no parameters.
 
     Examples
     --------
@@ -56,14 +56,14 @@ class DenseLayout(Codec):  # type: ignore[misc]
     codec_id: ClassVar[str] = "photon.dense"
 
     def encode(self, buf: Any) -> NDArray[np.uint8]:
-        """Return the codes of a chunk, in the form that takes the fewest bytes.
+        """Return a chunk in the form that takes the fewest bytes.
 
         Parameters
         ----------
         buf : buffer, shape (frames, ..., height, width)
-            Codes: numbers of at most 8 bytes. Frames at the end that all hold one and the same
-            value, such as Zarr pads the last chunk with, take no space. An array in F order is
-            stored exactly, but not densely: as its transpose.
+            Codes: numbers of at most 8 bytes. Frames at the end in which all codes are the same,
+            such as those with which Zarr fills the last chunk, take no space. An array in F order
+            is stored as its transpose: exactly, but not well predicted.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class DenseLayout(Codec):  # type: ignore[misc]
 
 
 def _dense(codes: NDArray[Any]) -> bytes | None:
-    """Store codes densely, unless they are no integers, of too few pixels, or vary too much."""
+    """Return a dense chunk; None if codes are no integers, span too much, or frames are tiny."""
     frames = codes.reshape(frame_shape(codes))
     varying = frames[: count_varying(frames)]
     if not varying.size:
@@ -144,7 +144,7 @@ def _dense(codes: NDArray[Any]) -> bytes | None:
 
 
 def _other(codes: NDArray[Any]) -> bytes:
-    """Store codes as a movie that is not dense would."""
+    """Return a chunk compressed as `choose_compression` finds."""
     choice = Compression(PLAIN_COMPRESSOR)
     if codes.ndim > 1 and codes.size:
         choice = choose_compression(codes)

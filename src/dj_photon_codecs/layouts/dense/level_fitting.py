@@ -1,4 +1,4 @@
-"""Levels and tables that fit the codes of a chunk."""
+"""The choice of levels and tables for the codes of a chunk."""
 
 from __future__ import annotations
 
@@ -23,44 +23,45 @@ if TYPE_CHECKING:
 
 __all__ = ["Outline", "fit_levels", "outline_levels"]
 
-Outline = tuple["NDArray[Any]", "NDArray[np.uint8]"]  # levels without their tables, and low bits
+Outline = tuple["NDArray[Any]", "NDArray[np.uint8]"]  # levels without tables, and their low bits
 
-FINEST_STEP = 0.1  # sigma, of a level
-LEVEL_COST = 28  # sigma**3; a level's bits, over those a sample costs for a step of one sigma
+MOST_TABLES = 250  # of 256 that the format allows
+# These are measured by benchmarks/constants.py; sigma is the standard deviation of the noise.
+FINEST_STEP = 0.1  # sigma; the least width of a level
+LEVEL_COST = 28  # sigma**3; bits of a level, relative to those lost per code in a level of 1 sigma
 MOST_LEVELS = 1 << 14
-REACH = 5.0  # sigma, below the level
+REACH = 5.0  # sigma; how far the base is below the brightness of its level
 LEAST_SIGMA = 0.1  # codes
-FINEST = 16.0  # sigma, in symbols, where low bits are split off
-FEWEST = 4000  # samples, from which noise is known to a hundredth
-MOST_TABLES = 250  # of at most 256, so that a table's number is a byte
-FREQUENCY_BITS, TABLE_BITS = 7, 24  # what a frequency and a table take, about
-ESCAPE_BITS = 10  # what a code takes that is listed apart, beyond its symbol
+FINEST = 16.0  # symbols in a sigma, above which low bits are split off
+FEWEST = 4000  # codes from which a sigma is measured
+FREQUENCY_BITS, TABLE_BITS = 7, 24  # about what a frequency and a table take in the chunk
+ESCAPE_BITS = 10  # about what an escape takes beyond its symbol
 
 
 def outline_levels(counts: NDArray[Any], squares: NDArray[Any], *, first: int, top: int) -> Outline:
-    """Choose levels much narrower than the noise; the narrower, the more codes pay for them.
+    """Choose levels narrower than the noise, the narrower the more codes the chunk has.
 
     Parameters
     ----------
     counts, squares : ndarray, shape (KEYS,)
-        For each key, the number of codes that were seen, and the sum of the squares of what they
-        differ from the expected by.
+        For each key, the number of codes in a sample, and the sum of the squares of their
+        differences from the prediction.
     first : int
-        The key of the first frame, of which nothing is known: a level of its own, the last one.
+        The key of the first frame, before which there is none: it has the last level alone.
     top : int
         The largest code.
     """
     level, low = np.zeros(0, LEVEL), np.zeros(0, np.uint8)
     if counts.any():
-        level, low = _outlined(counts, squares)
+        level, low = _levels_by_noise(counts, squares)
     below = np.flatnonzero(level["key"] < first)
-    unknown = np.zeros(1, LEVEL)
-    unknown["key"] = first
+    last = np.zeros(1, LEVEL)
+    last["key"] = first
     bits = min((top // ESCAPE).bit_length(), MOST_BITS)
-    return np.append(level[below], unknown), np.append(low[: below.size], bits).astype(np.uint8)
+    return np.append(level[below], last), np.append(low[: below.size], bits).astype(np.uint8)
 
 
-def _outlined(counts: NDArray[Any], squares: NDArray[Any]) -> Outline:
+def _levels_by_noise(counts: NDArray[Any], squares: NDArray[Any]) -> Outline:
     sigma = _noise(counts, squares)
     brightness = key_brightness()
     used = np.flatnonzero(counts)
@@ -69,17 +70,17 @@ def _outlined(counts: NDArray[Any], squares: NDArray[Any]) -> Outline:
     noises = np.cumsum(width[span] / sigma[span])
     step = max(FINEST_STEP, np.cbrt(LEVEL_COST * noises[-1] / counts.sum()))
     number = np.floor(noises / max(step, noises[-1] / MOST_LEVELS)).astype(int)
-    begin = np.flatnonzero(np.diff(number, prepend=-1)) + span.start
-    level = np.zeros(len(begin), LEVEL)
-    level["key"] = begin
-    low = np.clip(np.ceil(np.log2(sigma[begin] / FINEST)), 0, MOST_BITS).astype(np.uint8)
-    base = np.floor(brightness[begin] - 1 - REACH * sigma[begin])
+    keys = np.flatnonzero(np.diff(number, prepend=-1)) + span.start
+    level = np.zeros(len(keys), LEVEL)
+    level["key"] = keys
+    low = np.clip(np.ceil(np.log2(sigma[keys] / FINEST)), 0, MOST_BITS).astype(np.uint8)
+    base = np.floor(brightness[keys] - 1 - REACH * sigma[keys])
     level["base"] = np.maximum(0, base)
     return level, low
 
 
 def fit_levels(outline: Outline, histograms: NDArray[Any]) -> Levels:
-    """Join neighbouring levels while their codes take fewer bits with one table than with two.
+    """Give neighbouring levels one table while that takes fewer bits than two.
 
     Parameters
     ----------
@@ -89,38 +90,38 @@ def fit_levels(outline: Outline, histograms: NDArray[Any]) -> Levels:
         How often each symbol occurred at each level.
     """
     level, low = outline
-    seen: NDArray[np.bool_] = np.asarray(histograms.any(axis=1))
-    seen[0] |= not seen.any()
-    level, low, histograms = level[seen].copy(), low[seen], histograms[seen]
-    joined = _joined(histograms, low)
-    table = np.zeros(len(joined), TABLE)
-    for row, (start, stop) in zip(table, joined, strict=True):
+    used: NDArray[np.bool_] = np.asarray(histograms.any(axis=1))
+    used[0] |= not used.any()
+    level, low, histograms = level[used].copy(), low[used], histograms[used]
+    ranges = _joined(histograms, low)
+    table = np.zeros(len(ranges), TABLE)
+    for row, (start, stop) in zip(table, ranges, strict=True):
         row["low"] = low[start]
         row["frequencies"] = _frequencies(histograms[start:stop].sum(axis=0))
-    level["table"] = np.repeat(np.arange(len(joined)), [stop - start for start, stop in joined])
+    level["table"] = np.repeat(np.arange(len(ranges)), [stop - start for start, stop in ranges])
     return Levels(level, table)
 
 
 def _noise(counts: NDArray[Any], squares: NDArray[Any]) -> NDArray[np.float64]:
-    """The standard deviation of codes about the expected, at each key."""
-    # ranges of keys of so many samples that the noise is steady from one to the next
+    """Return the standard deviation of codes about the prediction, at each key."""
+    # measured in ranges of keys with `FEWEST` codes each, and interpolated between their centres
     part = ((np.cumsum(counts) - counts) // FEWEST).astype(np.intp)
-    number, square, place = (
-        np.bincount(part, each) for each in (counts, squares, counts * np.arange(KEYS))
+    number, square, moment = (
+        np.bincount(part, weights) for weights in (counts, squares, counts * np.arange(KEYS))
     )
     used = number > 0
     sigma = np.sqrt(square[used] / number[used])
-    known = np.interp(np.arange(KEYS), place[used] / number[used], sigma)
-    return np.maximum(known, LEAST_SIGMA)
+    sigma = np.interp(np.arange(KEYS), moment[used] / number[used], sigma)
+    return np.maximum(sigma, LEAST_SIGMA)
 
 
 def _joined(histograms: NDArray[Any], low: NDArray[Any]) -> list[tuple[int, int]]:
-    """Ranges of levels that have a table together."""
+    """Return the ranges of levels that share a table."""
     begin = list(range(len(low)))
     counts = histograms.astype(np.int64)
     alone = _bits(counts)
     both = _bits(counts[:-1] + counts[1:])
-    # how many bits it saves to join each range to the next; low bits must be the same
+    # the bits that it saves to join each range and the next; their low bits must be the same
     saved = np.where(low[:-1] == low[1:], alone[:-1] + alone[1:] - both, -np.inf)
     parts = list(counts)
     while saved.size:
@@ -138,7 +139,7 @@ def _joined(histograms: NDArray[Any], low: NDArray[Any]) -> list[tuple[int, int]
 
 
 def _bits(histograms: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What the codes of each histogram take, and its table."""
+    """Return how many bits the codes of each histogram take, with their table."""
     counts = histograms.astype(np.float64)
     total = counts.sum(axis=1)
     own = (counts * np.log2(np.maximum(counts, 1))).sum(axis=1)
@@ -147,10 +148,10 @@ def _bits(histograms: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _frequencies(histogram: NDArray[Any]) -> NDArray[np.int64]:
-    """Shares in 2**12, none of them 0 except of those that do not occur, or are too rare."""
+    """Return frequencies that add up to 2**12; 0 for symbols that are better made escapes."""
     counts = histogram.astype(np.int64)
     total = max(int(counts.sum()), 1)
-    # a share of one in 2**12 costs the others more than what is rarer costs where it is listed
+    # the least frequency costs the other symbols more than escapes cost, if a symbol is rarer
     rare = (counts * ESCAPE_BITS << PRECISION) < 1.44 * total
     counts[ESCAPE] += counts[:ESCAPE][rare[:ESCAPE]].sum()
     counts[:ESCAPE][rare[:ESCAPE]] = 0

@@ -1,8 +1,4 @@
-"""Levels of expected brightness: which codes to reckon with at each, and how often.
-
-A level is a range of expected brightness, much narrower than its noise. It has a base, and a table
-of how often codes lie so and so far above their base; neighbouring levels share a table.
-"""
+"""Levels: ranges of predicted brightness, each with a base and a table of symbol frequencies."""
 
 from __future__ import annotations
 
@@ -30,8 +26,9 @@ __all__ = [
     "key_brightness",
 ]
 
-ESCAPE = 255  # the symbol of a code that is out of reach, and listed apart
-DROPPED = 13  # bits of a float32, so that a key is a range of 0.1 %
+# All of these are parts of the stored format.
+ESCAPE = 255  # the symbol of escapes
+DROPPED = 13  # low bits of a float32 that a key is without, so that a key is a range of 0.1 %
 FIRST_KEY = int(DARKEST.view(np.int32)) >> DROPPED
 KEYS = (int(BRIGHTEST.view(np.int32)) >> DROPPED) - FIRST_KEY + 1
 MOST_BITS, MOST_TABLES = 16, 256
@@ -40,7 +37,7 @@ TABLE = np.dtype([("low", "u1"), ("frequencies", "<u2", (ESCAPE + 1,))])
 
 
 def brightness_keys(expected: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return the keys of brightnesses: floating-point numbers without their last 13 bits.
+    """Return the keys of brightnesses: their float32 bits, without the last 13.
 
     Parameters
     ----------
@@ -63,7 +60,7 @@ def brightness_keys(expected: NDArray[np.float32]) -> NDArray[np.int32]:
 
 
 def key_brightness() -> NDArray[np.float64]:
-    """Return the least brightness of each key."""
+    """Return the lowest brightness of each key."""
     bits = (np.arange(KEYS, dtype=np.int32) + np.int32(FIRST_KEY)) << np.int32(DROPPED)
     return bits.view(np.float32).astype(np.float64)
 
@@ -75,10 +72,10 @@ class Levels:
     Attributes
     ----------
     level : ndarray of LEVEL
-        For each level, the key it begins at, in ascending order, its table, and its base.
+        For each level its first key, in ascending order; its table; and its base.
     table : ndarray of TABLE
-        For each table, how many low bits of a code are noise only, and of 2**12 codes how many
-        are so many times 2**low above the base; the last number is that of all others.
+        For each table how many low bits are stored apart from the symbol, and the frequencies of
+        the 256 symbols, which add up to 2**12.
 
     Raises
     ------
@@ -104,15 +101,15 @@ class Levels:
             raise DamagedChunk(f"damaged chunk: {level.size} levels with {table.size} tables")
 
     def by_key(self, name: str) -> NDArray[np.uint32]:
-        """Return the table or the base of each key."""
+        """Return the field `table` or `base` of the level of each key."""
         return self.level[name].astype(np.uint32)[self.numbers_of(self.level)]
 
     def low_by_key(self) -> NDArray[np.uint32]:
-        """Return the low bits of each key."""
+        """Return the number of low bits at each key."""
         return self.table["low"].astype(np.uint32)[self.by_key("table")]
 
     @staticmethod
     def numbers_of(level: NDArray[Any]) -> NDArray[np.intp]:
-        """Return the level of each key; below the first level, it is the first."""
+        """Return the number of the level of each key; keys below the first level have the first."""
         found = np.searchsorted(level["key"], np.arange(KEYS), "right") - 1
         return np.maximum(found, 0)

@@ -1,4 +1,4 @@
-"""Codes as small numbers, without what all of them have in common."""
+"""Codes as small numbers: without the lowest code, a common divisor, and holes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Numbering", "number_codes"]
 
-
-CODES_PER_VALUE = 16  # at least, where holes among the values are looked for
+CODES_PER_VALUE = 16  # codes for each possible value, from where on a missing value is no accident
 
 
 class Numbering(NamedTuple):
-    """What numbers stand for: the lowest code, plus so many units, or one of some values.
+    """How numbers become codes: ``lowest + unit * number``, or ``lowest + unit * values[number]``.
 
     Attributes
     ----------
     lowest : int
-        The lowest code, below zero or not.
+        The lowest code, which may be negative.
     unit : int
-        What the difference of any two codes is a multiple of; at least 1.
+        The greatest common divisor of all differences of codes; at least 1.
     values : ndarray of unsigned integers
-        If there are any: how many units are above the lowest code, for each number.
+        In ascending order; empty if numbers are not indices.
     """
 
     lowest: int
@@ -52,21 +51,21 @@ class Numbering(NamedTuple):
 
 
 def number_codes(codes: NDArray[Any], *, most: int) -> tuple[NDArray[Any], Numbering] | None:
-    """Number codes.
+    """Return codes as small numbers.
 
     Parameters
     ----------
     codes : ndarray of integers, shape (frames, height, width)
         At least one.
     most : int
-        The numbers must be below it.
+        The limit of the numbers, exclusive.
 
     Returns
     -------
     numbers : ndarray of unsigned integers, shape (frames, height, width)
         In the smallest dtype that holds them.
     numbering : Numbering
-        What they stand for. Instead of both None, if there are too many.
+        How they become codes. None instead of both if the numbers would reach `most`.
 
     Examples
     --------
@@ -85,7 +84,6 @@ def number_codes(codes: NDArray[Any], *, most: int) -> tuple[NDArray[Any], Numbe
     if unit > 1:
         above = above // word(unit)
     above = above.astype(np.min_scalar_type((highest - lowest) // unit), copy=False)
-    # of few codes in a wide range, some are missing by chance
     enough = codes.size >= CODES_PER_VALUE * ((highest - lowest) // unit)
     values = values_in_use(above.reshape(len(above), -1)) if enough else None
     if values is None:

@@ -1,7 +1,7 @@
-"""A dense chunk as a sequence of bytes, and back: each code as surprising as it is.
+"""The codes of a dense chunk as bytes, and back.
 
-Frame by frame, the brightness of each pixel is predicted from the frames before, in the encoder as
-in the decoder; and each code takes as many bits as are due at its level of brightness.
+Frame by frame, encoder and decoder predict the brightness of each pixel from the frames before. Its
+level has the table with which the symbol of the code is written, or read.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["pack_dense", "unpack_dense"]
 
-CODERS_SHARE = 1 << 13  # bits of the stream, at least, for each of the coders, which take 16 each
-NOISE_SAMPLED = 7  # one in so many pixels
+# These are measured by benchmarks/constants.py.
+CODERS_SHARE = 1 << 13  # bits of the stream for each coder, at least; a coder takes 16 itself
+NOISE_SAMPLED = 7  # the noise is measured in every seventh pixel
 
 
 def pack_dense(codes: NDArray[Any], *, values: NDArray[Any] | None = None) -> bytes:
@@ -47,12 +48,12 @@ def pack_dense(codes: NDArray[Any], *, values: NDArray[Any] | None = None) -> by
     codes : ndarray of unsigned integers, shape (frames, height, width)
         Codes below 2**24; at least one.
     values : ndarray of unsigned integers, optional
-        What the codes are numbers of, in ascending order, if anything.
+        If given, the codes are indices into it.
 
     Returns
     -------
     bytes
-        From which `unpack_dense` gets both.
+        What `unpack_dense` reads.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def pack_dense(codes: NDArray[Any], *, values: NDArray[Any] | None = None) -> by
     (True, 5)
     """
     top = int(codes.max())
-    start = np.float32(2 * top + 4)  # out of the way of all later predictions
+    start = np.float32(2 * top + 4)  # above all later predictions
     keys, weights, outline = _predicted(codes, start=start, top=top)
     histograms = _histograms(codes, keys, outline)
     levels = fit_levels(outline, histograms)
@@ -79,7 +80,7 @@ def pack_dense(codes: NDArray[Any], *, values: NDArray[Any] | None = None) -> by
 def unpack_dense(
     packed: NDArray[np.uint8], shape: tuple[int, int, int], *, out: NDArray[Any]
 ) -> NDArray[np.uint32]:
-    """Unpack codes, and return what they are numbers of, if anything.
+    """Unpack codes, and return the values into which they are indices, if there are any.
 
     Parameters
     ----------
@@ -106,17 +107,17 @@ def unpack_dense(
     for frame, weight in zip(out, weights, strict=True):
         keys = brightness_keys(brightness.expect(weight)).ravel()
         symbols = reader.read(np.take(slots, keys, mode="clip"))
-        found = symbols.astype(np.uint32)
-        apart = np.flatnonzero(symbols == ESCAPE)
+        codes = symbols.astype(np.uint32)
+        escaped = np.flatnonzero(symbols == ESCAPE)
         if low is not None:
             bits = np.take(low, keys, mode="clip")
-            bits[apart] = 0
-            found = found << bits | reader.read_bits(bits)
-        found[apart], escapes = _next(escapes, apart.size)
-        found += np.take(base, keys, mode="clip")
-        if int(found.max()) > top:
-            raise DamagedChunk(f"damaged chunk: a code of {found.max()} where {top} is the largest")
-        frame[...] = found.reshape(shape[1:])
+            bits[escaped] = 0
+            codes = codes << bits | reader.read_bits(bits)
+        codes[escaped], escapes = _next(escapes, escaped.size)
+        codes += np.take(base, keys, mode="clip")
+        if int(codes.max()) > top:
+            raise DamagedChunk(f"damaged chunk: a code of {codes.max()} where {top} is the largest")
+        frame[...] = codes.reshape(shape[1:])
         brightness.learn(frame)
     reader.finish()
     return values
@@ -125,15 +126,16 @@ def unpack_dense(
 def _next(
     escapes: NDArray[np.uint32], number: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return the next escapes, and those that are left."""
     if number > escapes.size:
-        raise DamagedChunk(f"damaged chunk: {number} codes apart where {escapes.size} are listed")
+        raise DamagedChunk(f"damaged chunk: {number} escapes where {escapes.size} are listed")
     return escapes[:number], escapes[number:]
 
 
 def _predicted(
     codes: NDArray[Any], *, start: np.float32, top: int
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32], Outline]:
-    """The keys of all expected brightnesses, the weights, and the levels."""
+    """Return the keys of all predictions, the weights of each frame, and the levels."""
     keys = np.empty((len(codes), codes[0].size), np.uint16)
     weights = np.empty((len(codes), FEATURES), np.int32)
     counts, squares = np.zeros(KEYS), np.zeros(KEYS)
@@ -145,17 +147,17 @@ def _predicted(
         brightness.learn(frame)
         if not number:
             continue
-        missed = (frame.ravel()[::NOISE_SAMPLED] + 1.0) - expected.ravel()[::NOISE_SAMPLED]
-        some = keys[number, ::NOISE_SAMPLED]
-        counts += np.bincount(some, minlength=KEYS)
-        squares += np.bincount(some, missed * missed, minlength=KEYS)
+        noise = (frame.ravel()[::NOISE_SAMPLED] + 1.0) - expected.ravel()[::NOISE_SAMPLED]
+        sample = keys[number, ::NOISE_SAMPLED]
+        counts += np.bincount(sample, minlength=KEYS)
+        squares += np.bincount(sample, noise * noise, minlength=KEYS)
     return keys, weights, outline_levels(counts, squares, first=int(keys[0, 0]), top=top)
 
 
 def _histograms(
     codes: NDArray[Any], keys: NDArray[np.uint16], outline: Outline
 ) -> NDArray[np.int64]:
-    """How often each symbol occurs at each level."""
+    """Count each symbol at each level."""
     level, low = outline
     size = len(level) * (ESCAPE + 1)
     by_key = Levels.numbers_of(level)
@@ -171,36 +173,35 @@ def _symbols(frame: NDArray[Any], base: NDArray[Any], low: NDArray[Any]) -> NDAr
     above = frame.ravel().astype(np.int32)
     above -= base.astype(np.int32)
     above >>= low
-    # what is below the base becomes large without its sign
+    # read as unsigned, codes below the base become large, and so escapes
     return np.minimum(above.view(np.uint32), ESCAPE).astype(np.uint8)
 
 
 def _write(
     writer: SymbolWriter, codes: NDArray[Any], keys: NDArray[np.uint16], levels: Levels
 ) -> NDArray[np.uint32]:
-    """Write all frames, the last one first, and return the codes that are listed apart."""
+    """Write all frames, the last one first, and return the escapes."""
     table, base, low = levels.by_key("table"), levels.by_key("base"), levels.low_by_key()
     frequencies = levels.table["frequencies"]
-    noisy = bool(low.any())
-    listed = [np.zeros(0, np.uint32)]
+    escapes = [np.zeros(0, np.uint32)]
     for frame, key in zip(reversed(codes), reversed(keys), strict=True):
         tables, bits = table[key], low[key]
         symbols = _symbols(frame, base[key], bits)
         symbols[frequencies[tables, symbols] == 0] = ESCAPE
-        apart = symbols == ESCAPE
+        escaped = symbols == ESCAPE
         above = frame.ravel().astype(np.uint32) - base[key]
-        listed.append(above[apart])
-        if noisy:
-            bits[apart] = 0
+        escapes.append(above[escaped])
+        if low.any():
+            bits[escaped] = 0
             writer.write_bits(above & ((np.uint32(1) << bits) - np.uint32(1)), bits)
         writer.write(symbols, tables.astype(np.uint8))
-    return np.concatenate(listed[::-1])
+    return np.concatenate(escapes[::-1])
 
 
 def _coders(histograms: NDArray[np.int64], pixels: int) -> int:
-    """How many coders take turns: as many as are fast, if their own bits do not weigh."""
-    seen = histograms[histograms > 0]
+    """Return the number of coders: a power of two, of which each writes `CODERS_SHARE` bits."""
+    counts = histograms[histograms > 0]
     of_level = np.repeat(histograms.sum(axis=1), (histograms > 0).sum(axis=1))
-    bits = int((seen * np.log2(of_level / seen)).sum())
-    due = 1 << max(bits // CODERS_SHARE, 1).bit_length() - 1
-    return max(fewest_coders(pixels), min(MOST_CODERS, due, pixels))
+    bits = int((counts * np.log2(of_level / counts)).sum())
+    number = 1 << max(bits // CODERS_SHARE, 1).bit_length() - 1
+    return max(fewest_coders(pixels), min(MOST_CODERS, number, pixels))

@@ -1,8 +1,13 @@
-"""Symbols as a stream of bits, in as many as their frequencies allow: interleaved rANS.
+"""Interleaved rANS: symbols as a stream of words, in nearly as few bits as their entropy.
 
-Thousands of coders take turns, pixel by pixel, and share one stream: so NumPy advances all of
-them at once. A coder is a number from 2**16 to 2**32. See J. Duda, *Asymmetric numeral systems*,
-arXiv:1311.2540 (2013), and F. Giesen, *Interleaved entropy coders*, arXiv:1402.3392 (2014).
+A *coder* is a number from 2**16 to 2**32 that holds symbols. It takes a 16-bit *word* from the
+stream when it falls below 2**16. Thousands of coders take turns at the pixels and share the stream,
+so that NumPy advances all of them at once. A table divides 2**12 *slots* among its symbols.
+
+References
+----------
+J. Duda, *Asymmetric numeral systems*, arXiv:1311.2540 (2013), and F. Giesen, *Interleaved entropy
+coders*, arXiv:1402.3392 (2014).
 """
 
 from __future__ import annotations
@@ -20,23 +25,23 @@ __all__ = ["PRECISION", "SymbolReader", "SymbolWriter", "decoding_tables"]
 
 PRECISION = 12  # bits; the frequencies of a table add up to 2**12
 SLOTS = 1 << PRECISION
-LEAST = 1 << 16  # a coder that falls below takes 16 bits from the stream
+LEAST = 1 << 16  # the least value of a coder
 SYMBOL_BITS = 8
 
 
 def decoding_tables(frequencies: NDArray[Any]) -> NDArray[np.uint32]:
-    """Return what becomes of a coder in each slot of each table, and which symbol that is.
+    """Return the symbol of each slot of each table, and how it changes a coder.
 
     Parameters
     ----------
     frequencies : ndarray of unsigned integers, shape (tables, 256)
-        Of each symbol; those of a table add up to 2**12.
+        The frequency of each symbol; those of a table add up to 2**12.
 
     Returns
     -------
     ndarray of uint32, shape (tables * 2**12,)
-        Symbol, place of the slot among those of the symbol (from bit 8 on), and the symbol's
-        frequency less one (from bit 20 on).
+        The symbol; from bit 8 on the number of the slot among those of the symbol; from bit 20 on
+        the symbol's frequency less one.
     """
     counts = frequencies.astype(np.uint32).ravel()
     symbols = np.arange(counts.size, dtype=np.uint32) % (1 << SYMBOL_BITS)
@@ -47,14 +52,14 @@ def decoding_tables(frequencies: NDArray[Any]) -> NDArray[np.uint32]:
 
 
 class SymbolReader:
-    """Reads symbols in the order in which they were to be written.
+    """Reads symbols.
 
     Parameters
     ----------
     coders : ndarray of uint32
-        The numbers they begin with.
+        The coders as they were written.
     stream : ndarray of uint16
-        What they take.
+        The words.
     tables : ndarray of uint32
         From `decoding_tables`.
     """
@@ -71,7 +76,7 @@ class SymbolReader:
         Parameters
         ----------
         table : ndarray of uint32
-            For each of them, the first slot of its table.
+            For each symbol, the first slot of its table.
         """
         entries = np.empty(table.size, np.uint32)
         width = self._coders.size
@@ -92,10 +97,10 @@ class SymbolReader:
         numbers = np.empty(bits.size, np.uint32)
         width = self._coders.size
         for start in range(0, bits.size, width):
-            some = bits[start : start + width]
-            coders = self._coders[: some.size]
-            numbers[start : start + width] = coders & ((np.uint32(1) << some) - np.uint32(1))
-            coders >>= some
+            widths = bits[start : start + width]
+            coders = self._coders[: widths.size]
+            numbers[start : start + width] = coders & ((np.uint32(1) << widths) - np.uint32(1))
+            coders >>= widths
             self._refill(coders)
         return numbers
 
@@ -122,14 +127,14 @@ class SymbolReader:
 
 
 class SymbolWriter:
-    """Writes symbols, the last ones first.
+    """Writes symbols, from the last to the first.
 
     Parameters
     ----------
     width : int
         The number of coders.
     frequencies : ndarray of unsigned integers, shape (tables, 256)
-        Of each symbol; those of a table add up to 2**12.
+        The frequency of each symbol; those of a table add up to 2**12.
 
     Examples
     --------
@@ -152,7 +157,7 @@ class SymbolWriter:
         self._frequencies = frequencies.astype(np.uint32).ravel()
         below = np.cumsum(frequencies, axis=1) - frequencies
         self._below = below.astype(np.uint32).ravel()
-        self._given: list[NDArray[np.uint16]] = []
+        self._written: list[NDArray[np.uint16]] = []
 
     def write(self, symbols: NDArray[np.uint8], table: NDArray[np.uint8]) -> None:
         """Write symbols that are to be read before those that are written already.
@@ -176,17 +181,17 @@ class SymbolWriter:
         """Write numbers, of 0 to 16 bits each."""
         width = self._coders.size
         for start in reversed(range(0, bits.size, width)):
-            some = bits[start : start + width]
-            coders = self._coders[: some.size]
-            self._spill(coders, coders.astype(np.uint64) << some >= 1 << 32)
-            coders[...] = coders << some | numbers[start : start + width]
+            widths = bits[start : start + width]
+            coders = self._coders[: widths.size]
+            self._spill(coders, coders.astype(np.uint64) << widths >= 1 << 32)
+            coders[...] = coders << widths | numbers[start : start + width]
 
     def finish(self) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
         """Return the coders and the stream, for a `SymbolReader`."""
         nothing = np.zeros(0, np.uint16)
-        return self._coders.copy(), np.concatenate([nothing, *reversed(self._given)])
+        return self._coders.copy(), np.concatenate([nothing, *reversed(self._written)])
 
     def _spill(self, coders: NDArray[np.uint32], full: NDArray[np.bool_]) -> None:
         high = np.flatnonzero(full)
-        self._given.append(coders[high].astype(np.uint16))
+        self._written.append(coders[high].astype(np.uint16))
         coders[high] >>= np.uint32(16)

@@ -1,4 +1,4 @@
-"""The sections of a dense chunk: its header, the model, the coders, and the stream of symbols."""
+"""The sections of a dense chunk: a header, the model, the coders, and the stream of words."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ __all__ = [
     "split_sections",
 ]
 
-MOST_CODES = 1 << 24  # beyond which float32 would not hold them
-MOST_CODERS = 1 << 12  # more do not get faster
-MOST_TURNS = 1 << 10  # of a coder in a frame, where there could be more coders; more take long
+# The first three are parts of the stored format.
+MOST_CODES = 1 << 24  # above, float32 does not hold every whole number
+MOST_CODERS = 1 << 12
+MOST_TURNS = 1 << 10  # of a coder in a frame, unless there are `MOST_CODERS`; they bound the time
 LEVEL_OF_ZLIB = 9
 
 SECTIONS_HEADER = np.dtype(
@@ -50,18 +51,18 @@ SECTIONS_HEADER = np.dtype(
 
 
 class Model(NamedTuple):
-    """What the symbols of a chunk stand for.
+    """All that decoding needs besides the symbols.
 
     Attributes
     ----------
     weights : ndarray of int32, shape (frames, FEATURES)
-        For the prediction of each frame.
+        The weights with which each frame is predicted.
     levels : Levels
-        Of brightness.
+        The levels and their tables.
     escapes : ndarray of uint32
-        Codes that are out of reach, less their bases, modulo 2**32.
+        The escapes in their order, less the bases of their levels, modulo 2**32.
     values : ndarray of unsigned integers
-        What the codes are numbers of, in ascending order, if anything.
+        If there are any, codes are indices into them; in ascending order.
     """
 
     weights: NDArray[np.int32]
@@ -78,9 +79,9 @@ class Sections(NamedTuple):
     top : int
         The largest code.
     start : float
-        The brightness that is expected in the first frame.
+        The prediction for the first frame.
     model : Model
-        What the symbols stand for.
+        Weights, levels, escapes and values.
     coders, stream : ndarray of unsigned integers
         For a `SymbolReader`.
     """
@@ -93,7 +94,7 @@ class Sections(NamedTuple):
 
 
 def fewest_coders(pixels: int) -> int:
-    """Return how few coders may take turns at the pixels of a frame.
+    """Return the least number of coders for frames of so many pixels.
 
     Examples
     --------
@@ -109,7 +110,7 @@ def join_sections(sections: Sections, shape: tuple[int, ...]) -> bytes:
     Parameters
     ----------
     sections : Sections
-        Of the chunk.
+        The parts of the chunk.
     shape : tuple of int
         Frames, height and width.
     """
@@ -172,7 +173,7 @@ def _header(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Any:
 
 
 def _joined(model: Model) -> bytes:
-    """Join all numbers of a model, as changes where they change little."""
+    """Return the columns of a model as bytes; those that change little as changes."""
     level, table = model.levels.level, model.levels.table
     columns = (
         *(_changes(weights) for weights in model.weights.T),
@@ -196,10 +197,10 @@ def _model(header: Any, stored: NDArray[np.uint8]) -> Model:
     level, table = np.zeros(levels, LEVEL), np.zeros(tables, TABLE)
     for name, column in zip(("key", "table", "base"), columns[FEATURES:], strict=False):
         level[name] = _sums(column)
-    low, frequencies, apart, steps = columns[FEATURES + 3 :]
+    low, frequencies, escaped, changes = columns[FEATURES + 3 :]
     table["low"], table["frequencies"] = low, frequencies.reshape(tables, symbols)
     weights = np.stack([_sums(column) for column in columns[:FEATURES]], axis=1)
-    return Model(weights.view(np.int32), Levels(level, table), apart, _sums(steps))
+    return Model(weights.view(np.int32), Levels(level, table), escaped, _sums(changes))
 
 
 def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -214,7 +215,7 @@ def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def _bytewise(numbers: NDArray[Any]) -> NDArray[np.uint8]:
-    """The lowest byte of all numbers, in 32 bits, then the next byte of all, and so on."""
+    """Return the lowest byte of all 32-bit numbers, then the next byte of all, and so on."""
     words = numbers.astype("<u4").ravel()
     return np.ascontiguousarray(words.view(np.uint8).reshape(-1, 4).T)
 
@@ -225,7 +226,7 @@ def _wordwise(section: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 
 def _changes(numbers: NDArray[Any]) -> NDArray[np.uint32]:
-    """What is to be added to the number before, modulo 2**32."""
+    """Return each number less the one before, modulo 2**32."""
     words = numbers.astype(np.uint32)
     return words - np.append(np.uint32(0), words[:-1])[: words.size]
 

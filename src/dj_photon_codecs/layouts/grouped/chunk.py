@@ -90,7 +90,7 @@ class GroupedChunk:
 
     @property
     def divisible(self) -> bool:
-        """Whether some frames are decoded in less time than all of them."""
+        """Whether a part of the frames takes less time to decode than all of them."""
         return self._plain is None
 
     def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
