@@ -56,6 +56,12 @@ def camera(lowest, highest, top=65535):
     return np.clip(np.rint(30 * counts + rng.normal(100, 9, counts.shape)), 0, top)
 
 
+def coarse(lowest, highest):
+    """Return the values of a camera that writes one value for three photons."""
+    counts, rng = photons(lowest, highest)
+    return np.rint(0.3 * counts + rng.normal(20, 0.3, counts.shape))
+
+
 KINDS = {
     "clipped at zero, dim": (clipped(0.1, 0.3), CLIPPED),
     "clipped at zero, dark": (clipped(0.001, 0.05), CLIPPED),
@@ -70,6 +76,8 @@ KINDS = {
     "gain twice too high": (camera(0.1, 30), Calibration(60, 100, 81)),
     "gain half as high": (camera(0.1, 30), Calibration(15, 100, 81)),
     "offset too low": (camera(0.1, 30), Calibration(30, 80, 0)),
+    "offset .3 photon too low": (camera(0.02, 20), Calibration(30, 91, 81)),
+    "gain below one": (coarse(0.02, 20), Calibration(0.3, 20, 0.09)),
     "not whole": (camera(0.1, 30) / 7, Calibration(30 / 7, 100 / 7, 81 / 49)),
 }
 kinds = pytest.mark.parametrize("kind", KINDS)

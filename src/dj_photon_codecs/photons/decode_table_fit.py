@@ -38,6 +38,7 @@ AGREES = 0.3  # of the tolerance; a bias up to that leaves the model's table as 
 CERTAIN = 3.5  # standard errors; a bias up to that is taken for chance
 EXACT = 0.1  # of the tolerance: the bias of a group that has weight 1
 CHANCE = 0.2  # of the standard error of a group, which lowers the group's weight
+ROUNDS, HEAVIEST = 8, 6.0  # of raising the weights of biased groups, by so much altogether
 RIDGE = 0.01  # weight of the distance of a code's photons from the mean of its values
 UNSEEN = 1e-9  # weight of the model's table, relative to the largest ridge
 NOISE = 0.01  # photons squared, added to the variance of a group, which may be 0
@@ -71,7 +72,8 @@ def fit_table(
         errors. Otherwise the mean of its photons, over pixels of any brightness, is within .005
         photon, or .5 % where that is more, of the mean of their values; what was measured
         is in docs/how-to/choose-a-step.md. Not where there are too few frames for the noise to
-        average out (less than about 20 at step 1), or less noise than the calibration says.
+        average out (less than about 20 at step 1), less noise than the calibration says, or fewer
+        than about six codes (a detector that saturates at a few photons).
 
     Examples
     --------
@@ -130,20 +132,33 @@ def _corrected(groups: BrightnessGroups, decoded: Floats, *, y: Floats, step: fl
 
     The photons rise with the code, and minimise the sum of two parts: the squared bias of every
     group, relative to what is allowed, and the squared distance of every code's photons from the
-    mean of its values, relative to the noise.
+    mean of its values, relative to the noise. Groups whose bias is beyond the tolerance weigh more
+    in the next round. The round with the least of such bias counts, since at steps far beyond the
+    noise no table is without it.
     """
     seen = groups.counts > 0
     shares, before = groups.shares[:, seen], decoded[seen]
     means = (groups.sums[seen] + PRIOR * before) / (groups.counts[seen] + PRIOR)
     variances = shares @ means**2 - (shares @ means) ** 2
-    allowed = (EXACT * _tolerances(groups)) ** 2 + (CHANCE * groups.errors) ** 2
-    weights = 1 / (allowed * len(allowed))
+    tolerances = _tolerances(groups)
+    allowed = (EXACT * tolerances) ** 2 + (CHANCE * groups.errors) ** 2
+    start = weights = 1 / (allowed * len(allowed))
     ridge = RIDGE / (step * EXACT) ** 2 * (1 / (variances + NOISE)) @ shares / len(allowed)
-    unseen = UNSEEN * ridge.max()
-    matrix = (shares.T * weights) @ shares + np.diag(ridge + unseen)
-    matrix += _trust(groups, before, y=y[seen])
-    correction = (ridge * (means - before)) - (weights * groups.biases) @ shares
-    return _filled(rising_solution(matrix, matrix @ before + correction), decoded, seen)
+    kept = np.diag(ridge + UNSEEN * ridge.max()) + _trust(groups, before, y=y[seen])
+    least, best = np.inf, before
+    for _ in range(ROUNDS):
+        matrix = (shares.T * weights) @ shares + kept
+        correction = ridge * (means - before) - (weights * groups.biases) @ shares
+        photons = rising_solution(matrix, matrix @ before + correction)
+        biases = groups.biases + shares @ (photons - before)
+        excess = np.abs(biases) / tolerances
+        beyond = np.maximum(excess - 1, 0).sum()
+        if beyond < least:
+            least, best = beyond, photons
+        if not beyond:
+            break
+        weights = np.minimum(weights * np.maximum(excess, 1), HEAVIEST * start)
+    return _filled(best, decoded, seen)
 
 
 def _trust(groups: BrightnessGroups, before: Floats, *, y: Floats) -> Floats:
