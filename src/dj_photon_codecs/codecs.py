@@ -286,9 +286,7 @@ def _checked_path(path: str) -> str:
 def _prepared(value: Any, policy: Policy) -> tuple[CameraMovie | PhotonArray, bool]:
     """Return what is to be stored, and whether it holds photon counts; no value is read."""
     from dj_photon_codecs.arrays.photon_array import PhotonArray
-    from dj_photon_codecs.movies.camera_movie import CameraMovie
-    from dj_photon_codecs.movies.checks import check_frames
-    from dj_photon_codecs.photons.calibration import Calibration
+    from dj_photon_codecs.movies.camera_movie import as_camera_movie
     from dj_photon_codecs.storage.copying import check_copy
     from dj_photon_codecs.storage.plan import compression_of
 
@@ -296,16 +294,13 @@ def _prepared(value: Any, policy: Policy) -> tuple[CameraMovie | PhotonArray, bo
     if isinstance(value, PhotonArray):
         check_copy(value.movie_store, policy)
         return value, False
-    if isinstance(value, CameraMovie):
-        return value, False
-    check_frames(value, counts=True)
-    return CameraMovie(value, Calibration()), True
+    return as_camera_movie(value)
 
 
 def _planned(
     movie: CameraMovie, policy: Policy, *, counts: bool
 ) -> tuple[CameraMovie, StoragePlan]:
-    """Read a movie once, and return it, with what was kept of it, and how to store it."""
+    """Read a movie once; return it, with a sample of it in memory, and how to store it."""
     from dj_photon_codecs.movies.sources import Source
     from dj_photon_codecs.storage.plan import plan_movie
 

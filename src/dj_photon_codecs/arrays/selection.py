@@ -157,23 +157,23 @@ def _leading_axes(rest: list[Any]) -> int:
 
 def _one_for_each_axis(selection: Any, shape: tuple[int, ...]) -> list[Part]:
     """Return checked parts that cover all axes; a mask covers as many as it has itself."""
-    given = list(selection) if isinstance(selection, tuple) else [selection]
-    given = [part if part is Ellipsis else _checked_kind(part) for part in given]
-    places = [place for place, part in enumerate(given) if part is Ellipsis]
+    parts = list(selection) if isinstance(selection, tuple) else [selection]
+    parts = [part if part is Ellipsis else _checked_kind(part) for part in parts]
+    places = [place for place, part in enumerate(parts) if part is Ellipsis]
     if len(places) > 1:
         raise IndexError("a selection can hold one ellipsis ('...') only")
-    covered = sum(map(_axes, given))
+    covered = sum(map(_axes, parts))
     if covered > len(shape):
         raise IndexError(
             f"too many indices: the movie has {len(shape)} axes, and {covered} were selected from"
         )
-    place = places[0] if places else len(given)
-    given[place : place + 1] = [ALL] * (len(shape) - covered)
+    place = places[0] if places else len(parts)
+    parts[place : place + 1] = [ALL] * (len(shape) - covered)
     axis = 0
-    for place, part in enumerate(given):
-        given[place] = _fitting(part, axis=axis, shape=shape)
+    for place, part in enumerate(parts):
+        parts[place] = _fitting(part, axis=axis, shape=shape)
         axis += _axes(part)
-    return given
+    return parts
 
 
 def _checked_kind(part: Any) -> Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.movies.checks import check_frames
 from dj_photon_codecs.movies.provenance import stored_movie
@@ -13,7 +13,7 @@ from dj_photon_codecs.photons.steps import check_step
 if TYPE_CHECKING:
     from dj_photon_codecs.movies.sources import Frames
 
-__all__ = ["CameraMovie"]
+__all__ = ["CameraMovie", "as_camera_movie"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +67,26 @@ class CameraMovie:
                 f"values ({self.calibration.gain:g} ADU per photon). Give movie.raw with "
                 "movie.calibration, or movie.photons with Calibration(gain=1)"
             )
+
+
+def as_camera_movie(
+    values: Any, calibration: Calibration | None = None
+) -> tuple[CameraMovie, bool]:
+    """Return values as a `CameraMovie`, and whether they are photon counts; none is read.
+
+    Parameters
+    ----------
+    values : array_like or CameraMovie
+        A `CameraMovie` is returned as it is.
+    calibration : Calibration, optional
+        What camera values mean; without it an array holds photon counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no movie.
+    """
+    if isinstance(values, CameraMovie):
+        return values, False
+    check_frames(values, counts=calibration is None)
+    return CameraMovie(values, calibration or Calibration()), calibration is None

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.arrays.photon_array import PhotonArray
-from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.movies.checks import check_frames
+from dj_photon_codecs.movies.camera_movie import CameraMovie, as_camera_movie
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
-from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import generalized_anscombe
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.chunking import sampled_frames
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.storage.plan import StoragePlan
 
 __all__ = ["Cost", "Report", "report"]
@@ -147,10 +146,10 @@ def report(
     >>> round(coarse.error, 1)
     0.3
     """
-    policy = replace(_policy(codec), step=None)  # the steps are given
-    movie, counts = _described(movie, calibration)
-    movie, source = _to_sample(movie, policy)
-    found = survey(source, counts=counts)
+    policy = replace(_policy(codec), step=None)  # `steps` go before its own
+    movie, counts = as_camera_movie(_exact_values(movie), calibration)
+    source = _sampled(movie, policy)
+    movie, found = replace(movie, values=source), survey(source, counts=counts)
     plans = (
         plan_movie(replace(movie, step=step), policy, found=found, with_table=False)
         for step in steps
@@ -158,19 +157,16 @@ def report(
     return Report(tuple(_cost(movie, plan) for plan in plans))
 
 
-def _described(movie: Any, calibration: Calibration | None) -> tuple[CameraMovie, bool]:
-    """Return what was given as a CameraMovie, and whether it holds photon counts."""
-    if isinstance(movie, PhotonArray):
-        if movie.step is not None:
-            raise ValueError(
-                f"movie was stored in steps of {movie.step:g} already; report on the values that "
-                "were inserted"
-            )
-        return CameraMovie(movie.raw, movie.calibration), False
-    if isinstance(movie, CameraMovie):
-        return movie, False
-    check_frames(movie, counts=calibration is None)
-    return CameraMovie(movie, calibration or Calibration()), calibration is None
+def _exact_values(movie: Any) -> Any:
+    """Return the values of a stored movie as they were inserted, and any other movie as it is."""
+    if not isinstance(movie, PhotonArray):
+        return movie
+    if movie.step is not None:
+        raise ValueError(
+            f"movie was stored in steps of {movie.step:g} already; report on the values that "
+            "were inserted"
+        )
+    return CameraMovie(movie.raw, movie.calibration)
 
 
 def _policy(codec: Any) -> Policy:
@@ -178,7 +174,7 @@ def _policy(codec: Any) -> Policy:
     if codec is None:
         return Policy()
     if isinstance(codec, str):
-        import datajoint as dj  # noqa: PLC0415 - it takes long, and asks for a configuration
+        import datajoint as dj  # noqa: PLC0415 - slow, and it warns without a configuration
 
         return Policy.of(dj.get_codec(codec.strip("<>").partition("@")[0]))
     return Policy.of(codec)
@@ -200,14 +196,14 @@ def _cost(movie: CameraMovie, plan: StoragePlan) -> Cost:
     )
 
 
-def _to_sample(movie: CameraMovie, policy: Policy) -> tuple[CameraMovie, Source]:
-    """Return a movie, and its source, that keeps the frames that are looked at once more."""
+def _sampled(movie: CameraMovie, policy: Policy) -> Source:
+    """Return the values of a movie as a source that keeps the frames needed after its survey."""
     source = Source(movie.values)
     frames = policy.frames_per_chunk
     chunks = (range(n, n + frames) for n in _sampled_starts(source.shape[0], frames))
     sampled = {*chain.from_iterable(chunks), *sampled_frames(source, frames, in_steps=True)}
     source.keep(frame for frame in sampled if frame < source.shape[0])
-    return replace(movie, values=source), source
+    return source
 
 
 def _sampled_starts(length: int, frames: int) -> range:
@@ -223,7 +219,7 @@ def _sampled_chunks(movie: CameraMovie, frames: int) -> Iterator[NDArray[Any]]:
 def _squared_error(values: NDArray[Any], codes: NDArray[Any], plan: StoragePlan) -> float:
     if plan.step is None:
         return 0.0
-    given = plan.calibration
-    error = generalized_anscombe(values, given.gain, given.offset, given.variance)
+    camera = plan.calibration
+    error = generalized_anscombe(values, camera.gain, camera.offset, camera.variance)
     error -= plan.step * codes
     return float(np.vdot(error, error))

@@ -102,9 +102,9 @@ def room_for_values(size: int, dtype: str, out: Any) -> NDArray[Any]:
     """
     if out is None:
         return np.empty(size, dtype)
-    given = ensure_ndarray(out).dtype
-    if given.itemsize > 1 and given != np.dtype(dtype):
-        raise TypeError(f"out is of dtype {given}; the values are {np.dtype(dtype)}")
+    found = ensure_ndarray(out).dtype
+    if found.itemsize > 1 and found != np.dtype(dtype):
+        raise TypeError(f"out is of dtype {found}; the values are {np.dtype(dtype)}")
     room = as_codes(out, dtype)
     if not room.flags.writeable:
         raise ValueError("out is read-only; pass a buffer that can be written")
