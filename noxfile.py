@@ -47,7 +47,7 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(python="3.13")
 def wheel(session: nox.Session) -> None:
-    """Run the tests against the built wheel, far from the source."""
+    """Run the tests that are not slow against the built wheel, far from the source."""
     session.install("build")
     dist, elsewhere = Path(session.create_tmp(), "dist"), Path(session.create_tmp(), "elsewhere")
     for folder in (dist, elsewhere):
@@ -59,4 +59,4 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", str(dist))
     session.install(f"{next(dist.glob('*.whl'))}[dev]")
     session.chdir(elsewhere)
-    session.run("pytest", "tests", "--pyargs", "anscombe", "dj_photon_codecs")
+    session.run("pytest", "-m", "not slow", "tests", "--pyargs", "anscombe", "dj_photon_codecs")

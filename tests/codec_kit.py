@@ -13,7 +13,7 @@ def check_round_trips(codes, codec):
     """Codes come back from every kind of buffer, into every kind of buffer, in memory order."""
     memory = codes.tobytes(order="A")
     for given in (codes, memory, bytearray(memory), array.array("b", memory)):
-        stored = ensure_ndarray(codec.encode(given)).tobytes()
+        stored = ensure_ndarray(codec.encode(given)).tobytes(order="A")
         for read in (stored, bytearray(stored), array.array("b", stored), memoryview(stored)):
             assert ensure_ndarray(codec.decode(read)).tobytes(order="A") == memory
     stored = ensure_ndarray(codec.encode(codes))
