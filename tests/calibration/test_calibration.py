@@ -619,6 +619,18 @@ def test_counts_that_happen_to_stay_below_three_are_not_taken_for_saturated():
     assert all((each.pixels_used or 0) > 0.95 * rates.size for each in found)
 
 
+def test_dim_counts_are_not_taken_for_clipped_values(recwarn):
+    smoothed = pytest.importorskip("scipy.ndimage").gaussian_filter
+    rng = np.random.default_rng(101)
+    pattern = smoothed(rng.normal(size=(128, 128)), 3)
+    rates = np.exp(1.2 * pattern / pattern.std())
+    movie = rng.poisson(np.broadcast_to(0.1 * rates / rates.mean(), (100, 128, 128)))
+    found = calibrate(movie.astype("uint16"))
+    assert found.gain == pytest.approx(1, abs=0.02)
+    assert not found.clipped
+    assert not recwarn.list
+
+
 # ---------------------------------------------------------------------------- the other estimator
 
 

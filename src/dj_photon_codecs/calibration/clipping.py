@@ -1,9 +1,11 @@
 """The photon transfer curve of values that are clipped at the lowest one.
 
-A camera without enough offset writes its lowest value, usually 0, for all noise that reaches
-below. That raises the mean and lowers the variance of dark pixels, and no line fits them. But how
-often a pixel shows the lowest value tells what was cut off: the Poisson distribution with
-Gaussian read noise, clipped, predicts mean, variance and that share from three numbers.
+A camera whose offset is too small writes its lowest value, usually 0, wherever noise would take
+the value below it. That raises the mean and lowers the variance of dark pixels, so that they do
+not lie on a straight line. The share of the lowest value in each pixel tells how much was cut
+off. A model with three parameters (gain, offset and read noise of Poisson counts with Gaussian
+noise, clipped) predicts mean, variance and that share; it is fitted to pixels binned by
+brightness, and the line that unclipped values would follow is computed from it.
 """
 
 from __future__ import annotations
@@ -29,58 +31,65 @@ if TYPE_CHECKING:
 
 __all__ = ["clipped_moments", "fit_clipped_curve"]
 
-BRIGHTEST = 60.0  # photons; brighter pixels are not clipped, and a line tells their gain
-UNCLIPPED = 120.0  # photons
-RATES = 150
-VARIANCE_ERROR = 0.003  # relative, of the model: rates vary within a bin, and in time
-SHARE_ERROR = 0.01
-OFFSETS = (-2.0, -0.5, 0.0, 1.0)  # photons, to start from
-NOISES = (0.003, 0.1, 0.3, 1.0, 3.0)  # photons
-LEAST = np.array([math.log(0.1), -50.0, math.log(0.002)])  # of gain, offset, read noise
+# The numbers below were chosen with benchmarks/calibration_accuracy.py.
+BRIGHTEST = 60.0  # photons; brighter pixels are not clipped, and are left to the straight line
+UNCLIPPED = 120.0  # photons; the model's variance is a straight line from here on
+RATES = 150  # at which the model is computed; between them it is interpolated
+VARIANCE_ERROR = 0.003  # relative error of the model's variance: rates differ within a bin
+SHARE_ERROR = 0.01  # error of the model's share of the lowest value, for the same reason
+OFFSETS = (-2.0, -0.5, 0.0, 1.0)  # photons; the fit starts from each of them
+NOISES = (0.003, 0.1, 0.3, 1.0, 3.0)  # photons rms; likewise
+LEAST = np.array([math.log(0.1), -50.0, math.log(0.002)])  # of log gain, offset, log read noise
 MOST = np.array([math.log(10.0), 50.0, math.log(50.0)])
-GOOD_FIT = 3.0  # chi squared per degree of freedom
-AS_GOOD, UNDECIDED = 4.0, 20.0  # of chi squared, that a line may be worse by: believed, and kept
-STEPS = 40
-COARSE = 0.1  # photons; rounding to finer steps than this may be averaged over
+GOOD_FIT = 3.0  # chi squared per degree of freedom up to which the model describes the movie
+AS_GOOD = 4.0  # of chi squared: a line that fits worse by less is as good as the model
+UNDECIDED = 20.0  # of chi squared: a line that fits worse by less is kept, but not vouched for
+STEPS = 40  # of the least-squares fit, at most
+COARSE = 0.1  # photons; the rounding to larger steps than this is computed value by value
 NODES = np.linspace(-8, 8, 8001)
 NORMAL = np.array([math.erfc(-node / math.sqrt(2)) / 2 for node in NODES])
 
 
 def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | None:
-    """Find the line that the pixels would follow if the lowest value had not clipped them.
+    """Find the line that the pixels would follow if their values were not clipped.
 
     Parameters
     ----------
     maps : NoiseMaps
-        Mean, variance and share of the lowest value, of every pixel.
+        Mean, variance and share of the lowest value of every pixel.
     line : TransferLine
-        The line through all pixels, for a rough gain and for the pixels to use.
+        The straight line through all pixels. It gives a rough gain, and the pixels to use.
 
     Returns
     -------
     TransferLine or None
-        `line` itself where it explains how often the lowest value occurs, not vouched for if
-        clipping explains that somewhat better; None where no clipped distribution does.
+        `line` itself, if unclipped values or photon counts explain how often the lowest value
+        occurs; with ``vouched=False``, if clipping explains it somewhat better. Otherwise the
+        line of the clipped model; None if that does not fit either.
     """
-    found = _points(maps, line)
-    if len(found) < 2 * len(LEAST):
+    points = _points(maps, line)
+    if len(points) < 2 * len(LEAST):
         return None
-    rates = np.concatenate([[0.0], np.geomspace(3e-3, 1.3 * found[:, 0].max() + 5, RATES)])
+    rates = np.concatenate([[0.0], np.geomspace(3e-3, 1.3 * points[:, 0].max() + 5, RATES)])
     probabilities, step = _poisson(rates), maps.resolution / line.gain
 
     def misfit(parameters: Floats) -> Floats:
         mean, variance, share = _model(parameters, probabilities, step)
-        at = np.interp(found[:, 0], mean, rates)
-        of_variance = (found[:, 1] - np.interp(at, rates, variance)) / found[:, 3]
-        of_share = (found[:, 2] - np.interp(at, rates, share)) / found[:, 4]
+        at = np.interp(points[:, 0], mean, rates)
+        of_variance = (points[:, 1] - np.interp(at, rates, variance)) / points[:, 3]
+        of_share = (points[:, 2] - np.interp(at, rates, share)) / points[:, 4]
         return np.concatenate([of_variance, of_share])
 
     starts = [np.array([0.0, offset, math.log(s)]) for offset, s in product(OFFSETS, NOISES)]
     fits = [_least_squares(misfit, start) for start in starts]
     parameters, covariance, square = min(fits, key=lambda fit: fit[2])
-    scatter = square / (2 * len(found) - len(LEAST))
+    scatter = square / (2 * len(points) - len(LEAST))
     if scatter > GOOD_FIT:
         return None
+    if step > COARSE:  # photon counts have a gain of one step, and honest zeros
+        of_counts = misfit(np.array([math.log(step), 0.0, LEAST[2]]))
+        if of_counts @ of_counts - square < UNDECIDED * max(scatter, 1.0):
+            return line
     zero, zero_error = line.zero()
     zero = (zero + maps.origin - maps.floor) / line.gain
     limits = np.array([line.gain_stderr, zero_error]) / line.gain
@@ -99,21 +108,21 @@ def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | Non
 
 
 def clipped_moments(values: Floats, *, noise: float, step: float) -> tuple[Floats, Floats, Floats]:
-    """Return what remains of noisy values that are rounded, and clipped at zero.
+    """Return the moments of noisy values that were rounded, and clipped at zero.
 
     Parameters
     ----------
     values : numpy.ndarray
         Values without noise, in photons.
     noise : float
-        Root mean square of the Gaussian noise that is added, positive, in photons.
+        Standard deviation of the Gaussian noise, positive, in photons.
     step : float
-        The difference between values that can be written, in photons; 0 for no rounding.
+        Difference between adjacent values of the camera, in photons; 0 for no rounding.
 
     Returns
     -------
     tuple of numpy.ndarray
-        The mean of what is written, the mean of its square, and the share of zeros.
+        Mean, mean square, and share of zeros of the rounded and clipped values.
 
     References
     ----------
@@ -145,7 +154,10 @@ def _normal(x: Floats) -> Floats:
 
 
 def _model(parameters: Floats, probabilities: Floats, step: float) -> tuple[Floats, Floats, Floats]:
-    """Return mean, variance and share of zeros at each rate, in photons by the old gain."""
+    """Return mean, variance and share of zeros at each rate, in photons by the gain of the line.
+
+    The parameters are the logarithm of the gain, the offset, and the logarithm of the read noise.
+    """
     gain, offset, noise = math.exp(parameters[0]), parameters[1], math.exp(parameters[2])
     values = offset + gain * np.arange(probabilities.shape[1])
     moments = clipped_moments(values, noise=noise, step=step)
@@ -154,9 +166,10 @@ def _model(parameters: Floats, probabilities: Floats, step: float) -> tuple[Floa
 
 
 def _points(maps: NoiseMaps, line: TransferLine) -> Floats:
-    """Average pixels: rows of mean, variance, share of the lowest value, and errors of those two.
+    """Average pixels of like brightness.
 
-    In photons, by the gain of the line, above the lowest value.
+    Returns rows of mean, variance, share of the lowest value, and the standard errors of the last
+    two: in photons by the gain of the line, with the lowest value as zero.
     """
     still = maps.variance.astype(np.float64) - motion_variance(line)
     quantities = (maps.mean, still, maps.at_floor, still**2, maps.at_floor**2)
@@ -183,7 +196,10 @@ def _poisson(rates: Floats) -> Floats:
 def _least_squares(
     misfit: Callable[[Floats], Floats], start: Floats
 ) -> tuple[Floats, Floats, float]:
-    """Minimise by the method of Levenberg and Marquardt: parameters, covariance, sum of squares."""
+    """Minimise a sum of squares by the method of Levenberg and Marquardt.
+
+    Returns the parameters, their covariance, and the sum of squares.
+    """
     here, residual, damping = start, misfit(start), 0.01
     slopes = _slopes(misfit, here, residual)
     for _ in range(STEPS):
@@ -211,7 +227,7 @@ def _slopes(
 
 
 def _straight(parameters: Floats, step: float) -> Floats:
-    """Follow the model to where nothing is clipped: intercept and gain of the line from there."""
+    """Return intercept and gain of the model's line, from where nothing is clipped."""
     mean, variance, _ = _model(parameters, _poisson(np.array([UNCLIPPED])), step)
     gain = math.exp(parameters[0])
     return np.array([variance[0] - gain * mean[0], gain])
@@ -220,7 +236,7 @@ def _straight(parameters: Floats, step: float) -> Floats:
 def _unclipped_line(
     maps: NoiseMaps, line: TransferLine, parameters: Floats, covariance: Floats
 ) -> TransferLine:
-    """Draw the line of the model, from the lowest value to the origin of the maps."""
+    """Return the line of the model in ADU, with its intercept at the origin of the maps."""
     step = maps.resolution / line.gain
     to_origin = np.array([[1, (maps.origin - maps.floor) / line.gain], [0, 1]])
     units = np.array([line.gain**2, line.gain])

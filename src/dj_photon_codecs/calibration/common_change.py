@@ -1,8 +1,9 @@
-"""What a whole frame does at once: flicker, a drifting offset, motion.
+"""Changes that all pixels of a frame share: flicker, a drifting offset, motion.
 
-Of a rigid movement by less than the size of the details, each frame is the mean image plus a few
-of its derivatives; of flicker, it is a multiple of it. Regression on these patterns finds how
-much of each a frame has, from all of its pixels at once, and takes it out.
+They are not noise, and must not count as such. A scene that moves by less than the size of its
+details changes by a few derivatives of the mean image, flicker by a multiple of the image, a
+drifting offset by a constant. The change of each frame is fitted by these patterns, by least
+squares over all pixels, and the fit is subtracted.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVEMENTS", "remove_common_change"]
 
-FEWEST_TILES = 32  # for which the noise that a common change takes with it is negligible
-MOVEMENTS = 5  # the patterns that motion makes; first the slopes, whose shares are pixels
-DEPENDENT = 1e-5  # of the largest eigenvalue; patterns that are so alike are not told apart
+FEWEST_TILES = 32  # from which on the noise that the fit of seven patterns takes is negligible
+MOVEMENTS = 5  # patterns of motion: two slopes, whose coefficients are pixels, three curvatures
+DEPENDENT = 1e-5  # of the largest eigenvalue, below which patterns count as the same
 
 
 def remove_common_change(
     changes: Maps, image: Maps, tiles: Tiles
 ) -> tuple[NDArray[np.float64], float]:
-    """Subtract from each change of the image what all pixels have in common, in place.
+    """Subtract from each difference of frames, in place, what all pixels have in common.
 
     Parameters
     ----------
@@ -37,14 +38,15 @@ def remove_common_change(
     image : numpy.ndarray
         (height, width), float32. The mean of these frames.
     tiles : Tiles
-        Of the frame. If there are fewer than 32, nothing is done. Tiles that never change, where
-        no light falls, are left as they are.
+        Tiles of the frame. If fewer than 32 of them ever change, nothing is subtracted. Tiles
+        that never change, where no light falls, stay as they are.
 
     Returns
     -------
     tuple
-        The movement in each change, (..., 5): down and to the right, in pixels, and three terms
-        of second order; and its mean square along an axis, less what noise feigns.
+        The movement in each difference, (..., 5): down and right, in pixels, and three terms of
+        second order. Then the mean square of the movement along an axis, in pixels squared, less
+        the part that noise makes up.
     """
     energy = tiles.sum(changes.reshape(-1, *image.shape) ** 2).mean(axis=0) / tiles.pixels
     alive = energy > 0
@@ -58,23 +60,26 @@ def remove_common_change(
     flat = changes.reshape(-1, *image.shape)
     normal = _products(patterns * weights, patterns)
     inverse = np.linalg.pinv(normal, rcond=DEPENDENT, hermitian=True)
-    shares = inverse @ _products(patterns * weights, flat)
-    flat -= np.einsum("kn,kyx->nyx", shares.astype(np.float32), patterns)
-    shares, feigned = shares / sizes[:, None], energy[alive].mean() * np.diag(inverse) / sizes**2
-    square = (shares**2).mean(axis=1) - feigned
-    movements = shares[:MOVEMENTS].T.reshape(*changes.shape[:-2], MOVEMENTS)
+    coefficients = inverse @ _products(patterns * weights, flat)
+    flat -= np.einsum("kn,kyx->nyx", coefficients.astype(np.float32), patterns)
+    coefficients, by_noise = (
+        coefficients / sizes[:, None],
+        energy[alive].mean() * np.diag(inverse) / sizes**2,
+    )
+    square = (coefficients**2).mean(axis=1) - by_noise
+    movements = coefficients[:MOVEMENTS].T.reshape(*changes.shape[:-2], MOVEMENTS)
     return movements, float(square[:2].mean())
 
 
-def _products(some: Maps, others: Maps) -> NDArray[np.float64]:
-    """Sum the products of images with images over all pixels."""
-    # Not the product of matrices: its threads wait for each other where processors are busy.
-    rows = np.einsum("kyx,nyx->kny", some, others)
+def _products(images: Maps, others: Maps) -> NDArray[np.float64]:
+    """Return the sum over all pixels of the product of each pair of images."""
+    # Not a product of matrices: BLAS threads wait for each other on busy processors.
+    rows = np.einsum("kyx,nyx->kny", images, others)
     return np.asarray(rows.sum(axis=-1, dtype=np.float64))
 
 
 def _patterns(image: Maps) -> Maps:
-    """Stack what changes by motion, to second order, by flicker and by a shift of the offset."""
+    """Return the patterns of motion, to second order, of flicker, and of a shifted offset."""
     below, right = _slope(image, 0), _slope(image, 1)
     curvatures = [_slope(below, 0), _slope(below, 1), _slope(right, 1)]
     patterns = np.stack([below, right, *curvatures, image, np.zeros_like(image)])
@@ -84,7 +89,7 @@ def _patterns(image: Maps) -> Maps:
 
 
 def _slope(image: Maps, axis: int) -> Maps:
-    """Take half the difference of a pixel's two neighbours."""
+    """Return half the difference of each pixel's two neighbours; 0 at the border."""
     slope = np.zeros_like(image)
     inside, ahead, behind = ([slice(None), slice(None)] for _ in range(3))
     inside[axis], ahead[axis], behind[axis] = slice(1, -1), slice(2, None), slice(None, -2)
