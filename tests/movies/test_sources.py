@@ -404,6 +404,21 @@ def test_values_that_change_between_two_passes_are_refused(make, dtype, tmp_path
         read_in_steps(source, 10)
 
 
+@pytest.mark.parametrize("offset", [0, 128, 5000])
+@pytest.mark.parametrize("view", [lambda m: m, np.asarray, lambda m: m[3:, ::-1]])
+def test_a_memory_map_of_a_file_that_was_cut_is_refused(view, offset, tmp_path):
+    (tmp_path / "movie.raw").write_bytes(bytes(offset) + photon_counts((600, 6, 8)).tobytes())
+    mapped = np.memmap(tmp_path / "movie.raw", "u2", "r", offset=offset, shape=(600, 6, 8))
+    source = Source(view(mapped))
+    survey(source, counts=True)
+
+    os.truncate(tmp_path / "movie.raw", 20_000)
+
+    for read in (lambda: list(source.slabs(0, source.shape[0])), lambda: source[5:6]):
+        with pytest.raises(ValueError, match=r"memory map of .*movie.raw, which became shorter"):
+            read()
+
+
 def test_frames_that_change_places_are_refused():
     values = photon_counts(SHAPE)
     source = Source(values)

@@ -1,4 +1,4 @@
-"""Memory maps, whose pages would fill the memory as they are read."""
+"""Memory maps: their pages would fill the memory, and a file that was cut ends the process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,34 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["release_pages"]
+__all__ = ["check_length", "release_pages"]
+
+
+def check_length(values: Any) -> None:
+    """Refuse a memory map whose file became shorter: to read it would end the process (SIGBUS).
+
+    Parameters
+    ----------
+    values : object
+        A memory map or a view of one; anything else is left alone.
+
+    Raises
+    ------
+    ValueError
+        If the file ends before the map does.
+    """
+    mapped = None
+    while isinstance(values, np.ndarray):
+        mapped = values if isinstance(values, np.memmap) else mapped
+        values = values.base
+    if mapped is None or not isinstance(values, mmap.mmap):
+        return
+    end = mapped.offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY + len(values)
+    if values.size() < end:
+        raise ValueError(
+            f"movie is a memory map of {mapped.filename}, which became shorter: it has "
+            f"{values.size()} bytes, and had {end}. Open it again when nothing writes to it"
+        )
 
 
 def release_pages(values: Any) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from dj_photon_codecs.movies.fingerprints import fingerprints
 from dj_photon_codecs.movies.kinds import is_a
-from dj_photon_codecs.movies.memory_maps import release_pages
+from dj_photon_codecs.movies.memory_maps import check_length, release_pages
 from dj_photon_codecs.movies.source_chunks import band_edges, chunk_edges
 from dj_photon_codecs.movies.staging import staged
 
@@ -122,6 +122,7 @@ class Source:
         if wanted and all(frame in self._kept for frame in wanted):
             return np.stack([self._kept[frame] for frame in wanted])
         if self._direct is not None:
+            check_length(self._direct)
             return np.asarray(self._direct[start:stop])
         return self._read(start, stop)
 
@@ -156,7 +157,8 @@ class Source:
         Raises
         ------
         ValueError
-            If frames have another shape or dtype than the movie had, or changed.
+            If frames have another shape or dtype than the movie had, or changed; if the file of a
+            memory map became shorter.
         OSError
             If the movie is to be copied to a temporary file, and there is no room for it.
         """
@@ -166,6 +168,7 @@ class Source:
             if self._direct is None:
                 frames = self._from_band(start, end)
             else:
+                check_length(self._direct)
                 frames = np.asarray(self._direct[start:end])
                 self._compare(start, frames)
             yield start, frames
