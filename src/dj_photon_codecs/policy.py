@@ -13,9 +13,28 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
 
-__all__ = ["Policy"]
+__all__ = ["LOSSLESS", "Policy"]
 
 AUTO = "auto"
+# The codecs of numcodecs that give back what they were given, by their ids.
+LOSSLESS = {
+    "adler32",
+    "blosc",
+    "bz2",
+    "crc32",
+    "crc32c",
+    "delta",
+    "fletcher32",
+    "gzip",
+    "jenkins_lookup3",
+    "lz4",
+    "lzma",
+    "pcodec",
+    "shuffle",
+    "zlib",
+    "zstd",
+}
+FILTERS = {"photon.anscombe", "photon.linear", "photon.crc32c"}  # in each movie, and no layouts
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,9 @@ class Policy:
                 f"{owner} has the layout {self.layout!r} and the compressor 'auto', which chooses "
                 "the layout as well; give it a compressor of its own, or None"
             )
+        # plain numbers, which the documents of a movie can hold
+        object.__setattr__(self, "frames_per_chunk", int(self.frames_per_chunk))
+        object.__setattr__(self, "step", None if self.step is None else float(self.step))
 
     @classmethod
     def of(cls, codec: Any) -> Policy:
@@ -104,7 +126,10 @@ def _is_number_of_frames(value: Any) -> bool:
 
 def _is_codec(value: Any) -> bool:
     methods = ("codec_id", "encode", "decode", "get_config")
-    return not isinstance(value, type) and all(hasattr(value, name) for name in methods)
+    if isinstance(value, type) or not all(hasattr(value, name) for name in methods):
+        return False
+    is_theirs = type(value).__module__.partition(".")[0] == "numcodecs"
+    return value.codec_id not in FILTERS and (value.codec_id in LOSSLESS or not is_theirs)
 
 
 def _is_compressor(value: Any) -> bool:
@@ -112,21 +137,22 @@ def _is_compressor(value: Any) -> bool:
 
 
 def _is_layout(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value != "") or _is_codec(value)
+    named = isinstance(value, str) and value not in {"", *FILTERS}
+    return value is None or named or _is_codec(value)
 
 
 def _is_step(value: Any) -> bool:
     number = not isinstance(value, bool) and isinstance(value, Real)
-    return value is None or (number and 0 < float(value) <= 1)
+    return value is None or (number and 0 < value <= 1)
 
 
 ALLOWED = {
     "frames_per_chunk": (_is_number_of_frames, "a whole number, at least 1"),
     "compressor": (
         _is_compressor,
-        "'auto', None or a codec of numcodecs (none of zarr.codecs), such as numcodecs.Zstd(5)",
+        "'auto', None or a lossless codec of numcodecs (none of zarr.codecs), as numcodecs.Zstd(5)",
     ),
-    "layout": (_is_layout, "None, a codec of numcodecs or its codec_id"),
+    "layout": (_is_layout, "None, or a layout: a lossless codec of numcodecs or its codec_id"),
     "step": (_is_step, "None, or a number above 0 and at most 1"),
     "durable": (lambda value: isinstance(value, bool), "True or False"),
 }

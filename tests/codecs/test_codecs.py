@@ -212,7 +212,7 @@ POLICIES = {
         "compressor of Lab is 'zstd'; it must be 'auto', N",
     ),
     "a class": ({"compressor": Zstd}, TypeError, "compressor of Lab is <class"),
-    "a dict": ({"compressor": {"id": "zstd"}}, TypeError, "such as numcodecs.Zstd"),
+    "a dict": ({"compressor": {"id": "zstd"}}, TypeError, "as numcodecs.Zstd"),
     "a layout besides": (
         {"layout": "photon.dense"},
         ValueError,

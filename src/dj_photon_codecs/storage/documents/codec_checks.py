@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numcodecs
 import numpy as np
 
+from dj_photon_codecs.policy import LOSSLESS
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 
@@ -22,23 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["DAMAGED", "check_filters", "load_codec", "shown"]
 
 DAMAGED = "The database row is damaged: restore it from a backup of the database"
-LOSSLESS = {
-    "adler32",
-    "blosc",
-    "bz2",
-    "crc32",
-    "crc32c",
-    "delta",
-    "fletcher32",
-    "gzip",
-    "jenkins_lookup3",
-    "lz4",
-    "lzma",
-    "pcodec",
-    "shuffle",
-    "zlib",
-    "zstd",
-}
 
 
 def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | None:
