@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import DTypeLike, NDArray
-    from zarr.core.attributes import Attributes
 
 __all__ = ["FrameArray", "MovieView"]
 
@@ -92,7 +91,7 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
     set_orthogonal_selection: Any = __setitem__
 
     @property
-    def attrs(self) -> Attributes:
+    def attrs(self) -> Any:
         """What ``.zattrs`` says; changing it is refused, and changes nothing in memory."""
         return zarr_array(self.movie_store).attrs
 
