@@ -127,7 +127,7 @@ def test_a_lossless_movie_comes_back_exactly(fixture):
 def test_a_movie_in_steps_decodes_to_the_very_photons_that_it_did(fixture):
     movie, values = opened(fixture), inserted(fixture)
     np.testing.assert_array_equal(movie.photons[:], np.load(fixture / "photons.npy"), strict=True)
-    given, step = movie.calibration, float(movie.attrs["quantization_step"])  # type: ignore[arg-type]
+    given, step = movie.calibration, float(movie.attrs["quantization_step"])
     y = generalized_anscombe(values, given.gain, given.offset, given.variance)
     assert np.abs(movie[:] - y).max() <= step / 2 * (1 + 1e-12)
 
