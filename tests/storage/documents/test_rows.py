@@ -397,7 +397,10 @@ PATH = {"path": "_schema/lab/scan/movie_a.npy", "store": "imaging"}
 FOREIGN: list[tuple[Any, str]] = [
     (PATH | {"dtype": "uint16", "shape": [20, 3, 4]}, "<npy@> or <zarr@>"),
     (PATH | {"hash": "x", "schema": "lab", "size": 3}, "<blob@>, <attach@> or <hash@>"),
-    (PATH | {"size": 3, "ext": ".h5", "is_dir": False, "item_count": None}, "<object@>"),
+    (
+        PATH | {"size": 3, "ext": ".h5", "is_dir": False, "item_count": None, "timestamp": "now"},
+        "<object@>",
+    ),
     (PATH | {"size": 3, "is_dir": False, "timestamp": "now"}, "<filepath@>"),
     (PATH, "another type"),
     ({}, "another type .its keys: none"),

@@ -18,8 +18,8 @@ CONSTANT = {"dtype": "float64", "transform": "anscombe"}
 # DataJoint's types, by keys that only what they write has: DataJoint 2.3.5, builtin_codecs.
 WRITERS = {
     "hash": "<blob@>, <attach@> or <hash@>",
-    "timestamp": "<filepath@>",
     "item_count": "<object@>",
+    "timestamp": "<filepath@>",
     "filename": "<attach@>",
     "dtype": "<npy@> or <zarr@>",
     "is_dir": "<object@> or <filepath@>",
