@@ -230,7 +230,14 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
 
     def _place(self, path: str, *, store: str, config: Any) -> tuple[Any, str]:
         """Return the file system of a store, and where on it a path of a row lies."""
-        place = self._get_backend(store, config=config).get_fsmap(path)
+        try:
+            place = self._get_backend(store, config=config).get_fsmap(path)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"the store {store!r} is not there: {error}. Is it mounted? If it is new, make the "
+                f"directory; else correct its location in dj.config['stores']. A relative one "
+                "depends on the current directory"
+            ) from error
         # A location may end in a slash, "calcium/", and no listing finds a key that holds "//".
         # At the beginning, "//" names a computer on Windows.
         return place.fs, re.sub("(?<=.)//+", "/", place.root)

@@ -208,7 +208,7 @@ def test_interrupt_survives_a_clean_up_that_fails(recording, store, monkeypatch,
             recording.insert1({"recording_id": 2, "movie": photons(230)})
 
     (note,) = caught.value.__notes__
-    assert "Part of the movie is left at" in note
+    assert "Part of the movie may be left at" in note
     assert str(failure) in note
     assert len(recording()) == 1
     schema = dj.Schema(recording.database)
@@ -298,3 +298,18 @@ def test_store_that_is_not_configured_any_more_is_named(recording):
         ),
     ):
         recording.fetch1("movie")
+
+
+def test_a_local_store_that_is_not_there_is_named(schema, tmp_path):
+    recording = declare_recording(schema)
+    recording.insert1({"recording_id": 1, "movie": photons()})
+    gone = {"protocol": "file", "location": str(tmp_path / "unmounted")}
+
+    with dj.config.override(stores={"imaging": gone}):
+        for use in (
+            lambda: recording.insert1({"recording_id": 2, "movie": photons()}),
+            lambda: recording.fetch1("movie"),
+        ):
+            with pytest.raises(FileNotFoundError, match=r"'imaging' is not there: .*unmounted"):
+                use()
+    assert len(recording()) == 1

@@ -266,7 +266,7 @@ def test_frames_that_blosc_cannot_take_are_refused(folder, target, monkeypatch):
 def test_a_write_that_fails_leaves_nothing(error, number, folder, target, counts):
     before = tree(folder)
 
-    with pytest.raises(type(error), match=str(error)):
+    with pytest.raises((OSError, KeyboardInterrupt), match=str(error)):
         store_movie(counts, WatchedFiles(failing_at(number, error)), target)
 
     assert tree(folder) == before
@@ -313,11 +313,11 @@ def test_values_that_fail_while_they_are_read_leave_nothing(folder, target, coun
 def test_a_removal_that_fails_too_is_noted_on_the_error(error, target, counts):
     files = WatchedFiles(failing_at(3, error), removes=False)
 
-    with pytest.raises(type(error)) as caught:
+    with pytest.raises((OSError, KeyboardInterrupt), match=str(error)) as caught:
         store_movie(counts, files, target)
 
     note = caught.value.__notes__[-1]
-    assert f"Part of the movie is left at {target}" in note
+    assert f"Part of the movie may be left at {target}" in note
     assert "may not be removed" in note
     assert ".zarray" not in tree(target)
 
@@ -422,7 +422,7 @@ def test_directories_that_others_use_meanwhile_are_left(folder, target, counts):
         if write.number == 2:
             raise DiskFullError("full")
 
-    with pytest.raises(DiskFullError, match="full"):
+    with pytest.raises(OSError, match="full"):
         store_movie(counts, WatchedFiles(at_write), target)
 
     assert other.is_dir()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -88,8 +89,7 @@ def test_a_flush_that_fails_leaves_nothing(name, code, tmp_path, synced):
 
     assert caught.value.errno == code
     assert "movie.zarr" in str(caught.value)
-    assert "movie.zarr" in caught.value.__notes__[0]
-    assert "in the store 'imaging'" in caught.value.__notes__[0]
+    assert "in the store 'imaging' failed" in str(caught.value)
     assert tree(tmp_path) == before
 
 
@@ -112,12 +112,10 @@ def test_what_was_written_is_removed_even_where_listings_do_not_show_it(tmp_path
         def ls(self, path, **_):
             raise FileNotFoundError(path)
 
-    with pytest.raises(FileNotFoundError) as caught:
+    listing = f"listing {tmp_path}/lab/movie.zarr in the store 'imaging' failed"
+    with pytest.raises(FileNotFoundError, match=re.escape(listing)):
         store_movie(COUNTS, Blind(), tmp_path / "lab" / "movie.zarr")
 
-    assert caught.value.__notes__ == [
-        f"This happened while listing {tmp_path}/lab/movie.zarr in the store 'imaging'"
-    ]
     assert tree(tmp_path) == {}
 
 
@@ -162,10 +160,20 @@ CHUNK, DOCUMENT, LISTING = ("PUT", "/1.0.0"), ("PUT", "/.zarray"), ("GET", "list
 @pytest.mark.parametrize(
     ("refusal", "kind", "message"),
     [
-        (FORBIDDEN, PermissionError, "s3:PutObject, s3:DeleteObject"),
-        (FULL, OSError, "refused by a test"),
-        pytest.param(BROKEN, OSError, "refused by a test", marks=pytest.mark.slow),
-        pytest.param(BUSY, OSError, "refused by a test", marks=pytest.mark.slow),
+        (FORBIDDEN, PermissionError, "s3:PutObject, s3:DeleteObject.*ask whoever runs the store"),
+        (FULL, OSError, "Try again, or check the store"),
+        pytest.param(
+            BROKEN,
+            OSError,
+            "Try again, or check the store",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            BUSY,
+            OSError,
+            "Try again, or check the store",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_errors_of_s3_name_the_store_and_the_path(request_, refusal, kind, message, refusing, s3):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fsspec.implementations.local import LocalFileSystem
 
 from dj_photon_codecs.storage.files.forking import keep_across_forks, own_filesystem
-from dj_photon_codecs.storage.files.store_errors import error_kind
+from dj_photon_codecs.storage.files.store_errors import store_errors
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -55,29 +55,16 @@ class MovieFiles:
 
         Raises
         ------
-        PermissionError
-            If the store refuses. It says which rights are needed.
         OSError
-            If the store fails, or cannot be reached. It names the file.
+            If the store fails, or refuses. It names the file and, if rights are missing, which.
         """
         try:
-            if self.is_local:
-                return Path(self.path, name).read_bytes()
-            stored: bytes = self.fs.cat_file(f"{self.path}/{name}")
+            with store_errors(f"{name} of {self}", doing="reading", writes=False):
+                if self.is_local:
+                    return Path(self.path, name).read_bytes()
+                stored: bytes = self.fs.cat_file(f"{self.path}/{name}")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        except PermissionError as error:
-            raise PermissionError(
-                f"reading {name} of {self} was refused ({error}). Reading a movie needs the right "
-                "to read its files (on S3: s3:GetObject), and on S3 s3:ListBucket too, without "
-                "which a missing file is reported as a refusal. Ask whoever runs the store"
-            ) from error
-        except BaseException as error:  # those of botocore and aiohttp are no OSErrors
-            if not isinstance(error, OSError if self.is_local else Exception):
-                raise
-            fault = f"reading {name} of {self} failed ({error}). Try again, or check the store"
-            code = getattr(error, "errno", None)
-            raise error_kind(error)(*([] if code is None else [code]), fault) from error
         return stored
 
     def exists(self, name: str) -> bool:

@@ -125,7 +125,7 @@ class MovieFolder:
 
     def _errors_named(self, doing: str, name: str = "") -> AbstractContextManager[None]:
         path = f"{self.path}/{name}" if name else self.path
-        return store_errors(self.fs, path, doing=doing, store=self.store)
+        return store_errors(path, doing=doing, store=self.store)
 
     def _missing_directories(self) -> list[str]:
         """Return the movie's directory and missing ones above it, the innermost first."""
@@ -191,7 +191,7 @@ class MovieFolder:
                     self.fs.rmdir(directory)
         if failures:
             error.add_note(
-                f"Part of the movie is left at {self.path}, because removing it failed too "
+                f"Part of the movie may be left at {self.path}, because removing it failed too "
                 f"({failures[0]}). No row refers to it; DataJoint's garbage collection will remove "
                 "it"
             )

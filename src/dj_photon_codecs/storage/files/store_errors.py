@@ -8,60 +8,75 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsspec import AbstractFileSystem
+__all__ = ["store_errors"]
 
-__all__ = ["error_kind", "store_errors"]
-
-RIGHTS = (
-    ". Movies need the rights to list a bucket and to read, write and delete objects: "
-    "s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject"
-)
+RIGHTS = {
+    "reading": (
+        "to read its files (on S3: s3:GetObject), and on S3 s3:ListBucket too, without which a "
+        "missing file is reported as a refusal"
+    ),
+    "writing": (
+        "to list, read, write and delete files (on S3: s3:ListBucket, s3:GetObject, s3:PutObject, "
+        "s3:DeleteObject)"
+    ),
+}
 
 
 @contextmanager
 def store_errors(
-    fs: AbstractFileSystem, path: str, *, doing: str, store: str | None = None
+    path: str, *, doing: str, store: str | None = None, writes: bool = True
 ) -> Iterator[None]:
     """Name the store and the path in errors that a file system raises in a block.
 
-    Libraries of object stores raise errors of many classes that do not say what was asked for. An
-    OSError is raised from them, of the same built-in subclass if they have one. Errors of local
-    file systems get the path, where they name none, and a note.
+    Libraries of object stores raise errors of many kinds, with no word of what was asked for, and
+    what logs an error seldom logs its notes. So all become an OSError, of the kind that they were
+    where that is known; they are its cause.
 
     Parameters
     ----------
-    fs : fsspec.AbstractFileSystem
-        What is used in the block.
     path : str
-        What it is used on.
+        What the file system is used on.
     doing : str
         What is done: ``"writing"``.
     store : str, optional
         The name of the store in DataJoint's configuration.
+    writes : bool
+        Whether a movie is written; its reader needs fewer rights.
+
+    Raises
+    ------
+    OSError
+        In place of every error of the block but TypeErrors and ValueErrors; interrupts pass, too.
     """
     try:
         yield
     except BaseException as error:  # those of botocore and aiohttp are no OSErrors
-        if not isinstance(error, Exception):  # an interrupt
-            raise
+        if not isinstance(error, Exception) or isinstance(error, (TypeError, ValueError)):
+            raise  # an interrupt, or a fault that is not the store's
         where = f"{path} in the store {store!r}" if store else path
-        if not fs.async_impl:
-            # errors of fsync and of a full disk name no file
-            if isinstance(error, OSError) and error.errno and error.filename is None:
-                error.filename = path
-            error.add_note(f"This happened while {doing} {where}")
-            raise
-        rights = RIGHTS if isinstance(error, PermissionError) else ""
-        raise error_kind(error)(f"{doing} {where} failed: {error}{rights}") from error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        fault = f"{doing} {where} failed: {reason}. {_advice(error, writes=writes)}"
+        raise _renamed(error, fault) from error
 
 
-def error_kind(error: Exception) -> type[OSError]:
-    """Return the built-in kind of OSError that an error is.
+def _advice(error: Exception, *, writes: bool) -> str:
+    if not isinstance(error, PermissionError):
+        return "Try again, or check the store"
+    task = "writing" if writes else "reading"
+    return (
+        f"{task.capitalize()} a movie needs the right {RIGHTS[task]}. Are the user, or the keys in "
+        "dj.config['stores'], the right ones? If so, ask whoever runs the store"
+    )
+
+
+def _renamed(error: Exception, text: str) -> OSError:
+    """Return an OSError of the same kind and number, with another text.
 
     Libraries of object stores translate what a server answers; their other errors, which are no
     OSErrors, are those of connections.
     """
-    for kind in type(error).__mro__:
-        if kind.__module__ == "builtins" and issubclass(kind, OSError):
-            return kind
-    return ConnectionError
+    kinds = (kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+    kind = next((kind for kind in kinds if issubclass(kind, OSError)), ConnectionError)
+    renamed: OSError = kind(text)
+    renamed.errno = getattr(error, "errno", None)
+    return renamed
