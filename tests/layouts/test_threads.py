@@ -235,6 +235,7 @@ def run(program, *options):
     return ran.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_child_forked_while_threads_run_has_threads_of_its_own():
     program = """

@@ -204,7 +204,7 @@ def test_integers_that_change_meanwhile_are_refused(dtype, changed, monkeypatch)
         return generalized_anscombe(x, *camera)
 
     monkeypatch.setattr(quantization, "generalized_anscombe", write_meanwhile)
-    with pytest.raises(ValueError, match=r"movie has changed while .* when nothing writes to it"):
+    with pytest.raises(ValueError, match=r"changed while it was coded\. Let nothing write to it"):
         stepped_codes(values, Calibration(), step=0.5, dtype="u1")
 
 

@@ -135,7 +135,13 @@ def test_a_movie_in_steps_decodes_to_the_very_photons_that_it_did(fixture):
 # ---------------------------------------------------------------------------- version 1.1
 
 
-@pytest.mark.parametrize("fixture", DIGESTS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "fixture",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] if "dense-" in path.name else [], id=path.name)
+        for path in DIGESTS
+    ],
+)
 def test_a_movie_decodes_to_the_very_bits_that_it_did(fixture):
     movie = opened(fixture)
 

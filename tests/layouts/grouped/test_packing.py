@@ -143,6 +143,7 @@ def test_chunks_that_were_cut_are_refused(size):
         unpack(packed(chunk())[:size])
 
 
+@pytest.mark.slow
 def test_no_damage_does_anything_but_raise_or_give_codes():
     good, rng = packed(chunk()), np.random.default_rng(0)
     refused = 0
