@@ -72,9 +72,12 @@ class ChunkCache:
 
     def put(self, owner: Any, key: Any, value: Any, *, size: int) -> None:
         """Keep a value of `size` bytes, in place of one with the same owner and key."""
-        place, limit = (self._number(owner), key), self.limit
+        place = self._number(owner), key
         with self._lock:
             self._drop_gone()
+            # most frames take the place of others, and to ask the environment takes time
+            grows = size > self._entries.get(place, (None, 0))[1]
+            limit = self.limit if grows else self.size
             self._drop(place)
             self._entries[place] = value, size
             self.size += size
