@@ -3,8 +3,7 @@
     python benchmarks/insert_sources.py [--frames 2000]
 
 Each insert runs in a process of its own, into a local store without a database. The memory is what
-the insert adds to the process at its peak. At the end, the speed of the numbers by which frames
-that are read twice are compared, beside that of CRC-32.
+the insert adds to the process at its peak.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,6 @@ import h5py
 import numpy as np
 import psutil
 import zarr
-
-from dj_photon_codecs.movies.fingerprints import fingerprints
 
 SIDE = 512
 FRAMES, TILES = (7, SIDE, SIDE), (None, 64, 64)  # chunks: None stands for all frames
@@ -59,7 +55,6 @@ def main() -> None:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds, peak = map(float, done.stdout.split()[-2:])
             print(f"| {name} | {seconds:.1f} | {peak / 1e6:.0f} |", flush=True)
-    _compare_speeds()
 
 
 def write(folder: Path, name: str, frames: int) -> None:
@@ -142,19 +137,6 @@ class _Peak:
     def _now(self) -> int:
         memory = self._process.memory_info()
         return int(memory.rss - getattr(memory, "shared", 0))
-
-
-def _compare_speeds() -> None:
-    frames = np.random.default_rng(0).poisson(10, (32, SIDE, SIDE)).astype("u2")
-    speeds = {}
-    for function in (fingerprints, zlib.crc32):
-        times = []
-        for _ in range(20):
-            started = time.perf_counter()
-            function(frames)
-            times.append(time.perf_counter() - started)
-        speeds[function.__name__] = frames.nbytes / min(times) / 1e9
-    print("\n" + ", ".join(f"{name}: {speed:.1f} GB/s" for name, speed in speeds.items()))
 
 
 def _options() -> argparse.Namespace:

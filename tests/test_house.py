@@ -42,7 +42,7 @@ DOOR = {"broken_libraries", "codecs", "policy"}
 LIBRARIES = {
     "photons": {"numpy"},
     "layouts": {"numpy", "numcodecs"},
-    "movies": {"numpy"},
+    "movies": {"numpy", "google_crc32c"},
     "calibration": {"numpy"},
     "storage": {"numpy", "numcodecs", "zarr", "fsspec", "google_crc32c"},
     "arrays": {"numpy", "numcodecs", "zarr", "fsspec"},

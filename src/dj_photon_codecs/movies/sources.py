@@ -113,7 +113,7 @@ class Source:
         self._wanted: frozenset[int] = frozenset()
         self._kept: dict[int, NDArray[Any]] = {}
         self._seen = np.zeros(self.shape[0], bool)
-        self._fingerprints = np.zeros(self.shape[0], np.uint64)
+        self._fingerprints = np.zeros(self.shape[0], np.uint32)
 
     def __getitem__(self, frames: slice) -> NDArray[Any]:
         """Return consecutive frames, such as those of a sample, without beginning a pass."""
