@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 VARIABLE = "DJ_PHOTON_THREADS"
-WAITING = 8  # threads for requests to a store, if no limit was set; they use little of a processor
-SMALL = 1 << 20  # bytes of codes of a chunk
+WAITING = 8  # threads for requests to a store, if no limit was set; they mostly wait
+SMALL = 1 << 20  # bytes of codes of a chunk, below which threads wait for each other
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -114,9 +114,7 @@ def usable_processors() -> int:
 
 
 def processors_for(chunk_bytes: int) -> int:
-    """Return how many chunks of so many bytes of codes to encode or decode at the same time.
-
-    Small chunks take NumPy calls so short that threads would only wait for each other.
+    """Return how many chunks, each of so many bytes of codes, to encode or decode at a time.
 
     Examples
     --------
@@ -161,8 +159,8 @@ def in_threads(
     number = min(len(job.items), thread_limit(), usable_processors() if most is None else most)
     if number < 2 or getattr(_state.thread, "is_ours", False):
         return [function(item) for item in job.items]
-    # In the main thread Blosc would start threads of its own, so that waits. Any other thread
-    # works too: one of the pool may wait for what it does.
+    # The main thread only waits: for calls from it, Blosc would start threads of its own. Any other
+    # thread works on the job itself, since all threads of the pool may be busy, or wait for it.
     waits = threading.current_thread() is threading.main_thread()
     try:
         _state.start(job, number if waits else number - 1)
@@ -171,13 +169,13 @@ def in_threads(
         else:
             job.work()
     finally:
-        job.stop()
+        job.wait(stop=True)
         _state.finish(job)
     return job.result()
 
 
 class _Job(Generic[Item, Result]):
-    """Items that threads share, and the results."""
+    """The items of one call of `in_threads`, which threads take one by one, and the results."""
 
     def __init__(self, function: Callable[[Item], Result], items: list[Item]) -> None:
         self.items = items
@@ -190,7 +188,7 @@ class _Job(Generic[Item, Result]):
         self._changed = threading.Condition()
 
     def work(self) -> None:
-        """Take one item after the other until none is left, or a call failed."""
+        """Call the function with one item after the other, until none is left or a call failed."""
         before = getattr(_state.thread, "is_ours", False)
         _state.thread.is_ours = True
         try:
@@ -204,16 +202,12 @@ class _Job(Generic[Item, Result]):
         finally:
             _state.thread.is_ours = before
 
-    def wait(self) -> None:
-        """Wait until all calls are over."""
+    def wait(self, *, stop: bool = False) -> None:
+        """Wait until all calls are over; with `stop`, those that have begun."""
         with self._changed:
+            if stop:
+                self._taken = len(self.items)
             self._changed.wait_for(lambda: self._is_over() and not self._running)
-
-    def stop(self) -> None:
-        """Let no call begin any more, and wait until those that began are over."""
-        with self._changed:
-            self._taken = len(self.items)
-            self._changed.wait_for(lambda: not self._running)
 
     def result(self) -> list[Result]:
         """Return the results in the order of the items, or raise the first error."""
@@ -253,7 +247,7 @@ class _State:
         self._jobs: set[_Job[Any, Any]] = set()
 
     def start(self, job: _Job[Any, Any], number: int) -> None:
-        """Let so many threads of the pool work on a job, or as many as can be had."""
+        """Let `number` threads of the pool work on a job, or as many as can be started."""
         with self.lock:
             self._jobs.add(job)
             pool = self._pool_of(thread_limit())
@@ -261,22 +255,22 @@ class _State:
                 for _ in range(number):
                     job.helpers.append(pool.submit(job.work))
             except BaseException as error:
-                # An interrupt may have left a thread that the pool does not know: all are to end.
+                # An interrupt may have left a thread that the pool does not know of: end all.
                 pool.shutdown(wait=False)
                 self._pool = None
-                # None can be had as the interpreter ends, or where the system allows no more.
+                # RuntimeError: the interpreter ends, or the system allows no more threads
                 if not isinstance(error, RuntimeError):
                     raise
 
     def finish(self, job: _Job[Any, Any]) -> None:
-        """Forget a job that is over; threads that have not begun with it yet need not."""
+        """Forget a job that is over, also in threads that have not begun with it."""
         with self.lock:
             self._jobs.discard(job)
             for helper in job.helpers:
                 helper.cancel()
 
     def end_idle_pool(self) -> None:
-        """End the threads of the pool if they have nothing to do; the next job starts others."""
+        """End the threads of the pool if no job is under way; the next job starts others."""
         if self._pool is not None and not self._jobs:
             self._pool.shutdown()
             self._pool = None
@@ -308,9 +302,9 @@ def _limit_that_was_set() -> int | None:
 
 
 def _limit_blosc(limit: int | None) -> None:
-    """Hold Blosc's own threads, which serve calls from the main thread, to the limit, too."""
+    """Limit Blosc's own threads, which it uses for calls from the main thread, too."""
     if threading.current_thread() is not threading.main_thread():
-        return  # the main thread may be in Blosc
+        return  # the main thread may be using them
     if _state.blosc_threads is None:
         if limit is None:
             return
@@ -324,13 +318,13 @@ def _limit_blosc(limit: int | None) -> None:
 
 
 def _before_fork() -> None:
-    # Python 3.12 warns of a fork beside threads. Those that are busy are left to the parent.
+    # Python 3.12 warns of a fork beside threads, so idle ones end. The child has no others.
     _state.lock.acquire()
     _state.end_idle_pool()
 
 
 def _in_parent() -> None:
-    _state.lock.release()  # of the state that there is now: this process may be a child, too
+    _state.lock.release()
 
 
 def _in_child() -> None:

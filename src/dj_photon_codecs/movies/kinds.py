@@ -1,4 +1,4 @@
-"""Kinds of objects that people insert, recognised without importing the libraries they are of."""
+"""Kinds of objects that people insert, recognised without importing their libraries."""
 
 from __future__ import annotations
 
@@ -47,8 +47,7 @@ def advice_for(value: Any) -> str:
     Returns
     -------
     str
-        A sentence for the end of an error message, without a full stop; "" for the kinds of
-        which nothing is known.
+        A sentence for the end of an error message, without a full stop; "" for any other object.
 
     Examples
     --------
@@ -61,7 +60,7 @@ def advice_for(value: Any) -> str:
         if any(_library(cls) == kind.library for cls in type(value).__mro__) and (
             kind.name is None or is_a(value, kind.library, kind.name)
         ):
-            return kind.advice(value)
+            return kind.advise(value)
     if isinstance(value, Iterator):
         return STACK_FRAMES
     if hasattr(value, "get_series") and hasattr(value, "get_num_frames"):
@@ -70,37 +69,33 @@ def advice_for(value: Any) -> str:
 
 
 class Kind(NamedTuple):
-    """A kind of object: the library and the class (None: any), and what to do with it."""
+    """A kind of object: the library and the class (None: any), and what to do with it.
+
+    Where `names` lists the arrays of a collection, they are named, the first one in the advice.
+    """
 
     library: str
     name: str | None
-    advice: Callable[[Any], str]
+    advice: str
+    names: Callable[[Any], Any] | None = None
 
-
-def _say(sentence: str) -> Callable[[Any], str]:
-    return lambda _: sentence
-
-
-def _choose(sentence: str, names: Callable[[Any], Any]) -> Callable[[Any], str]:
-    """Advise to choose one of a collection's arrays, and name them where they can be listed."""
-
-    def advice(value: Any) -> str:
+    def advise(self, value: Any) -> str:
+        """Return the advice for an object of this kind."""
+        if self.names is None:
+            return self.advice
         listed: list[str] = []
         with suppress(OSError, ValueError, KeyError):  # a file that is closed, or a store away
-            listed = sorted(map(str, names(value)))
-        first = listed[0] if listed else "name"
+            listed = sorted(map(str, self.names(value)))
         more = f", of {', '.join(map(repr, listed[:NAMED]))}" if listed else ""
         more += ", ..." if len(listed) > NAMED else ""
-        return sentence.format(name=first) + more
-
-    return advice
+        return self.advice.format(name=listed[0] if listed else "name") + more
 
 
 def _library(cls: type) -> str:
     return cls.__module__.partition(".")[0]
 
 
-NAMED = 10  # at most so many arrays of a group are listed in a message
+NAMED = 10  # arrays of a collection that a message lists at most
 
 OPEN_FILE = (
     "Open the file first, such as with numpy.load(path, mmap_mode='r'), tifffile.imread(path), "
@@ -120,46 +115,40 @@ TIFF = (
 )
 
 KINDS = (
-    Kind("tifffile", None, _say(TIFF)),
-    Kind("zarr", "Group", _choose("Choose an array, movie[{name!r}]", lambda g: g.array_keys())),
-    Kind("h5py", "Group", _choose("Choose a data set, movie[{name!r}]", lambda g: g.keys())),
-    Kind("netCDF4", "Dataset", _choose("Choose movie[{name!r}]", lambda d: d.variables)),
-    Kind("xarray", "Dataset", _choose("Choose a variable, movie[{name!r}]", lambda d: d.data_vars)),
-    Kind("numpy", "NpzFile", _choose("Choose an array, movie[{name!r}]", lambda f: f.files)),
-    Kind("torch", "Tensor", _say("Give movie.detach().cpu().numpy()")),
-    Kind("tensorflow", None, _say("Give movie.numpy()")),
-    Kind("cupy", None, _say("Give movie.get()")),
-    Kind("suite2p", "BinaryFile", _say("Give its memory map, movie.file")),
-    Kind("roiextractors", None, _say(SERIES)),
-    Kind("pynwb", None, _say("Give its frames, movie.data")),
-    Kind("nd2", None, _say("Give movie.to_dask(), or movie.asarray()")),
-    Kind("pims", None, _say(STACK)),
-    Kind("imageio", None, _say(STACK)),
+    Kind("tifffile", None, TIFF),
+    Kind("zarr", "Group", "Choose an array, movie[{name!r}]", lambda g: g.array_keys()),
+    Kind("h5py", "Group", "Choose a data set, movie[{name!r}]", lambda g: g.keys()),
+    Kind("netCDF4", "Dataset", "Choose movie[{name!r}]", lambda d: d.variables),
+    Kind("xarray", "Dataset", "Choose a variable, movie[{name!r}]", lambda d: d.data_vars),
+    Kind("numpy", "NpzFile", "Choose an array, movie[{name!r}]", lambda f: f.files),
+    Kind("torch", "Tensor", "Give movie.detach().cpu().numpy()"),
+    Kind("tensorflow", None, "Give movie.numpy()"),
+    Kind("cupy", None, "Give movie.get()"),
+    Kind("suite2p", "BinaryFile", "Give its memory map, movie.file"),
+    Kind("roiextractors", None, SERIES),
+    Kind("pynwb", None, "Give its frames, movie.data"),
+    Kind("nd2", None, "Give movie.to_dask(), or movie.asarray()"),
+    Kind("pims", None, STACK),
+    Kind("imageio", None, STACK),
     Kind(
         "PIL",
         None,
-        _say(
-            "Give an array: numpy.stack([numpy.asarray(frame) for frame in "
-            "PIL.ImageSequence.Iterator(movie)])"
-        ),
+        "Give an array: numpy.stack([numpy.asarray(frame) for frame in "
+        "PIL.ImageSequence.Iterator(movie)])",
     ),
-    Kind("cv2", None, _say(STACK_FRAMES)),
-    Kind("pandas", None, _say("Give an array: numpy.stack(series) if each row holds a frame")),
-    Kind("polars", None, _say("Give an array: numpy.stack(series) if each row holds a frame")),
-    Kind("scipy", "sparray", _say("Give an array of all values, movie.toarray()")),
-    Kind("scipy", "spmatrix", _say("Give an array of all values, movie.toarray()")),
-    Kind("sparse", None, _say("Give an array of all values, movie.todense()")),
-    Kind(
-        "datajoint",
-        "QueryExpression",
-        _say("Fetch the movie first, such as with table.fetch1('movie')"),
-    ),
-    Kind("builtins", "list", _say(STACK)),
-    Kind("builtins", "tuple", _say(STACK)),
-    Kind("builtins", "dict", _choose("Choose one of its values, movie[{name!r}]", list)),
-    Kind("builtins", "generator", _say(STACK_FRAMES)),
-    Kind("builtins", "bytes", _say("Give numpy.frombuffer(movie, dtype).reshape(shape)")),
-    Kind("builtins", "bytearray", _say("Give numpy.frombuffer(movie, dtype).reshape(shape)")),
-    Kind("builtins", "memoryview", _say("Give numpy.asarray(movie)")),
-    Kind("builtins", "function", _say("Give what it returns")),
+    Kind("cv2", None, STACK_FRAMES),
+    Kind("pandas", None, "Give an array: numpy.stack(series) if each row holds a frame"),
+    Kind("polars", None, "Give an array: numpy.stack(series) if each row holds a frame"),
+    Kind("scipy", "sparray", "Give an array of all values, movie.toarray()"),
+    Kind("scipy", "spmatrix", "Give an array of all values, movie.toarray()"),
+    Kind("sparse", None, "Give an array of all values, movie.todense()"),
+    Kind("datajoint", "QueryExpression", FETCH),
+    Kind("builtins", "list", STACK),
+    Kind("builtins", "tuple", STACK),
+    Kind("builtins", "dict", "Choose one of its values, movie[{name!r}]", list),
+    Kind("builtins", "generator", STACK_FRAMES),
+    Kind("builtins", "bytes", "Give numpy.frombuffer(movie, dtype).reshape(shape)"),
+    Kind("builtins", "bytearray", "Give numpy.frombuffer(movie, dtype).reshape(shape)"),
+    Kind("builtins", "memoryview", "Give numpy.asarray(movie)"),
+    Kind("builtins", "function", "Give what it returns"),
 )
