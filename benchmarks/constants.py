@@ -62,7 +62,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "grouped.grouping.FEWEST_BYTES": (1 << 18, 1 << 20),
     "grouped.grouping.INDEPENDENT": (0.85, 0.97),
     "grouped.grouping.UNSTEADY": (5.0, 20.0),
-    "grouped.grouping.COARSER": (5, 8),
+    "grouped.grouping.COARSER": (6, 12),  # divisors of 204
     "grouped.grouping.FINEST": (1.5, 6.0),
     "grouped.grouping.SAMPLED_FRAMES": (3, 10),
     "grouped.grouping.SAMPLED_GROUPS": (64, 256),

@@ -92,13 +92,41 @@ class Layout(Protocol):
     codec_id: str
 
     def encode(self, buf: Any) -> Any:
-        """Return the bytes of a chunk of codes, shape (frames, ...)."""
+        """Return the bytes of a chunk.
+
+        Parameters
+        ----------
+        buf : buffer, shape (frames, ...)
+            Codes: numbers of at most 8 bytes.
+
+        Raises
+        ------
+        TypeError
+            If the codes are not such numbers.
+        ValueError
+            If they take 2 GiB or more.
+        """
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """Return the codes of a chunk, flat, in `out` if that is given."""
+        """Return the codes of a chunk, flat, in the order of memory in which they were encoded.
+
+        Parameters
+        ----------
+        buf : buffer
+            What `encode` returned.
+        out : writeable buffer, optional
+            Where to put the codes: of their size, contiguous.
+
+        Raises
+        ------
+        DamagedChunk
+            If `buf` is not what `encode` returned.
+        ValueError
+            If `out` is of another size, read-only, or not contiguous.
+        """
 
     def open(self, buf: Any) -> OpenChunk:
-        """Return a chunk whose header was read and checked, from what `encode` returned.
+        """Return a chunk whose header was read and checked; it refers to `buf`.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What can be a movie, and what cannot, told without reading any of it."""
+"""Checks of what a user gives as a movie, without reading any of it."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["sample_frames", "sampled_runs"]
 
 VALUES = 1 << 21  # in a sample; 4 MB of uint16, 16 MB of float64
-RUNS = 16  # of consecutive frames, evenly spread, that a sample consists of
+RUNS = 16  # of consecutive frames in a sample, evenly spread
 
 
 def sample_frames(values: Frames) -> NDArray[Any]:
-    """Return some million values of a movie, from frames spread over it.
+    """Return about two million values of a movie, from frames spread over it.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def sample_frames(values: Frames) -> NDArray[Any]:
     Returns
     -------
     numpy.ndarray, shape (frames, pixels)
-        The whole movie if it has at most 2**21 values. Of large frames at least 16, and only
-        every so many pixels of each.
+        The whole movie if it has at most 2**21 values. Of large frames at least 16, with evenly
+        spaced pixels of each.
     """
     runs, pixels = sampled_runs(values.shape), math.prod(values.shape[1:])
     frames = sum(len(run) for run in runs)

@@ -1,4 +1,4 @@
-"""Where a source may be cut, so that none of its chunks is decoded more often than needs be."""
+"""Where a source is cut along time, so that each of its chunks is decoded once in a pass."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["band_edges", "chunk_edges"]
 
 
 def chunk_edges(values: Any, shape: tuple[int, ...]) -> list[Sequence[int]] | None:
-    """Return where the chunks of a source begin and end, along each axis.
+    """Return the edges of the chunks of a source, along each axis.
 
     Parameters
     ----------
     values : object
-        The source. What it says of its chunks counts: ``chunks`` of h5py, Zarr, dask and xarray,
-        ``chunking()`` of netCDF4.
+        The source, with ``chunks`` as those of h5py, Zarr, dask and xarray, or ``chunking()`` as
+        those of netCDF4.
     shape : tuple of int
         Its shape.
 
@@ -42,7 +42,7 @@ def chunk_edges(values: Any, shape: tuple[int, ...]) -> list[Sequence[int]] | No
 
 
 def band_edges(chunks: Sequence[int] | None, *, frames: int, longest: int) -> list[int]:
-    """Return where a movie is cut along time, in bands of whole chunks.
+    """Return where a movie is cut along time, into bands of whole chunks.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def band_edges(chunks: Sequence[int] | None, *, frames: int, longest: int) -> li
     frames : int
         Frames of the movie.
     longest : int
-        Frames in a band, at most; more only where a single chunk has more.
+        Frames in a band at most, unless a single chunk has more.
 
     Returns
     -------

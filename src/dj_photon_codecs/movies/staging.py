@@ -1,4 +1,4 @@
-"""A movie in a temporary file, for sources whose chunks are too long to be read frame by frame."""
+"""A copy of a movie in a temporary file, for sources whose chunks have too many frames."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ def staged(
     read : callable
         Returns a block of the movie.
     edges : iterable of sequence of int
-        Where its chunks begin and end, along each axis.
+        Edges of its chunks, along each axis.
     shape : tuple of int
-        Of the movie.
+        Shape of the movie.
     dtype : numpy.dtype
-        Of the movie.
+        Dtype of the movie.
 
     Returns
     -------
     numpy.memmap
-        The file is gone when the array is.
+        Its file has the size of the movie, and no name on POSIX systems: the system removes it with
+        the array, or when the process ends in whatever way.
 
     Raises
     ------
@@ -68,11 +69,11 @@ def staged(
             "to a folder with more room, or store the movie in chunks of fewer frames"
         )
     with tempfile.TemporaryFile(prefix="photon-movie-") as file:
-        if hasattr(os, "posix_fallocate"):  # else a disk that is full ends the process
+        if hasattr(os, "posix_fallocate"):  # a disk that becomes full ends the process
             os.posix_fallocate(file.fileno(), 0, size)
         copy = np.memmap(file, dtype, "w+", shape=shape)
     for block in product(*(pairwise(along) for along in edges)):
         place = tuple(slice(start, stop) for start, stop in block)
         copy[place] = read(place)
-        release_pages(copy)  # they stay in the cache of the file until they are written
+        release_pages(copy)  # from this process; the system writes them to the file
     return copy

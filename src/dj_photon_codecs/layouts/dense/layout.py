@@ -64,18 +64,6 @@ class DenseLayout(Codec):  # type: ignore[misc]
             Codes: numbers of at most 8 bytes. Frames at the end in which all codes are the same,
             such as those with which Zarr fills the last chunk, take no space. An array in F order
             is stored as its transpose: exactly, but not well predicted.
-
-        Returns
-        -------
-        ndarray of uint8
-            Bytes, flat.
-
-        Raises
-        ------
-        TypeError
-            If the codes are not numbers of at most 8 bytes.
-        ValueError
-            If they take 2 GiB or more.
         """
         codes = check_codes(buf)
         dense = _dense(codes)
@@ -84,46 +72,14 @@ class DenseLayout(Codec):  # type: ignore[misc]
         return np.frombuffer(smaller, np.uint8)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
-        """Return the codes of a chunk.
-
-        Parameters
-        ----------
-        buf : buffer
-            What `encode` returned.
-        out : writeable buffer, optional
-            Where to put the codes: of their size.
-
-        Returns
-        -------
-        numpy.ndarray
-            Codes in the order of memory in which they were encoded, flat; they lie in `out` if
-            that was given.
-
-        Raises
-        ------
-        DamagedChunk
-            If `buf` is not what `encode` returned.
-        ValueError
-            If `out` is of another size, read-only, or not contiguous.
-        """
+        """Return the codes of a chunk; see `Layout`."""
         chunk = DenseChunk(as_bytes(buf, apart_from=out))
         codes = room_for(math.prod(chunk.shape), chunk.dtype, out)
         chunk.decode(out=codes)
         return codes
 
     def open(self, buf: Any) -> DenseChunk:
-        """Return a chunk whose header was read; it is decoded when codes are first asked for.
-
-        Parameters
-        ----------
-        buf : buffer
-            What `encode` returned; the chunk refers to it.
-
-        Raises
-        ------
-        DamagedChunk
-            If `buf` is not what `encode` returned, as far as its header shows.
-        """
+        """Return a chunk whose header was read; see `Layout`."""
         return DenseChunk(buf)
 
 

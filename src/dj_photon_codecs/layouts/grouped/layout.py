@@ -78,16 +78,6 @@ class GroupedLayout(Codec):  # type: ignore[misc]
             Codes: numbers of at most 8 bytes. Only integers are grouped, and at least
             `FEWEST_FRAMES` frames. Frames at the end in which all codes are the same, such as
             those with which Zarr fills the last chunk, take no space.
-
-        Returns
-        -------
-        ndarray of uint8
-            Bytes, flat, for a compressor such as `COMPRESSOR`.
-
-        Raises
-        ------
-        ValueError
-            If the codes are not numbers of at most 8 bytes, or are 2 GiB or more.
         """
         chunk = np.atleast_1d(check_codes(buf))
         frames = chunk[: count_varying(chunk)]
@@ -102,42 +92,13 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         return _smaller(grouped, chunk, plain_size=plain_size)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
-        """Return the codes of a chunk.
-
-        Parameters
-        ----------
-        buf : buffer
-            What `encode` returned.
-        out : writeable buffer, optional
-            Where to put the codes: of their size.
-
-        Returns
-        -------
-        numpy.ndarray
-            Codes in the order of frames, flat; they lie in `out` if that was given.
-
-        Raises
-        ------
-        ValueError
-            If `buf` is not what `encode` returned, or `out` is of another size.
-        """
+        """Return the codes of a chunk; see `Layout`."""
         chunk = GroupedChunk(as_bytes(buf, apart_from=out))
         codes = room_for(chunk.shape[0] * chunk.shape[1], chunk.dtype, out)
         return chunk.frames(0, chunk.shape[0], out=codes.reshape(chunk.shape)).reshape(-1)
 
     def open(self, buf: Any) -> GroupedChunk:
-        """Return a chunk whose header was read, for single frames and pixels.
-
-        Parameters
-        ----------
-        buf : buffer
-            What `encode` returned; the chunk refers to it.
-
-        Raises
-        ------
-        ValueError
-            If `buf` is not what `encode` returned.
-        """
+        """Return a chunk whose header was read; see `Layout`."""
         return GroupedChunk(buf)
 
 
