@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 TURNS = 2
 FRAMES, SIDE, DENSE_SIDE = 100, 128, 64  # of the smaller simulated movies; dense chunks take long
 RESULTS = Path(__file__).parent / "results" / "constants.md"
+INTRODUCTION = """# Constants of the layouts
+
+`python benchmarks/constants.py --movie FILE ... --write`, one thread. The first line of a
+constant is its present value; the others say how much larger all movies together become, and how
+much longer encoding takes. A size that does not change says that the constant is safe in its
+range; it may still bound the time or the memory of other movies. Times are within about 12 %
+where other programs share the processors.
+
+"""
 HEAD = "| constant | value | size, % | time, % |\n|---|---|--:|--:|"
 VALUES: dict[str, tuple[Any, ...]] = {
     "choice.GROUPED_SIZE": (1.0, 1.12),
@@ -174,7 +183,7 @@ def main() -> None:
             lines.append(f"| `{name}` | {value} | {change} |")
             print(lines[-1], flush=True)
     if options.write:
-        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        RESULTS.write_text(INTRODUCTION + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
