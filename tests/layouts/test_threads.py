@@ -1,7 +1,6 @@
 """One pool, one limit: it holds in any nesting, after an error, and after a fork."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -147,10 +146,9 @@ def test_no_call_begins_after_an_error():
     assert len(calls) <= 4
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no such signal on this system")
 def test_an_interrupt_waits_for_the_calls_that_began():
     program = """
-import signal, threading, time
+import _thread, sys, threading, time
 from dj_photon_codecs.layouts.threads import in_threads
 begun, over, began = [], [], threading.Event()
 def call(item):
@@ -158,10 +156,7 @@ def call(item):
     began.set()
     time.sleep(.3)
     over.append(item)
-def interrupt(main=threading.main_thread().ident):
-    began.wait()
-    signal.pthread_kill(main, signal.SIGINT)  # at once, where _thread.interrupt_main may be late
-threading.Thread(target=interrupt).start()
+threading.Thread(target=lambda: (began.wait(), _thread.interrupt_main())).start()
 try:
     in_threads(call, range(100), most=3)
 except KeyboardInterrupt:
