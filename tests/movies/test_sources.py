@@ -467,7 +467,8 @@ def test_a_reader_that_masks_values_is_refused():
 def test_masks_of_dask_are_seen(inside):
     movie = dask.array.from_array(photon_counts(SHAPE), chunks=(10, 6, 8))
 
-    with pytest.raises(ValueError, match=r"holds (masked values|nan)"):
+    # xarray 2025.1 makes floats with NaN of masked integers, and says integers
+    with pytest.raises(ValueError, match=r"holds (masked values|nan)|and dtype float32"):
         survey(Source(inside(dask.array.ma.masked_greater(movie, 5))), counts=True)
 
 

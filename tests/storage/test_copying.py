@@ -85,7 +85,7 @@ def test_a_damaged_movie_is_not_copied(damage, fault, stored, folder):
 def test_a_copy_that_fails_leaves_nothing(stored, folder):
     before = tree(folder)
 
-    with pytest.raises(DiskFullError, match="full"):
+    with pytest.raises(OSError, match=r"writing .* failed: full"):
         copy_movie(
             stored.movie.movie_store,
             WatchedFiles(failing_at(4, DiskFullError("full"))),
@@ -235,7 +235,7 @@ def test_a_copy_with_other_chunks_that_fails_leaves_nothing(folder):
     movie = store_movie(photon_counts(), local_files(), folder / "movie.zarr")
     before = tree(folder)
 
-    with pytest.raises(DiskFullError, match="full"):
+    with pytest.raises(OSError, match=r"writing .* failed: full"):
         copy_movie(
             movie.movie_store,
             WatchedFiles(failing_at(4, DiskFullError("full"))),

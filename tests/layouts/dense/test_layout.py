@@ -74,7 +74,7 @@ def test_a_chunk_in_groups_comes_back():
     with pytest.raises(ValueError, match="damaged chunk: "):
         LAYOUT.decode(stored[:-1])
     other = chunk_header(Form.GROUPED, codes[1:], varying=len(codes) - 1) + grouped
-    with pytest.raises(ValueError, match=r"damaged chunk: \(100, 1920\) codes of uint16 in groups"):
+    with pytest.raises(ValueError, match=r"damaged chunk: \(100, 1920\) codes of uint16, grouped"):
         LAYOUT.decode(other)
 
 
