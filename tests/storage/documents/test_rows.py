@@ -142,7 +142,10 @@ def test_documents_must_be_plain_json(name, wrong, row):
 
 
 def test_what_is_nested_too_deep_is_no_movie():
-    with pytest.raises(ValueError, match="holds the list a list that is nested too deep, and no"):
+    # how deep a list can be shown differs between versions of Python
+    with pytest.raises(
+        ValueError, match=r"holds the list (a list that is nested too deep|\[{9,}.*\.\.\.), and no"
+    ):
         read_row(nested())
 
 
