@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
-from dj_photon_codecs.calibration.noise_maps import likely_means
+from dj_photon_codecs.calibration.noise_maps import light_means, likely_means
 from dj_photon_codecs.calibration.tiles import Tiles
 from dj_photon_codecs.calibration.transfer_line import (
     FEWEST_PIXELS,
@@ -173,10 +173,11 @@ def unevenness(maps: NoiseMaps, line: TransferLine) -> float:
         Standard deviation of the pixels' variances, relative to the line, that both folds of the
         movie show; 0 if it may be chance.
     """
-    expected, weights = expect_variance(maps, line, means=maps.mean, runs=maps.runs)
+    means = light_means(maps)
+    expected, weights = expect_variance(maps, line, means=means, runs=maps.runs)
     both = line.kept.all(axis=0)
     # Not less what is expected of a pixel in which no photon was seen: that is never quite zero.
-    predicted = line.intercept + line.gain * maps.mean + motion_variance(line)
+    predicted = line.intercept + line.gain * means + motion_variance(line)
     scores = ((maps.variance - predicted) * np.sqrt(weights)).prod(axis=0)[both]
     precision = (expected * np.sqrt(weights)).prod(axis=0)[both]
     if scores.sum() <= SURE * math.sqrt((scores**2).sum()):

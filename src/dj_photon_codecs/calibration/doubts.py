@@ -71,6 +71,13 @@ def doubts(
     """
     yield from _frame_doubts(maps)
     yield from _correlation_doubts(correlation)
+    if maps.offsets_differ:
+        yield (
+            "the pixels differ in their offset, as those of an sCMOS camera: the gain was found by "
+            "the brightness of each pixel's neighbours, and the zero level is an average, from "
+            "which single pixels deviate. Subtract the mean of dark frames, pixel by pixel, and "
+            "calibrate what is left"
+        )
     yield from _shape_doubts(maps, line, farthest=bend(maps, line, curve))
     yield from _motion_doubts(maps, line)
     yield from _floor_doubts(maps, line)

@@ -23,6 +23,7 @@ from dj_photon_codecs.calibration.refusals import (
     refuse_interleaved,
 )
 from dj_photon_codecs.calibration.temporal_noise import measure_noise
+from dj_photon_codecs.calibration.unlike_pixels import allow_for_offsets, cut_factor
 from dj_photon_codecs.movies.checks import check_frames
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.parameters import finite
@@ -79,10 +80,11 @@ def calibrate(
     -----
     UserWarning
         If frames were left out because they repeat the one before, hold one value only, or are
-        the average of their neighbours: the gain is right without them. If the noise is
-        correlated between neighbours or frames, the gain differs between parts of the
-        recording or of the frame, the curve bends, the scene moves, or most values lie at
-        the lowest one: the gain may then be off.
+        the average of their neighbours: the gain is right without them. If pixels differ in
+        offset: the gain is right, and the zero level an average. If the noise is correlated
+        between neighbours or frames, the gain differs between parts of the recording or of the
+        frame, the curve bends, the scene moves, or most values lie at the lowest one: the gain
+        may then be off.
 
     References
     ----------
@@ -105,11 +107,12 @@ def calibrate(
         raise ValueError(f"method is {method!r}; it must be 'folds' or 'anscombe-transform'")
     maps = without_shared_change(measure_noise(movie))
     refuse_interleaved(maps.interleaving)
-    line = accept_line(maps, fit_transfer_line(maps))
+    maps, line = allow_for_offsets(maps, accept_line(maps, fit_transfer_line(maps)))
     correlation = correlate_noise(maps, line)
     refuse_correlated(correlation)
     parts = gains_in_time(maps, line), gains_in_space(maps, line)
     line = replace(line, covariance=line.covariance * scatter(*parts) ** 2)
+    line = replace(line, covariance=line.covariance * cut_factor(maps, line) ** 2)
     differences = part_doubts(*parts, clipped=line.clipped)
     line = accept_precision(maps, line, doubts=differences)
     curve = curve_points(maps, line, kept=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Maps = NDArray[np.float32]
 
-__all__ = ["NoiseMaps", "QuarterMaps", "likely_means"]
+__all__ = ["NoiseMaps", "QuarterMaps", "light_means", "likely_means"]
 
 NEAR = 2  # pixels to each side
 
@@ -77,6 +77,8 @@ class NoiseMaps:
         How often the integer below the highest value occurs, relative to the highest value.
     resolution : float
         1 ADU for integers, 0 for floating-point values.
+    offsets_differ : bool
+        Whether pixels differ in offset; their neighbours then tell how bright they are.
     """
 
     mean: Maps
@@ -96,6 +98,23 @@ class NoiseMaps:
     ceiling: float
     below_ceiling: float
     resolution: float
+    offsets_differ: bool = False
+
+
+def light_means(maps: NoiseMaps) -> NDArray[Any]:
+    """Return each pixel's mean, or where pixels differ in offset, that of its neighbours.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        Mean and variance of every pixel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (2, height, width), in ADU above the origin.
+    """
+    return likely_means(maps) if maps.offsets_differ else maps.mean
 
 
 def likely_means(maps: NoiseMaps) -> NDArray[np.float64]:
@@ -110,30 +129,40 @@ def likely_means(maps: NoiseMaps) -> NDArray[np.float64]:
     -------
     numpy.ndarray
         (2, height, width), in ADU above the origin: between the pixel's mean and that of the
-        5 x 5 pixels around it, by what share of their differences is not noise.
+        5 x 5 pixels around it, by what share of their differences is not noise. Where pixels
+        differ in offset, the mean of the others of its 3 x 3.
 
     References
     ----------
     J.-S. Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE
     Trans. Pattern Anal. Mach. Intell. 2 (1980) 165-168, doi:10.1109/TPAMI.1980.4766994.
     """
-    runs = _near(maps.runs) + 1e-9
-    mean = _near(maps.runs * maps.mean) / runs
-    spread = _near(maps.runs * (maps.mean - mean) ** 2) / runs
-    chance = _near(maps.runs * maps.variance) / (runs * RUN * np.maximum(maps.runs, 1))
+    if maps.offsets_differ:
+        return _neighbours(maps.runs * maps.mean) / np.maximum(_neighbours(maps.runs), 1)
+    runs = _near(maps.runs, NEAR) + 1e-9
+    mean = _near(maps.runs * maps.mean, NEAR) / runs
+    spread = _near(maps.runs * (maps.mean - mean) ** 2, NEAR) / runs
+    chance = _near(maps.runs * maps.variance, NEAR) / (runs * RUN * np.maximum(maps.runs, 1))
     trust = np.clip(1 - chance / np.maximum(spread, 1e-9 * chance.mean() + 1e-30), 0, 1)
     likely: NDArray[np.float64] = mean + trust * (maps.mean - mean)
     return likely
 
 
-def _near(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Average each pixel's square of 5 x 5."""
+def _neighbours(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Add up the eight pixels around each; at an edge, those on the other side twice."""
+    return 9 * _near(values, 1, mode="reflect") - values
+
+
+def _near(
+    values: NDArray[Any], near: int, *, mode: Literal["edge", "reflect"] = "edge"
+) -> NDArray[np.float64]:
+    """Average the square around each pixel, of `near` pixels to each side."""
     total = np.asarray(values, np.float64)
     for axis in (1, 2):
         width = [(0, 0)] * 3
-        width[axis] = (NEAR, NEAR)
-        padded = np.moveaxis(np.pad(total, width, mode="edge"), axis, 0)
+        width[axis] = (near, near)
+        padded = np.moveaxis(np.pad(total, width, mode=mode), axis, 0)
         size = total.shape[axis]
-        rows = sum(padded[start : start + size] for start in range(2 * NEAR + 1))
-        total = np.moveaxis(np.asarray(rows), 0, axis) / (2 * NEAR + 1)
+        rows = sum(padded[start : start + size] for start in range(2 * near + 1))
+        total = np.moveaxis(np.asarray(rows), 0, axis) / (2 * near + 1)
     return total

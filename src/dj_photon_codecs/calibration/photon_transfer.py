@@ -15,7 +15,7 @@ import numpy as np
 from dj_photon_codecs.calibration.clipping import fit_clipped_curve
 from dj_photon_codecs.calibration.noise_correlation import CORRELATED, correlate_noise
 from dj_photon_codecs.calibration.tiles import Tiles
-from dj_photon_codecs.calibration.transfer_line import TransferLine, draw_line
+from dj_photon_codecs.calibration.transfer_line import OUTLIER, TransferLine, draw_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +39,15 @@ ZERO_KNOWN = 0.5  # photons, standard error of the zero level
 AGREE = 2.5  # sigma
 
 
-def fit_transfer_line(maps: NoiseMaps) -> TransferLine | None:
+def fit_transfer_line(maps: NoiseMaps, *, outlier: float = OUTLIER) -> TransferLine | None:
     """Draw the line through the pixels that nothing but photons and read noise disturbs.
 
     Parameters
     ----------
     maps : NoiseMaps
         Mean and variance of every pixel.
+    outlier : float
+        Pixels farther off the line than this are left out, in standard deviations.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def fit_transfer_line(maps: NoiseMaps) -> TransferLine | None:
         return None
     tiles = Tiles(*maps.mean.shape[1:])
     bright = (maps.runs > 0).all(axis=0) & _rarely(_saturated(maps), maps, CLIPPED)
-    whole = draw_line(maps, bright, tiles=tiles)
+    whole = draw_line(maps, bright, tiles=tiles, outlier=outlier)
     touching = np.count_nonzero(bright & ~_rarely(maps.at_floor, maps, CLIPPED))
     if whole is None or whole.gain <= 0 or touching <= TOUCHING * np.count_nonzero(bright):
         return whole

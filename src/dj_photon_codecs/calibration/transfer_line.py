@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
-from dj_photon_codecs.calibration.noise_maps import likely_means
+from dj_photon_codecs.calibration.noise_maps import light_means, likely_means
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEWEST_PIXELS",
+    "OUTLIER",
     "TransferLine",
     "binned",
     "draw_line",
@@ -92,7 +93,9 @@ class TransferLine:
         return mean, self.variance_at(mean)[1] / abs(self.gain)
 
 
-def draw_line(maps: NoiseMaps, eligible: Mask, *, tiles: Tiles) -> TransferLine | None:
+def draw_line(
+    maps: NoiseMaps, eligible: Mask, *, tiles: Tiles, outlier: float = OUTLIER
+) -> TransferLine | None:
     """Draw the line through the eligible pixels that other movement than noise does not disturb.
 
     Parameters
@@ -103,6 +106,8 @@ def draw_line(maps: NoiseMaps, eligible: Mask, *, tiles: Tiles) -> TransferLine 
         (2, height, width). The pixels to try.
     tiles : Tiles
         Of the frame.
+    outlier : float
+        Pixels farther off than this are left out, in standard deviations.
 
     Returns
     -------
@@ -120,10 +125,10 @@ def draw_line(maps: NoiseMaps, eligible: Mask, *, tiles: Tiles) -> TransferLine 
             return None
         # A fold's outliers are told by its own means, else what is kept of the other would depend
         # on its noise; weights and motion are told by the other fold's.
-        expected, weights = expect_variance(maps, line, means=maps.mean, runs=maps.runs)
+        expected, weights = expect_variance(maps, line, means=light_means(maps), runs=maps.runs)
         score = (maps.variance - expected) * np.sqrt(weights)
         expected, weights = expect_variance(maps, line, means=likely, runs=maps.runs[::-1])
-        kept = eligible & _believable(score, tiles, eligible)
+        kept = eligible & _believable(score, tiles, eligible, outlier=outlier)
         kept &= motion_variance(line) < share * expected
         line = _drawn(
             maps,
@@ -155,7 +160,7 @@ def binned(
     tuple
         The number of pixels in each bin, and for each quantity its averages, from dark to bright.
     """
-    instrument = maps.mean[::-1][chosen]
+    instrument = light_means(maps)[::-1][chosen]
     edges = np.unique(np.quantile(instrument, np.linspace(0, 1, BINS + 1)[1:-1]))
     where = np.searchsorted(edges, instrument, side="right")
     count = np.bincount(where)
@@ -236,12 +241,12 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][np.searchsorted(below, below[-1] / 2)]) if len(order) else 0.0
 
 
-def _believable(score: Floats, tiles: Tiles, eligible: Mask) -> Mask:
+def _believable(score: Floats, tiles: Tiles, eligible: Mask, *, outlier: float) -> Mask:
     """Keep what the other fold shows to be on the line, alone and with its neighbours."""
-    common = tiles.sum(np.clip(score, -OUTLIER, OUTLIER) * eligible)
+    common = tiles.sum(np.clip(score, -outlier, outlier) * eligible)
     together = common / np.sqrt(np.maximum(tiles.sum(eligible), 1))
-    alone = np.abs(score) < OUTLIER * max(_sigma(score[eligible]), 1)
-    shared = np.abs(together) < OUTLIER * max(_sigma(together), 1)
+    alone = np.abs(score) < outlier * max(_sigma(score[eligible]), 1)
+    shared = np.abs(together) < outlier * max(_sigma(together), 1)
     believable: Mask = (alone & tiles.spread(shared))[::-1] & (score < WILD)
     return believable
 

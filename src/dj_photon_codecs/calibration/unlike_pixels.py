@@ -1,0 +1,72 @@
+"""Pixels that differ in offset or in read noise, as those of sCMOS cameras do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dj_photon_codecs.calibration.photon_transfer import fit_transfer_line
+
+if TYPE_CHECKING:
+    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
+    from dj_photon_codecs.calibration.transfer_line import TransferLine
+
+__all__ = ["allow_for_offsets", "cut_factor"]
+
+BEYOND = 2.0  # standard errors; benchmarks/calibration_accuracy.py reaches 1 with equal offsets
+LOOSE = 7.0  # sigma, of outliers; the usual cut also takes pixels of merely high read noise
+UNSEEN = 1.5  # times the change from cut to cut; the error of sCMOS in benchmarks/detectors.py
+
+
+def allow_for_offsets(maps: NoiseMaps, line: TransferLine) -> tuple[NoiseMaps, TransferLine]:
+    """Draw the line by the brightness of each pixel's neighbours if its own makes it flatter.
+
+    The offset of a pixel is part of its mean in both folds, but not of its noise; its neighbours'
+    means tell of the light only.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        What was measured.
+    line : TransferLine
+        What was drawn, by the mean of each pixel.
+
+    Returns
+    -------
+    tuple
+        The same; or, if the gain was too small by more than two standard errors, maps that say
+        that offsets differ, and the line drawn by neighbours.
+    """
+    unlike = replace(maps, offsets_differ=True)
+    around = None if line.clipped else fit_transfer_line(unlike)
+    if around is None or around.clipped:
+        return maps, line
+    if around.gain - line.gain <= BEYOND * max(around.gain_stderr, line.gain_stderr):
+        return maps, line
+    return unlike, around
+
+
+def cut_factor(maps: NoiseMaps, line: TransferLine) -> float:
+    """Return by how much the error of the gain grows by what leaving out noisy pixels does.
+
+    Where pixels differ in read noise, the noisiest are told apart in dark places, but not in
+    bright ones, which makes the line too steep.
+
+    Parameters
+    ----------
+    maps : NoiseMaps
+        What was measured.
+    line : TransferLine
+        What was drawn.
+
+    Returns
+    -------
+    float
+        1 or more: the factor that makes the standard error cover the gain found with fewer
+        pixels left out.
+    """
+    loose = None if line.clipped else fit_transfer_line(maps, outlier=LOOSE)
+    if loose is None or loose.clipped:
+        return 1.0
+    return math.hypot(1, UNSEEN * (loose.gain - line.gain) / line.gain_stderr)
