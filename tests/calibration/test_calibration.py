@@ -619,6 +619,13 @@ def test_counts_that_happen_to_stay_below_three_are_not_taken_for_saturated():
     assert all((each.pixels_used or 0) > 0.95 * rates.size for each in found)
 
 
+@pytest.mark.parametrize("shape", [(1, 512), (512, 1)])
+def test_line_scans_are_calibrated_without_a_warning(shape, recwarn):
+    rates = np.sort(np.random.default_rng(0).gamma(1, 5, 512)).reshape(shape)
+    check(calibrate(camera(np.broadcast_to(rates, (200, *shape)), **CAMERA)), within=0.03, **CAMERA)
+    assert not recwarn.list
+
+
 def test_dim_counts_are_not_taken_for_clipped_values(recwarn):
     smoothed = pytest.importorskip("scipy.ndimage").gaussian_filter
     rng = np.random.default_rng(101)

@@ -55,7 +55,8 @@ def remove_common_change(
     weights = np.divide(energy[alive].mean(), energy, where=alive, out=np.zeros_like(energy))
     weights = tiles.spread(weights)
     patterns = _patterns(image)
-    sizes = np.sqrt((patterns**2).mean(axis=(1, 2))) + np.float32(1e-30)
+    sizes = np.sqrt((patterns**2).mean(axis=(1, 2)))
+    sizes[sizes == 0] = 1  # as of movement down in a line scan
     patterns = patterns / sizes[:, None, None] * (weights > 0)
     flat = changes.reshape(-1, *image.shape)
     normal = _products(patterns * weights, patterns)
