@@ -9,7 +9,15 @@ nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["lint", "types", "docs", "tests", "oldest", "wheel"]
 
-TESTED_WITH = ("tests", "docs", "examples", "benchmarks", "README.md", "pyproject.toml")
+TESTED_WITH = (
+    "tests",
+    "docs",
+    "examples",
+    "benchmarks",
+    "README.md",
+    "CONTRIBUTING.md",
+    "pyproject.toml",
+)
 
 
 @nox.session(python="3.11")

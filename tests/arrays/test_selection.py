@@ -165,6 +165,7 @@ def is_orthogonal(selection):
     return isinstance(selection[:1][0], np.ndarray) and any(part.dtype == bool for part in arrays)
 
 
+@pytest.mark.slow
 @given(selections())
 @settings(max_examples=250, deadline=None)
 def test_any_selection_is_as_numpy_has_it(selection):

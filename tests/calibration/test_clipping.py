@@ -29,6 +29,7 @@ def test_rounding_adds_a_twelfth_of_its_step_squared():
     assert square[0] - mean[0] ** 2 == pytest.approx(0.5**2 + 0.1**2 / 12, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0.0, 0.05, 0.5, 1.0])
 @pytest.mark.parametrize("noise", [0.3, 1.0])
 def test_the_moments_are_those_of_draws(step, noise):

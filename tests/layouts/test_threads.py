@@ -146,6 +146,7 @@ def test_no_call_begins_after_an_error():
     assert len(calls) <= 4
 
 
+@pytest.mark.slow
 def test_an_interrupt_waits_for_the_calls_that_began():
     program = """
 import _thread, sys, threading, time

@@ -149,6 +149,7 @@ def test_negative_camera_values_are_legal():
     assert survey(values, counts=False).lowest == -100
 
 
+@pytest.mark.slow
 def test_frames_are_named_behind_the_first_slab():
     frame = (1, SLAB_BYTES // 2)
     values = np.broadcast_to(np.zeros((1, *frame), "u1"), (9, *frame)).astype("i1")

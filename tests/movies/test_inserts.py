@@ -75,6 +75,7 @@ MOVIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [(7, 16, 16), (130, 8, 8)], ids=str)
 @pytest.mark.parametrize(("values", "movie_of"), MOVIES.values(), ids=MOVIES)
 def test_an_insert_computes_each_block_at_most_twice(folder, values, movie_of, chunks):
@@ -87,6 +88,7 @@ def test_an_insert_computes_each_block_at_most_twice(folder, values, movie_of, c
     assert blocks.most() <= 2
 
 
+@pytest.mark.slow
 def test_an_archive_computes_each_block_at_most_twice(folder):
     blocks = Counted(photon_counts(SHAPE), (7, 16, 16))
 

@@ -31,6 +31,7 @@ def record(given, rates, size=MANY, *, whole=True):
 ALL_RATES = np.geomspace(0.1, 30, 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", [0.1, 3, 50, ALL_RATES], ids=["dark", "dim", "bright", "all"])
 @pytest.mark.parametrize("noise", [0, 0.1, 0.3, 2])
 @pytest.mark.parametrize("gain", [1, 30, 700])

@@ -120,6 +120,7 @@ def assert_coded_one_by_one(values, camera, step):
     assert np.array_equal(coded, expected)
 
 
+@pytest.mark.slow
 @cameras
 @steps
 @pytest.mark.parametrize("dtype", ["u2", "i2", ">u2", ">i2"])

@@ -465,6 +465,7 @@ def test_as_many_chunks_are_under_way_as_fit_the_budget(budget, most, target, mo
     assert under_way.most == most
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_thread_that_writes(folder, target, counts):
     before = tree(folder)
 

@@ -100,6 +100,7 @@ def test_steps_are_near_their_entropy(step):
     assert 8 * len(LAYOUT.encode(codes)) / codes.size < 1.03 * entropy + 0.02
 
 
+@pytest.mark.slow
 def test_codes_with_holes_take_no_more_space():
     counts = movie(0.5)
     fine = np.rint(2 * np.sqrt(counts + 0.375) / 0.05).astype("u2")
@@ -133,6 +134,7 @@ def test_nothing_is_larger_than_in_another_layout(kind):
     assert len(stored) <= min(len(each) for each in others) + CHUNK_HEADER.itemsize + 100
 
 
+@pytest.mark.slow
 def test_frames_that_fill_the_last_chunk_take_no_space():
     codes = movie()
     codes[60:] = 0
@@ -224,6 +226,7 @@ def test_codes_of_as_many_bits_as_there_may_be_come_back():
     assert LAYOUT.decode(LAYOUT.encode(codes)).tobytes() == codes.tobytes()
 
 
+@pytest.mark.slow
 def test_a_dark_movie_with_a_few_photons_comes_back():
     codes = np.zeros((20, 64, 64), "u1")
     codes[np.random.default_rng(0).random(codes.shape) < 0.002] = 1

@@ -36,6 +36,7 @@ def unpacked(sections: Sections, like: np.ndarray) -> np.ndarray:
     return out
 
 
+@pytest.mark.slow
 def test_codes_that_are_all_the_same_take_nothing_but_the_model():
     sections = sections_of(np.full((20, 64, 64), 5, "u1"))
     assert sections.stream.size == sections.model.escapes.size == 0

@@ -65,6 +65,7 @@ def test_every_range_is_legal(dtype):
     assert noise_entropy(np.full((9, 4), ends.max, dtype)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.5, 3, 30, 300])
 def test_grouped_photons_take_little_more(rate):
     rates = rate * np.geomspace(0.2, 5, 1 << 14)

@@ -44,6 +44,7 @@ def test_codes_come_back(frames, dtype):
     assert (unpack(packed(counts)).view(dtype) == counts).all()
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"]),
     st.integers(1, 20),

@@ -46,6 +46,7 @@ def damaged(stored, chance):
     return bytes(changed)
 
 
+@pytest.mark.slow
 @every_compression
 @pytest.mark.parametrize("movie", MOVIES.values(), ids=MOVIES)
 def test_plain_zarr_reads_no_damaged_chunk_without_an_error(movie, compression, tmp_path):
@@ -142,6 +143,7 @@ def test_room_of_another_size_is_refused(size):
         ChecksumFilter().decode(stored, out=bytearray(size))
 
 
+@pytest.mark.slow
 @every_compression
 def test_it_takes_less_than_half_a_percent(compression):
     codes = np.random.default_rng(0).poisson(0.1, (100, 64, 64)).astype("u1")
