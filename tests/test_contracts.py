@@ -22,11 +22,13 @@ import zarr.storage
 from datajoint.storage import StorageBackend
 from fsspec.implementations.local import LocalFileSystem
 
+import dj_photon_codecs
 from dj_photon_codecs import PhotonArray, PhotonCodec
 from dj_photon_codecs.storage.movie_store import MovieStore
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 
 ROOT = Path(__file__).parents[1]
+SOURCE = Path(dj_photon_codecs.__file__).parent  # installed, perhaps far from the tests
 LIBRARIES = ("zarr", "numcodecs", "fsspec", "s3fs", "datajoint")
 
 
@@ -169,7 +171,7 @@ def private_names():
     modules = re.compile(
         rf"(?:from|import) ((?:{'|'.join(LIBRARIES)})\.(?:core\b|[\w.]*\b_)[\w.]*)"
     )
-    for path in sorted((ROOT / "src").rglob("*.py")):
+    for path in sorted(SOURCE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         yield from modules.findall(text)
         for node in ast.walk(ast.parse(text)):
