@@ -1,6 +1,6 @@
 """Inserts from sources of all kinds: what is stored is what they hold, and they are read twice."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import dask.array
@@ -16,6 +16,7 @@ from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
 from dj_photon_codecs.movies import sources
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
+from tests.movies.counted_blocks import CountedBlocks
 from tests.movies_at_hand import CAMERA, SlicedFile, camera_values, photon_counts, tree
 
 SHAPE = (230, 16, 16)
@@ -43,26 +44,6 @@ def inserted(movie, codec=PhotonCodec):
     return codec().decode(codec().encode(movie))
 
 
-@dataclass
-class Counted:
-    """A dask array that counts how often each of its blocks is computed."""
-
-    values: np.ndarray[Any, Any]
-    chunks: tuple[Any, ...]
-    computed: list[tuple[int, ...]] = field(default_factory=list)
-
-    def array(self):
-        lazy = dask.array.from_array(self.values, chunks=self.chunks)
-        return lazy.map_blocks(self._compute, dtype=self.values.dtype)
-
-    def _compute(self, block, block_info=None):
-        self.computed.append(tuple(block_info[0]["chunk-location"]))
-        return block
-
-    def most(self):
-        return max(map(self.computed.count, self.computed))
-
-
 # ---------------------------------------------------------------------------- how often
 
 MOVIES = {
@@ -79,7 +60,7 @@ MOVIES = {
 @pytest.mark.parametrize("chunks", [(7, 16, 16), (130, 8, 8)], ids=str)
 @pytest.mark.parametrize(("values", "movie_of"), MOVIES.values(), ids=MOVIES)
 def test_an_insert_computes_each_block_at_most_twice(folder, values, movie_of, chunks):
-    blocks = Counted(values, chunks)
+    blocks = CountedBlocks(values, chunks)
 
     movie = inserted(movie_of(blocks.array()))
 
@@ -90,7 +71,7 @@ def test_an_insert_computes_each_block_at_most_twice(folder, values, movie_of, c
 
 @pytest.mark.slow
 def test_an_archive_computes_each_block_at_most_twice(folder):
-    blocks = Counted(photon_counts(SHAPE), (7, 16, 16))
+    blocks = CountedBlocks(photon_counts(SHAPE), (7, 16, 16))
 
     np.testing.assert_array_equal(inserted(blocks.array(), PhotonDenseCodec).raw[:], blocks.values)
 
@@ -98,7 +79,7 @@ def test_an_archive_computes_each_block_at_most_twice(folder):
 
 
 def test_a_report_computes_each_block_once():
-    blocks = Counted(camera_values(SHAPE), (7, 16, 16))
+    blocks = CountedBlocks(camera_values(SHAPE), (7, 16, 16))
 
     costs = report(CameraMovie(blocks.array(), CAMERA)).costs
 

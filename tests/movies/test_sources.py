@@ -24,6 +24,7 @@ from dj_photon_codecs.movies import sources
 from dj_photon_codecs.movies.fingerprints import fingerprints
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
+from tests.movies.counted_blocks import CountedBlocks
 from tests.movies_at_hand import SlicedFile, photon_counts
 
 SHAPE = (60, 6, 8)
@@ -43,26 +44,6 @@ def read_in_steps(source, step):
         stop = min(start + step, source.shape[0])
         parts += [frames for _, frames in source.slabs(start, stop)]
     return np.concatenate(parts)
-
-
-@dataclass
-class CountedBlocks:
-    """A dask array that counts how often each of its blocks is computed."""
-
-    values: np.ndarray
-    chunks: tuple[Any, ...]
-    computed: list[tuple[int, ...]] = field(default_factory=list)
-
-    def array(self):
-        lazy = dask.array.from_array(self.values, chunks=self.chunks)
-        return lazy.map_blocks(self._compute, dtype=self.values.dtype)
-
-    def _compute(self, block, block_info=None):
-        self.computed.append(tuple(block_info[0]["chunk-location"]))
-        return block
-
-    def most(self):
-        return max(map(self.computed.count, self.computed))
 
 
 # ---------------------------------------------------------------------------- how often

@@ -57,8 +57,8 @@ def advice_for(value: Any) -> str:
     if isinstance(value, str | PathLike):
         return OPEN_FILE
     for kind in KINDS:
-        if any(_library(cls) == kind.library for cls in type(value).__mro__) and (
-            kind.name is None or is_a(value, kind.library, kind.name)
+        if any(_library(cls) == kind.package for cls in type(value).__mro__) and (
+            kind.name is None or is_a(value, kind.package, kind.name)
         ):
             return kind.advise(value)
     if isinstance(value, Iterator):
@@ -74,7 +74,7 @@ class Kind(NamedTuple):
     Where `names` lists the arrays of a collection, they are named, the first one in the advice.
     """
 
-    library: str
+    package: str
     name: str | None
     advice: str
     names: Callable[[Any], Any] | None = None
