@@ -1,4 +1,4 @@
-"""The movies that are stored: simulated ones whose limit is known, and files of real ones."""
+"""The movies that are stored: simulated ones, most of known limit, and files of real ones."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from shannon import entropy_of_camera_codes, entropy_of_counts
-from simulate import camera, simulate_rates
+from simulate import camera, digitize, photomultiplier, simulate_rates
 
 from dj_photon_codecs import Calibration, generalized_anscombe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-SIDE = 512
+SIDE, MANY = 512, 100  # frames of this side, and so many of them, are what is usual
 STEPPED_MEAN = 5.0  # photons
 CAMERA = {"gain": 30.0, "offset": 100.0, "read_noise": 0.3}
 
@@ -79,32 +79,107 @@ class Movie:
 
 def counted(rates: Iterable[float], *, frames: int) -> Iterator[Movie]:
     """Simulate movies of photon counts, of the given mean rates."""
-    for rate in rates:
-        scene = simulate_rates(frames, SIDE, SIDE, mean=rate, seed=7)
-        counts = np.random.default_rng(8).poisson(scene).astype("uint16")
-        name = f"{rate:g} photons"
-        yield Movie(name, counts, rate=rate, limit=entropy_of_counts(scene))
+    return (photons(rate, frames, SIDE, SIDE) for rate in rates)
+
+
+def photons(rate: float, *shape: int) -> Movie:
+    """Simulate a movie of photon counts."""
+    scene = simulate_rates(*shape, mean=rate, seed=7)
+    counts = np.random.default_rng(8).poisson(scene).astype("uint16")
+    size = "" if shape[1] == SIDE and shape[0] >= MANY else f", {' x '.join(map(str, shape))}"
+    return Movie(f"{rate:g} photons{size}", counts, rate=rate, limit=entropy_of_counts(scene))
 
 
 def in_steps(steps: Iterable[float], *, frames: int) -> Iterator[Movie]:
     """Simulate one camera movie, to be stored in each of the given steps."""
-    scene = simulate_rates(frames, SIDE, SIDE, mean=STEPPED_MEAN, seed=7)
+    return (stepped(step, frames, SIDE, SIDE) for step in steps)
+
+
+def stepped(step: float, *shape: int) -> Movie:
+    """Simulate a camera movie, to be stored in steps."""
+    scene = simulate_rates(*shape, mean=STEPPED_MEAN, seed=7)
     values = camera(scene, **CAMERA, dtype="int16", seed=8)
     gain = CAMERA["gain"]
     calibration = Calibration(gain, CAMERA["offset"], (CAMERA["read_noise"] * gain) ** 2)
-    limit = entropy_of_camera_codes(scene, lambda each: each, **CAMERA)
-    for step in steps:
-        yield Movie(
-            f"{STEPPED_MEAN:g} photons, step {step:g}",
-            values,
-            calibration,
-            step,
-            STEPPED_MEAN,
-            limit,
-            entropy_of_camera_codes(
-                scene, partial(_codes, calibration=calibration, step=step), **CAMERA
-            ),
-        )
+    codes = partial(_codes, calibration=calibration, step=step)
+    return Movie(
+        f"{STEPPED_MEAN:g} photons, step {step:g}",
+        values,
+        calibration,
+        step,
+        STEPPED_MEAN,
+        entropy_of_camera_codes(scene, lambda each: each, **CAMERA),
+        entropy_of_camera_codes(scene, codes, **CAMERA),
+    )
+
+
+def pulses(*shape: int, mean: float = 0.2, cell: float = 0.0) -> NDArray[Any]:
+    """Simulate gamma pulses with electronic noise, clipped at zero and at 13 bits.
+
+    The noise of the dark is a spike at zero; `cell` adds a scene, of so many photons.
+    """
+    rng = np.random.default_rng(9)
+    rates = simulate_rates(*shape, mean=cell, seed=7) if cell else np.full(shape, mean)
+    number = rng.poisson(rates)
+    charge = rng.gamma(np.maximum(number, 1) * 3.0, 200) * (number > 0)
+    return np.clip(np.rint(charge + rng.normal(0, 40, shape)), 0, 8191).astype("u2")
+
+
+def amplified(*shape: int, mean: float, **options: Any) -> NDArray[Any]:
+    """Simulate a scanned photomultiplier."""
+    return photomultiplier(simulate_rates(*shape, mean=mean, seed=7), gain=100, seed=8, **options)
+
+
+def scientific(*shape: int, mean: float, fixed: float = 0.0) -> NDArray[Any]:
+    """Simulate a scientific CMOS: every pixel has an offset, a gain and a read noise of its own."""
+    rng = np.random.default_rng(9)
+    scene = simulate_rates(*shape, mean=mean, seed=7)
+    noise = rng.lognormal(np.log(1.4), 0.35, shape[1:]) * rng.standard_normal(shape)
+    gain = 2.2 * (1 + fixed * rng.standard_normal(shape[1:]))
+    offset = 100 + 2 * rng.standard_normal(shape[1:])
+    return digitize(offset + gain * (rng.poisson(scene) + noise), dtype="u2")
+
+
+def smoothed(*shape: int, mean: float = 3.0) -> NDArray[Any]:
+    """Simulate a camera movie that was smoothed over neighbours."""
+    values = camera(simulate_rates(*shape, mean=mean, seed=7), gain=3, offset=100, read_noise=1.3)
+    rows = (np.roll(values, 1, 1) + 2.0 * values + np.roll(values, -1, 1)) / 4
+    return np.rint((np.roll(rows, 1, 2) + 2 * rows + np.roll(rows, -1, 2)) / 4).astype("u2")
+
+
+def getframes(name: str, *shape: int) -> NDArray[Any]:
+    """Record a scene with a detector of detectors.py."""
+    from detectors import DETECTORS  # noqa: PLC0415, since getframes may be missing
+
+    detector = next(each for each in DETECTORS if each.name == name)
+    return detector.movie(shape[0], shape[1], 7)
+
+
+DETECTED: dict[str, Callable[[], NDArray[Any]]] = {
+    "clipped pulses": partial(pulses, 100, 256, 256),
+    "clipped pulses of a scene": partial(pulses, 100, 256, 256, cell=0.5),
+    "clipped pulses, 20 frames": partial(pulses, 20, 256, 256, cell=0.5),
+    "photomultiplier": partial(amplified, 100, 256, 256, mean=1, offset=200),
+    "photomultiplier, clipped": partial(amplified, 100, 256, 256, mean=0.5, dtype="u2"),
+    "photomultiplier, slow": partial(amplified, 20, 256, 256, mean=1, bandwidth=0.3),
+    "photomultiplier, saturated": partial(amplified, 20, 256, 256, mean=5, full_scale=1023),
+    "sCMOS, 2 photons": partial(scientific, 100, 256, 256, mean=2),
+    "sCMOS, 50 photons, fixed pattern": partial(scientific, 20, 256, 256, mean=50, fixed=0.01),
+    "sCMOS, 11 frames": partial(scientific, 11, 256, 256, mean=5),
+    "sCMOS (getframes)": partial(getframes, "getframes: sCMOS", 20, 256, 256),
+    "EMCCD (getframes)": partial(getframes, "getframes: EMCCD", 20, 256, 256),
+    "pulse heights (getframes)": partial(
+        getframes, "getframes: pulse heights that vary by 50 %", 20, 256, 256
+    ),
+    "smoothed": partial(smoothed, 100, 128, 128),
+    "smoothed, 11 frames": partial(smoothed, 11, 256, 256),
+    "upsampled": lambda: np.repeat(np.repeat(smoothed(50, 128, 128), 2, 1), 2, 2),
+}
+
+
+def detected(names: Iterable[str] = tuple(DETECTED)) -> Iterator[Movie]:
+    """Simulate detectors that record no plain photons; the limit is not known."""
+    return (Movie(name, DETECTED[name]()) for name in names)
 
 
 def from_files(files: Iterable[Path]) -> Iterator[Movie]:

@@ -24,6 +24,7 @@ MODULES = (
     "tiff_files",
     "image_frames",
     "pcodec_chunks",
+    "general_files",
     "blosc2_arrays",
     "anscombe_filter",
 )

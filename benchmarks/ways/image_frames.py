@@ -51,10 +51,13 @@ def _way(name: str, encode: Callable[..., bytes], decode: Callable[..., Any]) ->
 
 _jpegxl = partial(imagecodecs.jpegxl_encode, lossless=True)
 _jpeg2000 = partial(imagecodecs.jpeg2k_encode, level=0, reversible=True)
+_htj2k = partial(imagecodecs.htj2k_encode, reversible=True)
 
 WAYS = [
     _way("JPEG XL", _jpegxl, imagecodecs.jpegxl_decode),
     _way("JPEG XL, effort 1", partial(_jpegxl, effort=1), imagecodecs.jpegxl_decode),
+    _way("JPEG XL, effort 9", partial(_jpegxl, effort=9), imagecodecs.jpegxl_decode),
     _way("JPEG-LS", imagecodecs.jpegls_encode, imagecodecs.jpegls_decode),
     _way("JPEG 2000", _jpeg2000, imagecodecs.jpeg2k_decode),
+    _way("HTJ2K", _htj2k, imagecodecs.htj2k_decode),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
-from numcodecs import Blosc
+from numcodecs import Blosc, Zstd
 
 from ways.way import Way, is_any, is_in_steps
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FRAMES = 100  # in a chunk
 BITSHUFFLE = Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE)
+BYTE_SHUFFLE = Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)
 PLAIN = "Zarr, Blosc Zstd 5 bit shuffle"
 
 
@@ -77,6 +78,8 @@ def read_inverted_steps(movie: Movie, path: Path) -> NDArray[Any]:
 
 WAYS = [
     Way(PLAIN, partial(write_values, compressors=BITSHUFFLE), read_array, takes=is_any),
+    Way("Zarr, Blosc Zstd 5 shuffle", partial(write_values, compressors=BYTE_SHUFFLE), read_array),
+    Way("Zarr, Zstd 5", partial(write_values, compressors=Zstd(5)), read_array),
     Way("Zarr, its default", write_values, read_array),
     Way("Zarr of transformed float64", write_transformed, read_inverted, read_array),
     Way("Zarr, bit shuffle, same codes", write_codes, read_inverted_steps, read_steps, is_in_steps),

@@ -1,0 +1,273 @@
+"""Sizes of both layouts beside what is promised of them: over Shannon's limit, or the best peer.
+
+    python benchmarks/bars.py [--movie FILE.npz ...] [--fast] [--only TEXT ...] [--layouts]
+
+Chunks are encoded and decoded without store and database, two movies at a time. Movies whose limit
+is known are compared with it; others, `--movie` and six variants of each, with all ways of
+`PEERS`, whose sizes are kept in a file. --fast takes a few movies of each kind; --only those whose
+name contains a text; --layouts leaves out the choice of a compression for `<photon@>`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from subjects import DETECTED, detected, from_files, photons, stepped
+from variants import EACH, variants
+from ways import available
+from ways.zarr_arrays import PLAIN
+
+from dj_photon_codecs import Calibration, CameraMovie, set_threads
+from dj_photon_codecs.layouts.choice import GROUPED, Compression
+from dj_photon_codecs.layouts.dense.layout import DenseLayout
+from dj_photon_codecs.policy import Policy
+from dj_photon_codecs.storage.plan import plan_movie
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from subjects import Movie
+
+PHOTON, DENSE = "<photon@>", "<photon_dense@>"
+DENSE_POLICY = Policy(compressor=None, layout=DenseLayout())
+RATES = (0.1, 0.3, 1, 3, 10, 50, 200)
+LARGE, SMALL = (100, 256, 256), (500, 64, 64)
+BARS = {  # sizes over the limit
+    **{
+        (f"{rate:g} photons", LARGE): bars
+        for rate, *bars in zip(
+            RATES,
+            (1.035, 1.025, 1.02, 1.02, 1.03, 1.04, 1.045),
+            (1.010, 1.009, 1.008, 1.010, 1.013, 1.019, 1.024),
+            strict=True,
+        )
+    },
+    **{
+        (f"{rate:g} photons", SMALL): bars
+        for rate, *bars in zip(
+            RATES,
+            (1.047, 1.031, 1.028, 1.03, 1.036, 1.054, 1.064),
+            (1.035, 1.024, 1.021, 1.02, 1.025, 1.037, 1.045),
+            strict=True,
+        )
+    },
+    ("0.001 photons", LARGE): (math.inf, 1.10),
+    ("0.01 photons", LARGE): (math.inf, 1.04),
+}
+STEP_BARS = {0.5: (1.03, 1.012), 1: (1.05, 1.015)}
+REAL_BARS = {  # bits per pixel, of `<photon_dense@>`
+    "flim_photon_counts": 0.555,
+    "two_photon_downsampled": 5.08,
+    "two_photon_raw": 10.40,
+    "two_photon_smoothed": 2.56,
+    "xray_photon_counting": 0.641,
+}
+BLOSC = (PLAIN, "Zarr, Blosc Zstd 5 shuffle", "Zarr, Zstd 5", "Zarr, its default")
+PEERS = (*BLOSC, "JPEG XL", "JPEG XL, effort 9", "pcodec", "pcodec, by pixel", "bz2", "xz")
+BEFORE = f"{PHOTON} before"  # what the release before the kernel took
+SMALLER = 0.95  # of that, in the geometric mean over real movies
+HEAD = (
+    f"| movie | limit or best peer | {PHOTON} | bar | | form | {DENSE} | bar | | form |\n"
+    "|---|---|--:|--:|---|---|--:|--:|---|---|"
+)
+
+
+@dataclass
+class Measured:
+    """Sizes of one movie, in bits per pixel, and the first bytes of its chunks."""
+
+    name: str
+    key: str
+    sizes: dict[str, float]
+    forms: dict[str, str]
+    limit: float | None = None
+    bars: tuple[float, float] = (math.inf, math.inf)
+    peers: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def all_bars(self) -> dict[str, float]:
+        """Return the largest sizes allowed, in bits per pixel."""
+        if self.limit:
+            return {name: self.limit * bar for name, bar in zip(self.sizes, self.bars, strict=True)}
+        best = min(self.peers[name] for name in PEERS if name in self.peers)
+        return {
+            PHOTON: min(self.peers[name] for name in BLOSC),
+            DENSE: min(best, REAL_BARS.get(self.name, math.inf)),
+        }
+
+    @property
+    def failures(self) -> list[str]:
+        """Return the names of the layouts that are larger than allowed."""
+        return [name for name, bar in self.all_bars.items() if self.sizes[name] > bar]
+
+    @property
+    def row(self) -> str:
+        """Return a row of the table: sizes over the limit, or in bits."""
+        unit = self.limit or 1.0
+        digits = 4 if self.limit else 3
+        best = min(self.peers, key=lambda name: self.peers[name], default="")
+        beside = f"{self.limit:.4f}" if self.limit else f"{best} {self.peers[best]:.3f}"
+        cells = [self.name, beside]
+        for name, bar in self.all_bars.items():
+            verdict = "**no**" if name in self.failures else "ok"
+            numbers = [f"{self.sizes[name] / unit:.{digits}f}", f"{bar / unit:.{digits}f}"]
+            cells += [*numbers, verdict, self.forms[name]]
+        return f"| {' | '.join(cells)} |"
+
+
+def measure(
+    make: Callable[[], Movie],
+    *,
+    bars: tuple[float, float] | None,
+    known: dict[str, dict[str, float]],
+    forced: bool,
+) -> Measured:
+    """Encode a movie in both layouts, and in the ways of its peers if those are not known."""
+    set_threads(1)
+    movie = make()
+    key = f"{movie.name} {zlib.crc32(movie.values.tobytes()):08x}"
+    sizes, forms = {}, {}
+    for name, policy in ((PHOTON, Policy()), (DENSE, DENSE_POLICY)):
+        sizes[name], forms[name] = encode(movie, policy, forced=forced and name == PHOTON)
+    found = Measured(movie.name, key, sizes, forms)
+    if bars:
+        found.limit, found.bars = movie.limit_in_steps or movie.limit, bars
+    else:
+        found.peers = dict(known.get(key, {}))
+        with tempfile.TemporaryDirectory() as folder:
+            for number, way in enumerate(available()[0]):
+                if way.name in PEERS and way.name not in found.peers and way.takes(movie):
+                    way.write(movie, path := Path(folder, str(number)))
+                    found.peers[way.name] = 8 * stored_bytes(path) / movie.values.size
+    return found
+
+
+def encode(movie: Movie, policy: Policy, *, forced: bool) -> tuple[float, str]:
+    """Return bits per pixel, and the first bytes of the chunks; what comes back is compared."""
+    counts = movie.calibration == Calibration() and movie.values.dtype.kind == "u"
+    described = CameraMovie(movie.values, movie.calibration, movie.step)
+    plan = plan_movie(described, policy, counts=counts, with_table=False)
+    compression = GROUPED if forced else plan.compression
+    size, forms = 0, set()
+    for start in range(0, len(movie.values), plan.frames_per_chunk):
+        codes = np.zeros(plan.chunk_shape, plan.code_dtype)
+        part = plan.encode_values(movie.values[start : start + plan.frames_per_chunk])
+        codes[: len(part)] = part
+        size += len(encode_chunk(codes, compression, forms))
+    return 8 * size / movie.values.size, " ".join(sorted(forms))
+
+
+def encode_chunk(codes: Any, compression: Compression, forms: set[str]) -> bytes:
+    """Return the bytes of a chunk, and note their form."""
+    if compression.layout is None:
+        forms.add("-")
+        return compression.encode(codes)
+    stored = compression.layout.encode(codes)
+    forms.add(str(stored[0]))
+    back = compression.layout.decode(stored)
+    if not np.array_equal(back, codes.reshape(-1)):
+        raise ValueError(f"{compression.layout} gives back other codes, of form {stored[0]}")
+    return stored.tobytes() if compression.compressor is None else compression.encode(codes)
+
+
+def stored_bytes(path: Path) -> int:
+    """Return the bytes of a file, or of the chunks in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(each.stat().st_size for each in files if each.is_file() and each.name[:2] != ".z")
+
+
+def from_file(file: Path, *, variant: int | None = None, place: int = 0) -> Movie:
+    """Load a movie, or make a variant of it."""
+    movie = next(from_files([file]))
+    if variant is None:
+        return movie
+    return list(variants(movie, place=place))[variant]
+
+
+def tasks(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Movie], Any]]:
+    """Yield a name, what makes the movie, and the bars over its limit if that is known."""
+    for (name, shape), bars in BARS.items():
+        if not options.fast or shape == LARGE or name == "3 photons":
+            yield f"{name} {shape}", partial(photons, float(name.split()[0]), *shape), bars
+    for step, bars in STEP_BARS.items():
+        yield f"step {step}", partial(stepped, step, *LARGE), bars
+    for name in list(DETECTED)[:: 4 if options.fast else 1]:
+        yield name, partial(_detected, name), None
+    for file in options.movie:
+        yield file.stem, partial(from_file, file), None
+    for number, (place, file) in product(range(EACH), enumerate(options.movie)):
+        if not options.fast or number == 0:
+            make = partial(from_file, file, variant=number, place=place)
+            yield f"{file.stem} variant", make, None
+
+
+def _detected(name: str) -> Movie:
+    return next(detected([name]))
+
+
+def summary(found: Sequence[Measured]) -> str:
+    """Return how many bars fail, and how the default compares with what it was."""
+    lines = []
+    for name in (PHOTON, DENSE):
+        failed = [each.name for each in found if name in each.failures]
+        lines.append(f"{name}: {len(failed)} of {len(found)} are larger: {'; '.join(failed)}")
+    ratios = [each.sizes[PHOTON] / each.peers[BEFORE] for each in found if BEFORE in each.peers]
+    if ratios:
+        mean = math.exp(float(np.mean(np.log(ratios))))
+        lines.append(f"{PHOTON} takes {mean:.3f} of what it took before (bar {SMALLER}).")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the benchmark from the command line."""
+    options = _options()
+    known = json.loads(options.peers.read_text()) if options.peers.exists() else {}
+    work = partial(measure, known=known, forced=options.layouts)
+    found = []
+    print(HEAD)
+    with ProcessPoolExecutor(options.processes) as pool:
+        running = [
+            pool.submit(work, make, bars=bars)
+            for name, make, bars in tasks(options)
+            if not options.only or any(text in name for text in options.only)
+        ]
+        for each in running:
+            found.append(each.result())
+            print(found[-1].row, flush=True)
+    print("", summary(found), sep="\n")
+    if options.remember:
+        for each in found:
+            each.peers[BEFORE] = each.sizes[PHOTON]
+    again = json.loads(options.peers.read_text()) if options.peers.exists() else {}
+    again |= {each.key: each.peers for each in found if each.limit is None}
+    options.peers.write_text(json.dumps(again, indent=1))
+    sys.exit(any(each.failures for each in found))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npy or .npz")
+    parser.add_argument("--fast", action="store_true", help="a few movies of each kind")
+    parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
+    parser.add_argument("--layouts", action="store_true", help="`photon.grouped` without a choice")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--remember", action="store_true", help="the sizes as those before")
+    peers = Path(tempfile.gettempdir(), "photon-peers.json")
+    parser.add_argument("--peers", type=Path, default=peers, help="file that keeps their sizes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
