@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from tests import services
+from tests.backends import use_backend
 
 # Before DataJoint is imported: no configuration file of the developer's may reach the tests, and
 # no proxy may stand before the servers on this machine.
@@ -37,6 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         its_own = item.path.name == "test_services.py"  # starts servers of its own
         if its_own or SERVICES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("services")
+
+
+# ---------------------------------------------------------------------------- the kernel
+
+
+@pytest.fixture(scope="module", params=["compiled", "numpy"])
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Encode and decode by the compiled kernel, then by its reference in NumPy."""
+    with use_backend(request.param):
+        yield request.param
 
 
 # ---------------------------------------------------------------------------- servers

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.arrays.photon_array import PhotonArray
     from dj_photon_codecs.calibration import calibrate
     from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
+    from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
     from dj_photon_codecs.layouts.threads import set_threads
     from dj_photon_codecs.movies.camera_movie import CameraMovie
     from dj_photon_codecs.photons.calibration import Calibration
@@ -30,6 +31,7 @@ __all__ = [
     "calibrate",
     "generalized_anscombe",
     "generalized_inverse_anscombe",
+    "kernel_in_use",
     "report",
     "set_cache",
     "set_threads",
@@ -48,6 +50,7 @@ ROOMS = {
     "calibrate": "calibration",
     "generalized_anscombe": "photons.transform",
     "generalized_inverse_anscombe": "photons.inverses",
+    "kernel_in_use": "layouts.kernels.backend",
     "report": "views.report",
     "set_cache": "arrays.chunk_cache",
     "set_threads": "layouts.threads",

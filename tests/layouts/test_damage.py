@@ -11,6 +11,8 @@ from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, PLAIN_COMPRESSOR, GroupedLayout
 from dj_photon_codecs.layouts.layout import DamagedChunk, Layout
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(np.geomspace(0.05, 300, 400), (20, 400)).reshape(20, 20, 20).astype("u2")
 CODES = {

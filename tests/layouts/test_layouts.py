@@ -17,6 +17,8 @@ from tests.codec_kit import (
     check_round_trips,
 )
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 INTEGERS = ["|u1", "<u2", "<u4", "<u8", "|i1", "<i2", "<i4", "<i8"]
 DTYPES = [*INTEGERS, "<f2", "<f4", "<f8", "|b1", ">u2", ">i4", ">f8"]
 

@@ -19,6 +19,8 @@ from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.storage.documents.description import Documents
 from dj_photon_codecs.storage.documents.rows import read_row
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 ROOT = Path(__file__).parents[2]
 FROZEN = ROOT / "tests" / "frozen"
 FORMAT_PAGE = ROOT / "docs" / "reference" / "format.md"

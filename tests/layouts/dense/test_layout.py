@@ -16,6 +16,8 @@ from dj_photon_codecs.layouts.dense.layout import DenseLayout, _dense
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, PLAIN_COMPRESSOR, GroupedLayout
 from tests.tables import declare_recording, photons, row_of, transformed
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 LAYOUT = DenseLayout()
 
 

@@ -10,6 +10,8 @@ from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
 from dj_photon_codecs.layouts.grouped.packing import PackedChunk
 from tests.layouts.grouped.test_layout import KINDS, movie
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 LAYOUT = GroupedLayout()
 
 

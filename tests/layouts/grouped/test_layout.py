@@ -21,6 +21,8 @@ from dj_photon_codecs.layouts.grouped.layout import (
     groupable,
 )
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 LAYOUT = GroupedLayout()
 
 

@@ -17,6 +17,8 @@ from dj_photon_codecs.layouts.grouped.packing import (
     pack,
 )
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 RATES = np.geomspace(0.02, 3000, 1200)
 
 

@@ -15,7 +15,6 @@ from dj_photon_codecs.layouts.dense.level_fitting import Outline, fit_levels, ou
 from dj_photon_codecs.layouts.dense.levels import ESCAPE, KEYS, Levels, brightness_keys
 from dj_photon_codecs.layouts.dense.rans import (
     PRECISION,
-    SymbolReader,
     SymbolWriter,
     decoding_tables,
 )
@@ -28,6 +27,7 @@ from dj_photon_codecs.layouts.dense.sections import (
     split_sections,
 )
 from dj_photon_codecs.layouts.dense.weighting import Weighting
+from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
@@ -100,36 +100,22 @@ def unpack_dense(
     weights, levels, escapes, values = model
     if top > np.iinfo(out.dtype).max:
         raise DamagedChunk(f"damaged chunk: {out.dtype} codes up to {top}")
-    reader = SymbolReader(coders, stream, decoding_tables(levels.table["frequencies"]))
-    slots, base = levels.by_key("table") << np.uint32(PRECISION), levels.by_key("base")
-    low = levels.low_by_key() if levels.table["low"].any() else None
-    brightness = Brightness(shape[1:], start=start)
-    for frame, weight in zip(out, weights, strict=True):
-        keys = brightness_keys(brightness.expect(weight)).ravel()
-        symbols = reader.read(np.take(slots, keys, mode="clip"))
-        codes = symbols.astype(np.uint32)
-        escaped = np.flatnonzero(symbols == ESCAPE)
-        if low is not None:
-            bits = np.take(low, keys, mode="clip")
-            bits[escaped] = 0
-            codes = codes << bits | reader.read_bits(bits)
-        codes[escaped], escapes = _next(escapes, escaped.size)
-        codes += np.take(base, keys, mode="clip")
-        if int(codes.max()) > top:
-            raise DamagedChunk(f"damaged chunk: a code of {codes.max()} where {top} is the largest")
-        frame[...] = codes.reshape(shape[1:])
-        brightness.learn(frame)
-    reader.finish()
+    table, low = levels.by_key("table"), levels.low_by_key().astype(np.uint8)
+    kernel().decode_dense(
+        *shape,
+        top,
+        start,
+        weights,
+        table << np.uint32(PRECISION),
+        levels.by_key("base"),
+        low,
+        decoding_tables(levels.table["frequencies"]),
+        coders,
+        stream,
+        escapes,
+        out,
+    )
     return values
-
-
-def _next(
-    escapes: NDArray[np.uint32], number: int
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Return the next escapes, and those that are left."""
-    if number > escapes.size:
-        raise DamagedChunk(f"damaged chunk: {number} escapes where {escapes.size} are listed")
-    return escapes[:number], escapes[number:]
 
 
 def _predicted(

@@ -1,0 +1,193 @@
+/* Python's door to the kernel: the only file that knows Python.
+
+   Each function takes arrays and whole numbers in the order of `reference.py`, checks their sizes,
+   releases the lock, and calls its pure function. */
+#define PY_SSIZE_T_CLEAN
+#ifndef Py_GIL_DISABLED
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+
+#include "kernel.h"
+
+/* ------------------------------------------------------------------------------ arguments */
+
+enum { MOST_ARGUMENTS = 24 };
+
+/* The arguments of a call: `number` of whole ones, `real` of floats, `view` of arrays. */
+struct arguments {
+    Py_ssize_t count;
+    int64_t number[MOST_ARGUMENTS];
+    float real[MOST_ARGUMENTS];
+    Py_buffer view[MOST_ARGUMENTS];
+};
+
+static void give_back(struct arguments *given)
+{
+    for (Py_ssize_t i = 0; i < given->count; i++)
+        if (given->view[i].obj)
+            PyBuffer_Release(&given->view[i]);
+}
+
+static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, int written,
+                      Py_ssize_t i)
+{
+    if (PyObject_GetBuffer(object, view, written ? PyBUF_CONTIG : PyBUF_CONTIG_RO) < 0)
+        return -1;
+    if (view->itemsize == itemsize || !itemsize)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "argument %zd has items of %zd bytes; it must have items of %zd",
+                 i, view->itemsize, itemsize);
+    return -1;
+}
+
+static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssize_t i)
+{
+    switch (kind) {
+    case 'n':
+        given->number[i] = PyLong_AsLongLong(object);
+        if (!PyErr_Occurred() && given->number[i] < 0)
+            PyErr_Format(PyExc_ValueError, "argument %zd is negative; it must not be", i);
+        break;
+    case 'f':
+        given->real[i] = (float)PyFloat_AsDouble(object);
+        break;
+    case 'w':
+        return take_array(object, &given->view[i], 0, 1, i);
+    default: { /* a digit: bytes of an item; 'A' plus these where it is written */
+        int written = kind >= 'A';
+        return take_array(object, &given->view[i], written ? kind - 'A' : kind - '0', written, i);
+    }
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Takes arguments of the given kinds: n a whole number that is not negative, f a float; 1, 2, 4, 8
+   an array to read with items of so many bytes, and B, C, E, I one to write; w one to write with
+   items of any size. */
+static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t count,
+                const char *kinds)
+{
+    Py_ssize_t expected = (Py_ssize_t)strlen(kinds);
+    memset(given, 0, sizeof *given);
+    if (count != expected) {
+        PyErr_Format(PyExc_TypeError, "%zd arguments were given; it takes %zd", count, expected);
+        return -1;
+    }
+    for (; given->count < count; given->count++) {
+        Py_ssize_t i = given->count;
+        if (take_one(given, arguments[i], kinds[i], i) < 0) {
+            if (given->view[i].obj)
+                PyBuffer_Release(&given->view[i]);
+            give_back(given);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The items of an array, and how many there are. */
+#define ITEMS(i) (given.view[i].buf)
+#define LENGTH(i) ((size_t)(given.view[i].len / given.view[i].itemsize))
+#define ITEMSIZE(i) ((size_t)given.view[i].itemsize)
+#define NUMBER(i) ((size_t)given.number[i])
+
+/* Whether the product of two sizes is the length of an array, without overflow. */
+static int fits(size_t rows, size_t columns, size_t length)
+{
+    return columns ? length % columns == 0 && length / columns == rows : length == 0;
+}
+
+/* Raises `DamagedChunk`, which is found here, where it is needed, since a kernel keeps nothing. */
+static void raise_damaged(void)
+{
+    PyObject *layout = PyImport_ImportModule("dj_photon_codecs.layouts.layout");
+    PyObject *damaged = layout ? PyObject_GetAttrString(layout, "DamagedChunk") : NULL;
+    if (damaged)
+        PyErr_SetString(damaged, "damaged chunk: its bytes are not what an encoder writes");
+    Py_XDECREF(damaged);
+    Py_XDECREF(layout);
+}
+
+/* Ends a call: gives the arrays back, and returns a result that is not negative, or raises. */
+static PyObject *finish(struct arguments *given, int64_t result)
+{
+    give_back(given);
+    if (result >= 0)
+        return PyLong_FromLongLong(result);
+    if (result == KERNEL_DAMAGED)
+        raise_damaged();
+    else if (result == KERNEL_MEMORY)
+        PyErr_NoMemory();
+    else
+        PyErr_SetString(PyExc_ValueError, "the sizes of the arrays do not fit each other");
+    return NULL;
+}
+
+/* Calls a pure function without the lock. */
+#define UNLOCKED(call) \
+    do { \
+        Py_BEGIN_ALLOW_THREADS \
+        result = (call); \
+        Py_END_ALLOW_THREADS \
+    } while (0)
+
+/* A function of the module: `kinds` as `take` reads them, `sizes` whether these fit each other. */
+#define FUNCTION(name, kinds, sizes, call) \
+    static PyObject *name(PyObject *Py_UNUSED(module), PyObject *const *arguments, \
+                          Py_ssize_t count) \
+    { \
+        struct arguments given; \
+        int64_t result = KERNEL_MISFIT; \
+        if (take(&given, arguments, count, kinds) < 0) \
+            return NULL; \
+        if (sizes) \
+            UNLOCKED(call); \
+        return finish(&given, result); \
+    }
+
+/* ------------------------------------------------------------------------------ functions */
+
+/* 0-2 frames, height, width; 3 top; 4 start; 5 weights; 6-8 first slot, base, low of each key;
+   9 slots; 10 coders; 11 words; 12 escapes; 13 numbers */
+FUNCTION(decode_dense, "nnnnf44414E24w",
+         fits(NUMBER(1), NUMBER(2), NUMBER(1) * NUMBER(2)) &&
+             fits(NUMBER(0), NUMBER(1) * NUMBER(2), LENGTH(13)) &&
+             fits(NUMBER(0), DENSE_FEATURES, LENGTH(5)) && LENGTH(6) == DENSE_KEYS &&
+             LENGTH(7) == DENSE_KEYS && LENGTH(8) == DENSE_KEYS && NUMBER(3) < UINT32_MAX,
+         dense_decode(&(struct dense_chunk){NUMBER(0), NUMBER(1), NUMBER(2), (uint32_t)NUMBER(3),
+                                            given.real[4], ITEMS(5), ITEMS(6), ITEMS(7), ITEMS(8),
+                                            ITEMS(9), LENGTH(9), ITEMS(10), LENGTH(10), ITEMS(11),
+                                            LENGTH(11), ITEMS(12), LENGTH(12)},
+                      ITEMS(13), ITEMSIZE(13)))
+
+/* ------------------------------------------------------------------------------ module */
+
+#define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
+
+static PyMethodDef methods[] = {
+    METHOD(decode_dense),
+    {NULL, NULL, 0, NULL},
+};
+
+static int add_constants(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "SOURCES", KERNEL_SOURCES);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)add_constants},
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_kernel", NULL, 0, methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,89 @@
+/* rANS with 12 bits of precision: a symbol, a state and a stream of 16-bit words.
+
+   A state lies in [2^15, 2^31) between symbols. Tables have 256 symbols, whose frequencies add up
+   to 4096. J. Duda, arXiv:1311.2540 (2013); F. Giesen, arXiv:1402.3392 (2014). */
+#ifndef DJ_PHOTON_RANS_H
+#define DJ_PHOTON_RANS_H
+
+#include "kernel.h"
+
+enum { RANS_BITS = 12, RANS_SLOTS = 1 << RANS_BITS, RANS_SYMBOLS = 256, RANS_ESCAPE = 255 };
+#define RANS_LEAST ((uint32_t)1 << 15)
+
+/* What decoding needs to know of a slot: symbol | place among its slots << 8 | (frequency - 1) << 20.
+   Refuses frequencies that do not add up to 4096. */
+static inline int rans_fill_slots(const uint16_t frequencies[RANS_SYMBOLS],
+                                  uint32_t slots[RANS_SLOTS])
+{
+    uint32_t filled = 0;
+    for (uint32_t symbol = 0; symbol < RANS_SYMBOLS; symbol++) {
+        uint32_t frequency = frequencies[symbol];
+        if (frequency > RANS_SLOTS - filled)
+            return KERNEL_DAMAGED;
+        for (uint32_t place = 0; place < frequency; place++)
+            slots[filled++] = symbol | place << 8 | (frequency - 1) << 20;
+    }
+    return filled == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
+}
+
+/* The state after the symbol of `entry`, the slot of state mod 4096, before `rans_refill`. */
+static inline uint32_t rans_take(uint32_t state, uint32_t entry)
+{
+    return ((entry >> 20) + 1) * (state >> RANS_BITS) + (entry >> 8 & (RANS_SLOTS - 1));
+}
+
+/* Takes a word if the state is below `least`. Always reads *word: the caller sees to it that as
+   many words are left as lanes are to be refilled. */
+static inline uint32_t rans_refill(uint32_t state, uint32_t least, const uint16_t **word)
+{
+    uint32_t refilled = state << 16 | **word;
+    int low = state < least;
+    *word += low;
+    return low ? refilled : state;
+}
+
+/* What encoding needs to know of a symbol. A state x < 2^31 divided by the frequency f is
+   x * reciprocal >> shift, exactly: reciprocal = ceil(2^shift / f) with shift = 31 + ceil(log2 f). */
+struct rans_code {
+    uint32_t reciprocal, limit; /* a state of `limit` or more is to be spilled first */
+    uint16_t cumulative, complement;
+    uint8_t shift;
+};
+
+/* Refuses frequencies that do not add up to 4096. Codes of frequency 0 must not be put. */
+static inline int rans_fill_codes(const uint16_t frequencies[RANS_SYMBOLS],
+                                  struct rans_code codes[RANS_SYMBOLS])
+{
+    uint32_t cumulative = 0;
+    for (int symbol = 0; symbol < RANS_SYMBOLS; symbol++) {
+        uint32_t frequency = frequencies[symbol], shift = 31;
+        if (frequency > RANS_SLOTS - cumulative)
+            return KERNEL_DAMAGED;
+        while ((uint32_t)1 << (shift - 31) < frequency)
+            shift++;
+        uint64_t power = (uint64_t)1 << shift;
+        codes[symbol] = (struct rans_code){
+            .reciprocal = frequency ? (uint32_t)((power + frequency - 1) / frequency) : 0,
+            .limit = frequency << 19,
+            .cumulative = (uint16_t)cumulative,
+            .complement = (uint16_t)(RANS_SLOTS - frequency),
+            .shift = (uint8_t)shift,
+        };
+        cumulative += frequency;
+    }
+    return cumulative == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
+}
+
+/* The state with a symbol put upon it. Writes at most one word, at --*word: words are written
+   from the end, as symbols are put from the last to the first. */
+static inline uint32_t rans_put(uint32_t state, const struct rans_code *code, uint16_t **word)
+{
+    if (state >= code->limit) {
+        *--*word = (uint16_t)state;
+        state >>= 16;
+    }
+    uint32_t quotient = (uint32_t)((uint64_t)state * code->reciprocal >> code->shift);
+    return state + code->cumulative + quotient * code->complement;
+}
+
+#endif

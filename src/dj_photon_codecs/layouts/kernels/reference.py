@@ -1,0 +1,7 @@
+"""The functions of the kernel in NumPy: slower, the same bytes, and what they are described by."""
+
+from __future__ import annotations
+
+from dj_photon_codecs.layouts.kernels.reference_dense import decode_dense
+
+__all__ = ["decode_dense"]
