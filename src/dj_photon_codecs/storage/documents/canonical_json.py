@@ -7,13 +7,12 @@ write 1.0 as 1 or 1e+22 as 10000000000000000000000. Neither changes what is comp
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 import google_crc32c
 
 __all__ = ["canonical_checksum", "canonical_json"]
-
-_text = json.JSONEncoder().encode  # what json.dumps calls, without the time that json.dumps takes
 
 
 def canonical_json(value: Any) -> str:
@@ -33,14 +32,21 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"step": 0.1, "gain": 2.0, "axes": ["y", None, True]})
     '{"axes":["y",null,true],"gain":2,"step":0.10000000000000001}'
     """
-    if isinstance(value, dict):
-        items = [f"{_text(str(key))}:{canonical_json(value[key])}" for key in sorted(value)]
+    kind = type(value)  # faster than isinstance, which 10,000 rows would wait for
+    if kind is str:
+        return _quoted(value)
+    if kind is dict:
+        items = [f"{_quoted(key)}:{canonical_json(value[key])}" for key in sorted(value)]
         return "{" + ",".join(items) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(canonical_json, value)) + "]"
-    if isinstance(value, float):
+    if kind is list:
+        return "[" + ",".join([canonical_json(element) for element in value]) + "]"
+    if kind is float:
         return f"{int(value)}" if value.is_integer() else f"{value:.17g}"
-    return _text(value)
+    if kind is int:
+        return str(value)
+    if kind is bool or value is None:
+        return json.dumps(value)
+    return canonical_json(json.loads(json.dumps(value)))  # a tuple, or a number of NumPy
 
 
 def canonical_checksum(value: Any) -> str:
