@@ -146,6 +146,17 @@ def test_a_loop_over_frames_reads_each_chunk_once(megabytes, movies, noted):
     assert reads == ["0.0.0", "1.0.0"]
 
 
+def test_a_loop_over_frames_keeps_no_chunk_that_it_has_passed(movies, noted):
+    raw = movies[0].raw
+    for _ in raw:
+        pass
+    reads = noted(MovieFiles, "read", lambda _files, name: name)
+
+    raw[:, 2, 3]
+
+    assert reads == ["0.0.0"]
+
+
 def test_chunks_vanish_with_their_movie(movies):
     for movie in movies:
         movie.raw[5], movie.photons[105]

@@ -83,6 +83,8 @@ class MovieReader:
         first, decoded = CACHE.get(self, "ahead") or (-2, np.empty(0))
         if not first <= index < first + len(decoded):
             follows = index == first + len(decoded)
+            if follows and index % self._chunks.length == 0:
+                self._chunks.release(index // self._chunks.length - 1)
             number = min(1 << len(decoded).bit_length(), self._tile) if follows else 1
             decoded = self._frame_codes(index, number)
             first, decoded = index, self._transformed(decoded) if self._small else decoded

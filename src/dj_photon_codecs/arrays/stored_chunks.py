@@ -91,6 +91,12 @@ class StoredChunks:
                 CACHE.put(self, number, chunk, size=size)
         return chunk
 
+    def release(self, number: int) -> None:
+        """Drop a chunk that a loop over the frames has passed, if it is soon opened again."""
+        chunk = CACHE.get(self, number)
+        if chunk is not None and chunk.divisible and self.store.is_local:
+            CACHE.discard(self, number)
+
     @contextmanager
     def decoding(self, number: int) -> Iterator[None]:
         """Name a chunk in errors of its codecs, and drop it from the cache.
