@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from subjects import DETECTED, detected, from_files, photons, stepped
+from subjects import DETECTED, detected, from_files, is_wanted, photons, stepped
 from variants import EACH, variants
 from ways import available
 from ways.zarr_arrays import PLAIN
@@ -241,7 +241,7 @@ def main() -> None:
         running = [
             pool.submit(work, make, bars=bars)
             for name, make, bars in tasks(options)
-            if not options.only or any(text in name for text in options.only)
+            if is_wanted(name, options.only)
         ]
         for each in running:
             found.append(each.result())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -187,6 +188,11 @@ def from_files(files: Iterable[Path]) -> Iterator[Movie]:
     for file in files:
         stored = np.load(file)
         yield Movie(file.stem, stored if file.suffix == ".npy" else stored["movie"])
+
+
+def is_wanted(name: str, texts: Iterable[str] | None) -> bool:
+    """Return whether a name contains one of some texts, if there are any; "3" is not in "0.3"."""
+    return not texts or any(re.search(rf"(?<![.\d]){re.escape(each)}", name) for each in texts)
 
 
 def _codes(values: NDArray[Any], *, calibration: Calibration, step: float) -> NDArray[Any]:
