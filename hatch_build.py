@@ -51,8 +51,8 @@ class KernelHook(BuildHookInterface):  # type: ignore[misc,valid-type]
         if version == "editable":
             compile_kernel(KERNELS)
         else:
-            self._room = Path(tempfile.mkdtemp())
-            kernel = compile_kernel(self._room)
+            self._room = tempfile.TemporaryDirectory()  # as long as the build
+            kernel = compile_kernel(Path(self._room.name))
             build_data["force_include"][str(kernel)] = f"{IN_WHEEL}/{kernel.name}"
         build_data["pure_python"] = False
         if FREE_THREADED:
@@ -60,11 +60,6 @@ class KernelHook(BuildHookInterface):  # type: ignore[misc,valid-type]
         else:
             best = self.build_config.builder.get_best_matching_tag()
             build_data["tag"] = f"cp311-abi3-{best.rsplit('-', 1)[-1]}"
-
-    def finalize(self, version: str, build_data: dict[str, Any], artifact: str) -> None:
-        """Remove what was compiled for a wheel."""
-        if hasattr(self, "_room"):
-            shutil.rmtree(self._room)
 
 
 def compile_kernel(folder: Path) -> Path:

@@ -10,6 +10,8 @@
 
 #include "kernel.h"
 
+#include <string.h>
+
 /* ------------------------------------------------------------------------------ arguments */
 
 enum { MOST_ARGUMENTS = 24 };
