@@ -98,7 +98,7 @@ def _suffix() -> str:
 
 def _compiler() -> list[str] | None:
     """Return the command of the machine's compiler; None where there is none that works."""
-    if "CC" in os.environ:
+    if os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
     names = () if sys.platform == "win32" else ("cc", "gcc", "clang")
     found = (shutil.which(name) for name in names)

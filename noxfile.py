@@ -65,6 +65,6 @@ def wheel(session: nox.Session) -> None:
         copy = shutil.copytree if Path(name).is_dir() else shutil.copy2
         copy(name, elsewhere / name)
     session.run("python", "-m", "build", "--outdir", str(dist))
-    session.install(f"{next(dist.glob('*.whl'))}[dev]")
+    session.install(f"{next(dist.glob('*-cp311-abi3-*.whl'))}[dev]")
     session.chdir(elsewhere)
     session.run("pytest", "-m", "not slow", "tests", "--pyargs", "anscombe", "dj_photon_codecs")
