@@ -42,4 +42,44 @@ struct dense_chunk {
 /* Writes frames * height * width numbers of 1, 2, 4 or 8 bytes, in the lowest bits of each. */
 int dense_decode(const struct dense_chunk *chunk, void *numbers, size_t itemsize);
 
+/* static.c */
+enum { STATIC_LANES = 32, MAP_CONTEXTS = 6 };
+
+/* The model of the pixels in frames that are coded, and how these are cut into streams. */
+struct static_model {
+    size_t frames, pixels, classes;
+    size_t frames_per_stream, pixels_per_stream;
+    const uint8_t *frame_class; /* of each frame: a class */
+    const uint32_t *cells;      /* (classes, pixels): base | shift << 16 | table << 24 */
+};
+
+/* A part of the frames and pixels, whose frames are `stride` numbers apart in memory. */
+struct static_part {
+    size_t start_frame, frames, start_pixel, pixels, stride;
+};
+
+/* `slots` of (tables, 4096); `lengths` of (streams): words. */
+int static_decode(const struct static_model *model, const uint32_t *slots, size_t tables,
+                  const uint8_t *payload, size_t size, const uint32_t *lengths, size_t streams,
+                  const struct static_part *part, uint16_t *numbers);
+
+/* The bytes of the payload that are used, or 0 where it is too small. */
+
+int64_t static_encode(const struct static_model *model, const uint16_t *frequencies, size_t tables,
+                      const uint16_t *numbers, size_t stride, uint32_t *lengths, size_t streams,
+                      uint8_t *payload, size_t size);
+
+int static_fill_slots(const uint16_t *frequencies, size_t tables, uint32_t *slots);
+int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t width,
+                      const uint32_t *slots, uint16_t *level);
+int64_t static_encode_map(const uint16_t *level, size_t height, size_t width,
+                          const uint16_t *frequencies, uint8_t *payload, size_t size);
+int static_count_map(const uint16_t *level, size_t height, size_t width, uint32_t *counts);
+
+int static_sum(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
+                uint32_t *sums, uint64_t *squares);
+int static_count(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
+                 const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
+                 size_t classes, size_t levels, uint32_t *counts);
+
 #endif

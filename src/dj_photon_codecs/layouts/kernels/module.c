@@ -8,7 +8,7 @@
 #endif
 #include <Python.h>
 
-#include "kernel.h"
+#include "rans.h"
 
 #include <string.h>
 
@@ -43,6 +43,21 @@ static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, in
     return -1;
 }
 
+/* Takes frames of 16-bit numbers, (frames, pixels), which may be apart in memory. */
+static int take_frames(PyObject *object, Py_buffer *view, int written, Py_ssize_t i)
+{
+    if (PyObject_GetBuffer(object, view, written ? PyBUF_STRIDED : PyBUF_STRIDED_RO) < 0)
+        return -1;
+    if (view->ndim == 2 && view->itemsize == 2 && (uintptr_t)view->buf % 2 == 0 &&
+        (view->shape[1] < 2 || view->strides[1] == 2) &&
+        (view->shape[0] < 2 ||
+         (view->strides[0] >= 2 * view->shape[1] && view->strides[0] % 2 == 0)))
+        return 0;
+    PyErr_Format(PyExc_ValueError,
+                 "argument %zd must be frames of 16-bit numbers, whose pixels are neighbours", i);
+    return -1;
+}
+
 static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssize_t i)
 {
     switch (kind) {
@@ -54,6 +69,9 @@ static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssi
     case 'f':
         given->real[i] = (float)PyFloat_AsDouble(object);
         break;
+    case 's':
+    case 'S':
+        return take_frames(object, &given->view[i], kind == 'S', i);
     case 'w':
         return take_array(object, &given->view[i], 0, 1, i);
     default: { /* a digit: bytes of an item; 'A' plus these where it is written */
@@ -66,7 +84,7 @@ static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssi
 
 /* Takes arguments of the given kinds: n a whole number that is not negative, f a float; 1, 2, 4, 8
    an array to read with items of so many bytes, and B, C, E, I one to write; w one to write with
-   items of any size. */
+   items of any size; s frames of 16-bit numbers to read, and S to write. */
 static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t count,
                 const char *kinds)
 {
@@ -93,6 +111,9 @@ static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t 
 #define LENGTH(i) ((size_t)(given.view[i].len / given.view[i].itemsize))
 #define ITEMSIZE(i) ((size_t)given.view[i].itemsize)
 #define NUMBER(i) ((size_t)given.number[i])
+#define FRAMES(i) ((size_t)given.view[i].shape[0])
+#define PIXELS(i) ((size_t)given.view[i].shape[1])
+#define STRIDE(i) ((size_t)given.view[i].strides[0] / 2)
 
 /* Whether the product of two sizes is the length of an array, without overflow. */
 static int fits(size_t rows, size_t columns, size_t length)
@@ -163,12 +184,69 @@ FUNCTION(decode_dense, "nnnnf44414E24w",
                                             LENGTH(11), ITEMS(12), LENGTH(12)},
                       ITEMS(13), ITEMSIZE(13)))
 
+/* 0 numbers; 1 sums; 2 their squares */
+FUNCTION(sum_pixels, "sEI", LENGTH(1) == PIXELS(0) && LENGTH(2) == PIXELS(0),
+         static_sum(ITEMS(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2)))
+
+/* 0 numbers; 1 class of each frame; 2 level of each pixel; 3 rows; 4 counts (classes, levels, 256) */
+FUNCTION(count_symbols, "s124E",
+         LENGTH(1) == FRAMES(0) && LENGTH(2) == PIXELS(0) && given.view[3].ndim == 2 &&
+             fits(LENGTH(3), RANS_SYMBOLS, LENGTH(4)),
+         static_count(ITEMS(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2), ITEMS(3),
+                      FRAMES(3), PIXELS(3), ITEMS(4)))
+
+/* 0 frequencies; 1 slots */
+FUNCTION(decoding_slots, "2E",
+         fits(LENGTH(0) / RANS_SYMBOLS, RANS_SYMBOLS, LENGTH(0)) &&
+             fits(LENGTH(0) / RANS_SYMBOLS, RANS_SLOTS, LENGTH(1)),
+         static_fill_slots(ITEMS(0), LENGTH(0) / RANS_SYMBOLS, ITEMS(1)))
+
+/* The model in arguments, whose cells are (classes, pixels). */
+#define MODEL(classes, cells, frames, pixels) \
+    &(struct static_model){LENGTH(classes), PIXELS(cells), FRAMES(cells), NUMBER(frames), \
+                           NUMBER(pixels), ITEMS(classes), ITEMS(cells)}
+
+/* 0 numbers; 1 class of each frame; 2 cells; 3 frequencies; 4, 5 frames and pixels of a stream;
+   6 lengths; 7 payload */
+FUNCTION(encode_streams, "s142nnEB",
+         given.view[2].ndim == 2 && LENGTH(1) == FRAMES(0) && PIXELS(2) == PIXELS(0) &&
+             LENGTH(3) % RANS_SYMBOLS == 0,
+         static_encode(MODEL(1, 2, 4, 5), ITEMS(3), LENGTH(3) / RANS_SYMBOLS, ITEMS(0), STRIDE(0),
+                       ITEMS(6), LENGTH(6), ITEMS(7), LENGTH(7)))
+
+/* 0 payload; 1 lengths; 2 class of each frame; 3 cells; 4 slots; 5, 6 frames and pixels of a
+   stream; 7, 8 first frame and pixel; 9 numbers */
+FUNCTION(decode_streams, "14144nnnnS",
+         given.view[3].ndim == 2 && LENGTH(4) % RANS_SLOTS == 0,
+         static_decode(MODEL(2, 3, 5, 6), ITEMS(4), LENGTH(4) / RANS_SLOTS, ITEMS(0), LENGTH(0),
+                       ITEMS(1), LENGTH(1),
+                       &(struct static_part){NUMBER(7), FRAMES(9), NUMBER(8), PIXELS(9), STRIDE(9)},
+                       ITEMS(9)))
+
+/* The rows of a map, level i, whose width is number w. */
+#define HEIGHT(i, w) (LENGTH(i) / NUMBER(w))
+#define IS_MAP(i, w) (NUMBER(w) && LENGTH(i) && LENGTH(i) % NUMBER(w) == 0)
+
+/* 0 level; 1 width; 2 counts */
+FUNCTION(count_map, "2nE", IS_MAP(0, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SYMBOLS,
+         static_count_map(ITEMS(0), HEIGHT(0, 1), NUMBER(1), ITEMS(2)))
+
+/* 0 level; 1 width; 2 frequencies; 3 payload */
+FUNCTION(encode_map, "2n2B", IS_MAP(0, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SYMBOLS,
+         static_encode_map(ITEMS(0), HEIGHT(0, 1), NUMBER(1), ITEMS(2), ITEMS(3), LENGTH(3)))
+
+/* 0 payload; 1 width; 2 slots; 3 level */
+FUNCTION(decode_map, "1n4C", IS_MAP(3, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SLOTS,
+         static_decode_map(ITEMS(0), LENGTH(0), HEIGHT(3, 1), NUMBER(1), ITEMS(2), ITEMS(3)))
+
 /* ------------------------------------------------------------------------------ module */
 
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 static PyMethodDef methods[] = {
-    METHOD(decode_dense),
+    METHOD(decode_dense), METHOD(sum_pixels), METHOD(count_symbols), METHOD(decoding_slots),
+    METHOD(encode_streams), METHOD(decode_streams), METHOD(count_map), METHOD(encode_map),
+    METHOD(decode_map),
     {NULL, NULL, 0, NULL},
 };
 
