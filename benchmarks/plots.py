@@ -27,12 +27,15 @@ COLOURS = {
     "<photon@>": OURS,
     "JPEG XL": IMAGES,
     "JPEG XL, effort 1": IMAGES,
+    "JPEG XL, effort 9": IMAGES,
     "JPEG-LS": IMAGES,
     "JPEG 2000": IMAGES,
+    "HTJ2K": IMAGES,
     "Zarr, Blosc Zstd 5 bit shuffle": BLOSC,
     "Blosc2 b2nd, Zstd 5 bit shuffle": BLOSC,
     "HDF5, Blosc2 Zstd bit shuffle": BLOSC,
     "pcodec": BLOSC,
+    "pcodec, by pixel": BLOSC,
 }
 SHORT = {
     "Zarr, Blosc Zstd 5 bit shuffle": "Zarr, bit shuffle",
@@ -40,6 +43,7 @@ SHORT = {
     "HDF5, Blosc2 Zstd bit shuffle": "HDF5, Blosc2",
     "Zarr of transformed float64": "Zarr of float64",
     "Zarr, its default": "Zarr's default",
+    "Zarr, Blosc Zstd 5 shuffle": "Zarr, byte shuffle",
 }
 SIZES = {"Zarr, Blosc Zstd 5 bit shuffle": "Zarr/HDF5/b2nd, bit shuffle"}
 ALIKE = {"Blosc2 b2nd, Zstd 5 bit shuffle", "HDF5, Blosc2 Zstd bit shuffle"}  # as Zarr's in size

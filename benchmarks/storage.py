@@ -4,9 +4,10 @@
     python benchmarks/storage.py --write [--movie FILE.npz ...]
 
 For each movie the ways take turns in one process. Movies are simulated, with known photon rates,
-so that the limit can be computed; --movie adds files of yours. With --write the tables and two
-plots go to benchmarks/results/. It takes about a quarter of an hour on two cores; fewer --frames
-or --rates take less.
+so that the limit can be computed; small frames, few frames and sparse counts have rows of their
+own, and detectors whose limit is not known (`subjects.py`); --movie adds files of yours. With
+--write the tables and two plots go to benchmarks/results/. It takes about half an hour on two
+cores; fewer --frames or --rates, or --only, take less.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from measurement import measure
 from plots import plot
-from subjects import counted, from_files, in_steps
+from subjects import counted, detected, from_files, in_steps, is_wanted, shaped
 from tables import as_json, document, table
 from ways import available
 
@@ -41,8 +42,12 @@ def main() -> None:
     for movie in chain(
         counted(options.rates, frames=options.frames),
         in_steps(options.steps, frames=options.frames),
+        shaped(),
+        detected(),
         from_files(options.movie),
     ):
+        if not is_wanted(movie.name, options.only):
+            continue
         movies.append(measure(movie, ways, turns=options.turns))
         print(table(movies[-1]), end="\n\n", flush=True)
     if options.write:
@@ -69,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rates", type=float, nargs="*", default=[0.1, 0.3, 1, 3, 10, 50, 200])
     parser.add_argument("--steps", type=float, nargs="*", default=[0.5, 1])
     parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npy or .npz")
     parser.add_argument("--write", type=Path, nargs="?", const=RESULTS, metavar="FOLDER")

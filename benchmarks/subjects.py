@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE, MANY = 512, 100  # frames of this side, and so many of them, are what is usual
+SHAPED = (
+    *((3, shape) for shape in ((500, 64, 64), (500, 128, 128), (20, 256, 256), (5, 512, 512))),
+    *((3, shape) for shape in ((4, 256, 256), (10, 512, 512))),
+    *((rate, (100, 256, 256)) for rate in (0.001, 0.01)),
+)
 STEPPED_MEAN = 5.0  # photons
 CAMERA = {"gain": 30.0, "offset": 100.0, "read_noise": 0.3}
 
@@ -89,6 +94,12 @@ def photons(rate: float, *shape: int) -> Movie:
     counts = np.random.default_rng(8).poisson(scene).astype("uint16")
     size = "" if shape[1] == SIDE and shape[0] >= MANY else f", {' x '.join(map(str, shape))}"
     return Movie(f"{rate:g} photons{size}", counts, rate=rate, limit=entropy_of_counts(scene))
+
+
+def shaped() -> Iterator[Movie]:
+    """Simulate small frames, few frames, and counts that are rare; no rows of the overview."""
+    for rate, shape in SHAPED:
+        yield replace(photons(rate, *shape), rate=None)
 
 
 def in_steps(steps: Iterable[float], *, frames: int) -> Iterator[Movie]:

@@ -18,12 +18,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from subjects import Movie
 
+MOST_SLOWLY = 10_000_000  # pixels of a movie for what takes seconds for each million
 SIGN = 1 << 15  # these formats hold no negative numbers
 
 
 def takes(movie: Movie) -> bool:
     """Say whether the formats hold such values."""
     return movie.step is None and movie.values.dtype in ("uint8", "uint16", "int16")
+
+
+def takes_slowly(movie: Movie) -> bool:
+    """Say whether the formats hold such values, and there are few."""
+    return takes(movie) and movie.values.size <= MOST_SLOWLY
 
 
 def write(movie: Movie, path: Path, *, encode: Callable[..., bytes]) -> Movie:
@@ -45,7 +51,12 @@ def _unsigned(frame: NDArray[Any]) -> NDArray[Any]:
     return frame if frame.dtype.kind == "u" else frame.view("u2") ^ SIGN
 
 
-def _way(name: str, encode: Callable[..., bytes], decode: Callable[..., Any]) -> Way:
+def _way(
+    name: str,
+    encode: Callable[..., bytes],
+    decode: Callable[..., Any],
+    takes: Callable[[Movie], bool] = takes,
+) -> Way:
     return Way(name, partial(write, encode=encode), partial(read, decode=decode), takes=takes)
 
 
@@ -56,7 +67,7 @@ _htj2k = partial(imagecodecs.htj2k_encode, reversible=True)
 WAYS = [
     _way("JPEG XL", _jpegxl, imagecodecs.jpegxl_decode),
     _way("JPEG XL, effort 1", partial(_jpegxl, effort=1), imagecodecs.jpegxl_decode),
-    _way("JPEG XL, effort 9", partial(_jpegxl, effort=9), imagecodecs.jpegxl_decode),
+    _way("JPEG XL, effort 9", partial(_jpegxl, effort=9), imagecodecs.jpegxl_decode, takes_slowly),
     _way("JPEG-LS", imagecodecs.jpegls_encode, imagecodecs.jpegls_decode),
     _way("JPEG 2000", _jpeg2000, imagecodecs.jpeg2k_decode),
     _way("HTJ2K", _htj2k, imagecodecs.htj2k_decode),
