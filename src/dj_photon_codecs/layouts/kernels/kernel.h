@@ -82,4 +82,12 @@ int static_count(const uint16_t *numbers, size_t frames, size_t stride, size_t p
                  const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
                  size_t classes, size_t levels, uint32_t *counts);
 
+/* joining.c */
+enum { LOGARITHMS = 4096 };
+
+/* Joins neighbouring rows of `counts` (rows, 256), which hold sums afterwards, and writes the table
+   of each; returns how many tables there are. Prices are in 2^-16 bit. */
+int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, int64_t symbol,
+                    int64_t table, size_t most, uint8_t *of_row);
+
 #endif

@@ -239,6 +239,12 @@ FUNCTION(encode_map, "2n2B", IS_MAP(0, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SY
 FUNCTION(decode_map, "1n4C", IS_MAP(3, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SLOTS,
          static_decode_map(ITEMS(0), LENGTH(0), HEIGHT(3, 1), NUMBER(1), ITEMS(2), ITEMS(3)))
 
+/* 0 counts of rows, which are changed; 1 logarithms; 2, 3 prices; 4 most tables; 5 table of each */
+FUNCTION(join_tables, "E4nnnB",
+         fits(LENGTH(5), RANS_SYMBOLS, LENGTH(0)) && LENGTH(1) == LOGARITHMS,
+         static_join(ITEMS(0), LENGTH(5), ITEMS(1), given.number[2], given.number[3], NUMBER(4),
+                     ITEMS(5)))
+
 /* ------------------------------------------------------------------------------ module */
 
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
@@ -246,7 +252,7 @@ FUNCTION(decode_map, "1n4C", IS_MAP(3, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SL
 static PyMethodDef methods[] = {
     METHOD(decode_dense), METHOD(sum_pixels), METHOD(count_symbols), METHOD(decoding_slots),
     METHOD(encode_streams), METHOD(decode_streams), METHOD(count_map), METHOD(encode_map),
-    METHOD(decode_map),
+    METHOD(decode_map), METHOD(join_tables),
     {NULL, NULL, 0, NULL},
 };
 

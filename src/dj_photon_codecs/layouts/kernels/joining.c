@@ -1,0 +1,105 @@
+/* Joins rows of counts whose symbols are about as frequent, so that they share a table. */
+#include "rans.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Costs in bits, in units of 2^-16. */
+struct prices {
+    const uint32_t *logarithms; /* of 0 to LOGARITHMS - 1, that of 0 being 0 */
+    int64_t symbol, table;
+};
+
+/* count * log2(count). A count has at most 32 bits, so that the product has at most 53. */
+static int64_t times_log(const struct prices *prices, uint64_t count)
+{
+    unsigned shift = 0;
+    while (count >> shift >= LOGARITHMS)
+        shift++;
+    return (int64_t)(count * (prices->logarithms[count >> shift] + ((uint64_t)shift << 16)));
+}
+
+/* What the symbols of two rows, or of one and none, take with a table of their own. */
+static int64_t bits(const struct prices *prices, const uint32_t *row, const uint32_t *other)
+{
+    uint64_t total = 0;
+    int64_t cost = prices->table;
+    for (size_t i = 0; i < RANS_SYMBOLS; i++) {
+        uint64_t count = (uint64_t)row[i] + (other ? other[i] : 0);
+        if (!count)
+            continue;
+        total += count;
+        cost += prices->symbol - times_log(prices, count);
+    }
+    return cost + times_log(prices, total);
+}
+
+/* The rows that are left: where their counts are, what they take, what joining the next saves. */
+struct joint {
+    const uint32_t *counts;
+    int64_t bits, saved;
+    size_t first; /* of the rows that were joined */
+};
+
+static void save(struct joint *joint, size_t left, const struct prices *prices)
+{
+    joint->saved = left < 2 ? 0
+                            : joint[0].bits + joint[1].bits -
+                                  bits(prices, joint[0].counts, joint[1].counts);
+}
+
+static size_t best_of(const struct joint *joints, size_t left)
+{
+    size_t best = 0;
+    for (size_t i = 1; i + 1 < left; i++)
+        if (joints[i].saved > joints[best].saved)
+            best = i;
+    return best;
+}
+
+static void join(struct joint *joints, size_t left, size_t best, uint32_t *counts,
+                 const struct prices *prices)
+{
+    const uint32_t *other = joints[best + 1].counts;
+    for (size_t i = 0; i < RANS_SYMBOLS; i++)
+        counts[i] += other[i];
+    memmove(joints + best + 1, joints + best + 2, (left - best - 2) * sizeof *joints);
+    joints[best].bits = bits(prices, counts, NULL);
+    save(joints + best, left - 1 - best, prices);
+    if (best)
+        save(joints + best - 1, left - best, prices);
+}
+
+int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, int64_t symbol,
+                    int64_t table, size_t most, uint8_t *of_row)
+{
+    const struct prices prices = {logarithms, symbol, table};
+    if (!rows || !most || most > 256 || rows > 1 << 16 || symbol >> 32 || table >> 32)
+        return KERNEL_MISFIT;
+    uint64_t total = 0;
+    for (size_t i = 0; i < rows * RANS_SYMBOLS; i++)
+        total += counts[i];
+    if (total > UINT32_MAX)
+        return KERNEL_MISFIT;
+    struct joint *joints = malloc(rows * sizeof *joints);
+    if (!joints)
+        return KERNEL_MEMORY;
+    for (size_t i = 0; i < rows; i++) {
+        const uint32_t *row = counts + i * RANS_SYMBOLS;
+        joints[i] = (struct joint){row, bits(&prices, row, NULL), 0, i};
+    }
+    for (size_t i = 0; i + 1 < rows; i++)
+        save(joints + i, rows - i, &prices);
+    size_t left = rows;
+    for (; left > 1; left--) {
+        size_t best = best_of(joints, left);
+        if (joints[best].saved <= 0 && left <= most)
+            break;
+        join(joints, left, best, counts + joints[best].first * RANS_SYMBOLS, &prices);
+    }
+    for (size_t i = 0; i < left; i++)
+        memset(of_row + joints[i].first, (int)i,
+               (i + 1 < left ? joints[i + 1].first : rows) - joints[i].first);
+    free(joints);
+    return (int64_t)left;
+}

@@ -1,0 +1,79 @@
+"""The joining of rows whose symbols are about as frequent, in NumPy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LOGARITHMS", "join_tables"]
+
+LOGARITHMS = 1 << 12
+
+
+def join_tables(
+    counts: NDArray[np.uint32],
+    logarithms: NDArray[np.uint32],
+    symbol: int,
+    table: int,
+    most: int,
+    of_row: NDArray[np.uint8],
+) -> int:
+    """Join neighbouring rows of counts while that saves bits, the pair that saves most first.
+
+    Parameters
+    ----------
+    counts : ndarray of uint32, shape (rows, 256)
+        How often each symbol occurs in each row, 2**32 times at most in all; changed.
+    logarithms : ndarray of uint32, shape (4096,)
+        2**16 times the logarithms to the base of 2, and 0 for 0. Those of larger numbers are made
+        from their highest 12 bits.
+    symbol, table : int
+        What a symbol in a table, and a table, cost: 2**16 times their bits.
+    most : int
+        Tables that there may be, 256 at most: above, pairs are joined that save nothing.
+    of_row : ndarray of uint8, shape (rows,)
+        Where to put the table of each row: 0, or that of the row before, or one more.
+
+    Returns
+    -------
+    int
+        How many tables there are.
+    """
+
+    def bits(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        logs = _times_log(rows, logarithms).sum(axis=-1)
+        cost = symbol * np.count_nonzero(rows, axis=-1) + table
+        found: NDArray[np.int64] = cost - logs + _times_log(rows.sum(axis=-1), logarithms)
+        return found
+
+    left = list(counts.astype(np.int64))
+    first = list(range(len(left)))
+    own = bits(np.stack(left)).tolist()
+    pairs = np.stack(left[:-1]) + np.stack(left[1:]) if len(left) > 1 else np.zeros((0, 256), int)
+    saved = [a + b - both for a, b, both in zip(own, own[1:], bits(pairs).tolist(), strict=False)]
+    while saved:
+        best = saved.index(max(saved))
+        if saved[best] <= 0 and len(left) <= most:
+            break
+        left[best] += left.pop(best + 1)
+        own[best : best + 2] = [int(bits(left[best]))]
+        del first[best + 1], saved[best]
+        for pair in {max(best - 1, 0), min(best, len(saved) - 1)} if saved else ():
+            both = int(bits(left[pair] + left[pair + 1]))
+            saved[pair] = own[pair] + own[pair + 1] - both
+    of_row[...] = np.repeat(np.arange(len(first)), np.diff(first, append=of_row.size))
+    return len(first)
+
+
+def _times_log(counts: NDArray[np.int64], logarithms: NDArray[np.uint32]) -> NDArray[Any]:
+    """Return counts times their logarithms."""
+    shift = np.zeros(counts.shape, np.int64)
+    for bits in (16, 8, 4, 2, 1):
+        shift += np.where(counts >> shift >= LOGARITHMS << bits, bits, 0)
+    shift += counts >> shift >= LOGARITHMS
+    logs: NDArray[Any] = logarithms[counts >> shift].astype(np.int64) + (shift << 16)
+    return counts * logs

@@ -1,0 +1,133 @@
+"""Codes as numbers of 16 bits: without the lowest code, a common divisor, and holes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Numbering", "number_codes"]
+
+MOST = 1 << 16  # numbers
+# These are measured by benchmarks/constants.py.
+FEW = 255  # numbers, whose holes are left: they take no symbols
+SAMPLED = 1 << 14  # codes in which holes are looked for first
+CODES_PER_VALUE = 4  # in the sample, from where on a missing value is no accident
+FILLED = 0.75  # share of the numbers that occur, from where on holes are left
+
+
+class Numbering(NamedTuple):
+    """How numbers become codes: ``lowest + unit * number``, or ``lowest + unit * values[number]``.
+
+    Attributes
+    ----------
+    lowest : int
+        The lowest code, which may be negative.
+    unit : int
+        The greatest common divisor of all differences of codes if they span more than 2**16;
+        else 1.
+    values : ndarray of uint16
+        In ascending order; empty if numbers are not indices.
+    """
+
+    lowest: int
+    unit: int
+    values: NDArray[np.uint16]
+
+    def apply(self, codes: NDArray[Any], numbers: NDArray[Any] | None = None) -> None:
+        """Turn numbers into codes.
+
+        Parameters
+        ----------
+        codes : ndarray of unsigned integers
+            Where to put the codes, of their size.
+        numbers : ndarray of unsigned integers, of the shape of the codes, optional
+            Numbers; by default, they are in `codes`.
+        """
+        numbers = codes if numbers is None else numbers
+        if self.values.size:
+            np.take(self.values.astype(codes.dtype), numbers, mode="clip", out=codes)
+        elif numbers is not codes:
+            codes[...] = numbers
+        if self.unit > 1:
+            codes *= codes.dtype.type(self.unit)
+        if self.lowest:
+            codes += codes.dtype.type(self.lowest % (1 << 8 * codes.itemsize))
+
+
+def number_codes(codes: NDArray[Any]) -> tuple[NDArray[np.uint16], Numbering] | None:
+    """Return codes as numbers of 16 bits.
+
+    Parameters
+    ----------
+    codes : ndarray of integers
+        At least one.
+
+    Returns
+    -------
+    numbers : ndarray of uint16
+        In the shape of the codes; they may be the codes themselves.
+    numbering : Numbering
+        How they become codes. None instead of both if they need more than 16 bits.
+
+    Examples
+    --------
+    >>> numbers, numbering = number_codes(np.array([[-48, -16, 10**6 - 48]]))
+    >>> numbers.tolist(), numbering.lowest, numbering.unit
+    ([[0, 1, 31250]], -48, 32)
+    """
+    lowest, highest = int(codes.min()), int(codes.max())
+    word = np.dtype(f"u{codes.itemsize}").type
+    unit = 1
+    if highest - lowest < MOST:
+        low = np.uint16(lowest % MOST)  # modulo 2**16, as their difference is below it
+        above = codes.view(word).astype(np.uint16, copy=False)
+        above = above - low if low else above
+    else:
+        wide = codes.view(word) - word(lowest % (1 << 8 * codes.itemsize))
+        unit = _common_divisor(wide, most=(highest - lowest) // (MOST - 1))
+        if (highest - lowest) // unit >= MOST:
+            return None
+        above = (wide // word(unit)).astype(np.uint16)
+    values = _values_in_use(above, (highest - lowest) // unit)
+    if not values.size:
+        return above, Numbering(lowest, unit, values)
+    index = np.zeros(MOST, np.uint16)
+    index[values] = np.arange(len(values))
+    return np.take(index, above), Numbering(lowest, unit, values)
+
+
+def _common_divisor(numbers: NDArray[Any], *, most: int) -> int:
+    """Return the greatest common divisor of all numbers, or 1 if it is not above `most`."""
+    divisor = 0
+    for part in np.array_split(numbers.reshape(-1), max(1, numbers.size // SAMPLED)):
+        divisor = int(np.gcd(divisor, int(np.gcd.reduce(part))))
+        if divisor <= most:
+            return 1
+    return divisor
+
+
+def _values_in_use(numbers: NDArray[np.uint16], highest: int) -> NDArray[np.uint16]:
+    """Return the numbers that occur, in ascending order, if there are many holes among them."""
+    none = np.zeros(0, np.uint16)
+    flat = numbers.reshape(-1)
+    sample = flat[:: flat.size // SAMPLED | 1]
+    if highest < FEW or _is_filled(sample):
+        return none
+    used = np.zeros(highest + 1, bool)
+    used[flat] = True
+    values = np.flatnonzero(used)
+    enough = flat.size >= CODES_PER_VALUE * highest
+    return values.astype(np.uint16) if enough and values.size < FILLED * used.size else none
+
+
+def _is_filled(sample: NDArray[np.uint16]) -> bool:
+    """Return whether most numbers occur, between the quartiles of a sample."""
+    ordered = np.sort(sample)
+    middle = ordered[ordered.size // 4 : -(ordered.size // 4) or None]
+    span = int(middle[-1]) - int(middle[0]) + 1
+    found = 1 + int(np.count_nonzero(np.diff(middle)))
+    return middle.size >= CODES_PER_VALUE * span and found >= FILLED * span
