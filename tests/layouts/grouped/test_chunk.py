@@ -7,7 +7,7 @@ import pytest
 
 from dj_photon_codecs.layouts.grouped.chunk import CHUNK_HEADER, SPARSE
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
-from dj_photon_codecs.layouts.grouped.packing import PackedChunk
+from dj_photon_codecs.layouts.grouped.unpacking import PackedChunk
 from tests.layouts.grouped.test_layout import KINDS, movie
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -1,10 +1,17 @@
 """Codes that do not fit are listed by what is between them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.grouped.events import EventReader, Events, find_events
+from dj_photon_codecs.layouts.grouped.events import Events, find_events
 from dj_photon_codecs.layouts.grouped.grouping import Kind
+from dj_photon_codecs.layouts.grouped.unpacking import _places
+from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_grouped import unpack_places
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 SHAPE = (20, 30)
 
@@ -15,10 +22,19 @@ def events(*, frame: int = 2, gap: int = 3, excess: int = 1) -> Events:
     return Events(counts, np.array([frame * SHAPE[1] + gap]), np.array([excess], "u1"))
 
 
+def as_told(each: Events, kind: Kind) -> tuple[Any, ...]:
+    """Return what `unpack_frames` is told of a chunk of events only, of fifty pixels a frame."""
+    ends = np.append(0, np.cumsum(each.counts)).astype("u8")[np.newaxis]
+    places = _places(each.gaps, each.counts, kind, pixels=50).astype("u8")
+    excess = each.excess.astype("u2") << (kind.bits + kind.low)
+    base, place, none = np.zeros(50, "u2"), np.arange(50, dtype="u4"), np.zeros(0, "u1")
+    planes = np.zeros((0, 5), "u8")
+    return SHAPE[0], none, planes, base, place, ends, places, excess, np.zeros(0, "u2")
+
+
 def added(each: Events, kind: Kind, frames: range) -> np.ndarray:
     codes = np.zeros((len(frames), 50), "u2")
-    reader = EventReader([each], [kind], pixels=50, dtype=codes.dtype)
-    reader.add(frames, target=codes)
+    kernel().unpack_frames(frames.start, frames.stop, *as_told(each, kind), codes)
     return codes
 
 
@@ -42,14 +58,12 @@ def test_events_are_in_their_frame(frames, found):
 
 
 def test_events_are_added_to_the_pixels_that_have_them():
-    reader = EventReader([events()], [Kind(0, 0, 10, 40)], pixels=50, dtype=np.dtype("u1"))
-    whole = np.zeros((9, 50), "u1")
-    reader.add(range(9), target=whole)
+    each, kind = events(), Kind(0, 0, 10, 40)
+    whole = added(each, kind, range(9))
     (column,) = np.flatnonzero(whole.any(axis=0))
     for pixels in ([column], [0, column, 49], [column - 1, column + 1]):
-        target = np.zeros((4, len(pixels)), "u1")
-        reader.add_to_pixels(np.array(pixels), range(1, 5), target=target)
-        assert (target == whole[1:5, np.array(pixels)]).all()
+        picked = unpack_places(np.array(pixels), range(1, 5), *as_told(each, kind))
+        assert (picked == whole[1:5, np.array(pixels)]).all()
 
 
 def test_gaps_run_on_from_frame_to_frame():

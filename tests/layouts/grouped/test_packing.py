@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.grouped.grouping import CLASS, Grouping, group_pixels
-from dj_photon_codecs.layouts.grouped.packing import (
+from dj_photon_codecs.layouts.grouped.packing import pack
+from dj_photon_codecs.layouts.grouped.unpacking import (
     PACKED_HEADER,
     SECTIONS,
     PackedChunk,
     _check_table,
-    pack,
 )
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -1,10 +1,16 @@
 """Planes hold the bits they are said to hold, in the order they are said to be in."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from dj_photon_codecs.layouts.grouped.grouping import Kind
-from dj_photon_codecs.layouts.grouped.planes import STRETCH, Plane, planes_of, planes_size
+from dj_photon_codecs.layouts.grouped.planes import Plane, planes_of, planes_size
+from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_grouped import STRETCH, unpack_places
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def packed(codes: np.ndarray, *, bits: int, low: int = 0, tile: int = 8) -> list[Plane]:
@@ -17,10 +23,27 @@ def packed(codes: np.ndarray, *, bits: int, low: int = 0, tile: int = 8) -> list
     return planes
 
 
+def as_told(planes: list[Plane], frames: int) -> tuple[Any, ...]:
+    """Return what `unpack_frames` is told of planes of all pixels, whose bases are 0."""
+    pixels = planes[0].stored.size // planes[0].rows
+    begin = np.cumsum([0, *(plane.stored.size for plane in planes)])
+    told = [
+        (plane.bits, plane.shift, 0, pixels, start)
+        for plane, start in zip(planes, begin, strict=False)
+    ]
+    place, no_events = np.arange(pixels, dtype="u4"), np.zeros(0, "u8")
+    ends = np.zeros((1, frames + 1), "u8")
+    stored = np.concatenate([plane.stored for plane in planes])
+    return frames, stored, np.array(told, "u8"), place, ends, no_events
+
+
 def unpacked(planes: list[Plane], start: int, stop: int, *, like: np.ndarray) -> np.ndarray:
-    codes = np.full((stop - start, like.shape[1]), 0xAA, like.dtype)
-    for plane in planes:
-        plane.unpack(start, stop, target=codes, first=plane is planes[0])
+    frames, stored, told, place, ends, events = as_told(planes, len(like))
+    codes, none = np.full((stop - start, place.size), 0xAA, like.dtype), np.zeros(0, like.dtype)
+    base = np.zeros(place.size, like.dtype)
+    kernel().unpack_frames(
+        start, stop, frames, stored, told, base, place, ends, events, none, none, codes
+    )
     return codes
 
 
@@ -73,10 +96,13 @@ def test_all_bits_come_back(dtype, bits, low, frames):
 def test_some_pixels_are_picked(bits, frames):
     pixels = 2 * STRETCH // 7 + 30  # two stretches, and what is left of a third
     codes = np.random.default_rng(bits).integers(0, 2**bits, (50, pixels), "u1")
-    (plane,) = packed(codes, bits=bits)
+    number, stored, told, place, ends, events = as_told(packed(codes, bits=bits), 50)
+    none = np.zeros(0, "u1")
+    packed_planes = stored, told, np.zeros(pixels, "u1"), place, ends, events, none, none
     some = np.unique(np.random.default_rng(0).integers(0, pixels, 200))
-    for each in (some, some[::-1], np.arange(pixels)):
-        assert (plane.pick(each, frames) == codes[frames.start : frames.stop, each]).all()
+    for each in (some, np.arange(pixels)):
+        picked = unpack_places(each, frames, number, *packed_planes)
+        assert (picked == codes[frames.start : frames.stop, each]).all()
 
 
 def test_bits_above_are_left_out():

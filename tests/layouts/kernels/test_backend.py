@@ -92,9 +92,7 @@ def test_arrays_of_other_sizes_are_refused():
     out = np.zeros((2, 3, 4), "u2")
     with pytest.raises(TypeError, match="3 arguments were given; it takes 14"):
         kernel.decode_dense(1, 2, 3)
-    with pytest.raises(
-        ValueError, match="argument 5 has items of 8 bytes; it must have items of 4"
-    ):
+    with pytest.raises(ValueError, match="argument 5 has items of 8 bytes; it must have 4"):
         kernel.decode_dense(*GIVEN[:5], ARRAYS[0].astype("i8"), *GIVEN[6:], out)
     with pytest.raises(ValueError, match="argument 1 is negative"):
         kernel.decode_dense(2, -3, *GIVEN[2:], out)

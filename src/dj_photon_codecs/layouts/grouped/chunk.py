@@ -9,8 +9,8 @@ import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
 from dj_photon_codecs.layouts.buffers import is_little_endian_integer
-from dj_photon_codecs.layouts.grouped.packing import PackedChunk
 from dj_photon_codecs.layouts.grouped.planes import whole_rows
+from dj_photon_codecs.layouts.grouped.unpacking import PackedChunk
 from dj_photon_codecs.layouts.headers import (
     FIRST_FIELDS,
     new_header,
