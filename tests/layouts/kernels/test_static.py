@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from dj_photon_codecs.layouts.kernels.backend import kernel
-from tests.backends import use_backend
 
 ESCAPE, SLOTS, LANES = 255, 4096, 32
 
