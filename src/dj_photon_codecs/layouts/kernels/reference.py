@@ -1,7 +1,23 @@
 """The functions of the kernel in NumPy: slower, the same bytes, and what they are described by."""
 
-# ruff: noqa: F403 - the parts say what they have in __all__
+# ruff: noqa: F403, F405 - the parts say what they have
 from dj_photon_codecs.layouts.kernels.reference_dense import *
 from dj_photon_codecs.layouts.kernels.reference_grouped import *
 from dj_photon_codecs.layouts.kernels.reference_joining import *
+from dj_photon_codecs.layouts.kernels.reference_maps import *
+from dj_photon_codecs.layouts.kernels.reference_rans import *
 from dj_photon_codecs.layouts.kernels.reference_static import *
+
+__all__ = [
+    "count_map",
+    "count_symbols",
+    "decode_dense",
+    "decode_map",
+    "decode_streams",
+    "decoding_slots",
+    "encode_map",
+    "encode_streams",
+    "join_tables",
+    "sum_pixels",
+    "unpack_frames",
+]
