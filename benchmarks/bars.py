@@ -237,6 +237,13 @@ def summary(found: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
+def keep(found: Measured, file: Path) -> None:
+    """Keep the sizes of the peers of a movie, so that they need not be measured again."""
+    known = json.loads(file.read_text()) if file.exists() else {}
+    if found.limit is None and known.get(found.key) != found.peers:
+        file.write_text(json.dumps(known | {found.key: found.peers}, indent=1))
+
+
 def main() -> None:
     """Run the benchmark from the command line."""
     options = _options()
@@ -253,13 +260,10 @@ def main() -> None:
         for each in running:
             found.append(each.result())
             print(found[-1].row, flush=True)
+            if options.remember:
+                found[-1].peers[BEFORE] = found[-1].sizes[PHOTON]
+            keep(found[-1], options.peers)
     print("", summary(found), sep="\n")
-    if options.remember:
-        for each in found:
-            each.peers[BEFORE] = each.sizes[PHOTON]
-    again = json.loads(options.peers.read_text()) if options.peers.exists() else {}
-    again |= {each.key: each.peers for each in found if each.limit is None}
-    options.peers.write_text(json.dumps(again, indent=1))
     sys.exit(any(each.failures for each in found))
 
 

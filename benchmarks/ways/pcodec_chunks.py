@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from subjects import Movie
 
 FRAMES = 100  # in a chunk
+CONFIG = ChunkConfig(enable_8_bit=True)
 
 
 def write(movie: Movie, path: Path, *, by_pixel: bool) -> Movie:
@@ -25,7 +26,7 @@ def write(movie: Movie, path: Path, *, by_pixel: bool) -> Movie:
     starts = range(0, len(movie.values), FRAMES)
     chunks = (movie.values[start : start + FRAMES] for start in starts)
     ordered = (np.moveaxis(each, 0, -1) if by_pixel else each for each in chunks)
-    pieces = (standalone.simple_compress(np.ravel(each), ChunkConfig()) for each in ordered)
+    pieces = (standalone.simple_compress(np.ravel(each), CONFIG) for each in ordered)
     write_pieces(path, pieces)
     return movie
 
