@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import tempfile
 import zlib
@@ -241,7 +242,9 @@ def keep(found: Measured, file: Path) -> None:
     """Keep the sizes of the peers of a movie, so that they need not be measured again."""
     known = json.loads(file.read_text()) if file.exists() else {}
     if found.limit is None and known.get(found.key) != found.peers:
-        file.write_text(json.dumps(known | {found.key: found.peers}, indent=1))
+        whole = file.with_suffix(f".{os.getpid()}")  # others may read it meanwhile
+        whole.write_text(json.dumps(known | {found.key: found.peers}, indent=1))
+        whole.replace(file)
 
 
 def main() -> None:
