@@ -30,7 +30,7 @@ from variants import EACH, variants
 from ways import available
 from ways.zarr_arrays import PLAIN
 
-from dj_photon_codecs import Calibration, CameraMovie, set_threads
+from dj_photon_codecs import Calibration, CameraMovie, kernel_in_use, set_threads
 from dj_photon_codecs.layouts.choice import GROUPED, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.policy import Policy
@@ -253,7 +253,7 @@ def main() -> None:
     known = json.loads(options.peers.read_text()) if options.peers.exists() else {}
     work = partial(measure, known=known, forced=options.layouts)
     found = []
-    print(HEAD)
+    print(f"{kernel_in_use()} kernel", "", HEAD, sep="\n")
     with ProcessPoolExecutor(options.processes) as pool:
         running = [
             pool.submit(work, make, bars=bars)

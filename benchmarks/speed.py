@@ -6,8 +6,9 @@
 --only takes the movies whose name contains a text, as "3 photons, 500 x 64". Both sides of a
 comparison take turns in one process, and the ratio of their best times counts: it holds on a
 machine that is busy with other things, which times do not. Rows are fetched anew for each read, so
-that nothing is cached. --services adds a local S3 server and a database, which the tests bring
-along. With --write the tables go to benchmarks/results/speed.md and .json.
+that nothing is cached. --busy 2 starts two busy processes beside it. --services adds a local S3
+server and a database, which the tests bring along. With --write the tables go to
+benchmarks/results/speed.md and .json.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from numcodecs import Blosc
 from subjects import Movie, from_files, is_wanted, photons, pulses
 from zarr.storage import FsspecStore, LocalStore
 
-from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, PhotonDenseCodec
+from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, PhotonDenseCodec, kernel_in_use
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.plan import plan_movie
 
@@ -68,7 +69,9 @@ BARS = {  # ratios to plain Zarr, for `PATHS`
     ("dense", "large"): (0.6, 0.3, 1, 0.5, 0.2),
     ("dense", "small"): (0.2, 0.2, 0.4, 0.3, 0.15),
 }
+WHEN_BUSY = 0.8  # of the bars, with other processes beside
 CHOICE = 0.03  # of an insert, at most
+BUSY = "while True: pass"
 numbers = count()
 
 
@@ -113,10 +116,12 @@ def main() -> None:
         stores = {"local": {"protocol": "file", "location": folder}}
         if options.services:
             stores["s3"] = running.enter_context(services().seaweedfs()).spec("benchmark")
+        for _ in range(options.busy):
+            running.callback(subprocess.Popen([sys.executable, "-c", BUSY]).kill)
         running.enter_context(dj.config.override(stores=stores))
         for movie in movies(options):
             for place, kind in ((place, kind) for place in stores for kind in options.types):
-                for result in compare(movie, place, kind):
+                for result in compare(movie, place, kind, busy=options.busy > 0):
                     results.append(result)
                     print(result.row, flush=True)
         slower = sum(each.fails for each in results)
@@ -136,7 +141,7 @@ def main() -> None:
 def machine() -> str:
     """Say what was run, and on what."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    cores = f"{platform.machine()}, {os.cpu_count()} cores"
+    cores = f"{platform.machine()}, {os.cpu_count()} cores, {kernel_in_use()} kernel"
     return f"`python benchmarks/speed.py`: {cores}, Python {platform.python_version()}, {packages}"
 
 
@@ -164,7 +169,7 @@ def bars_of(movie: Movie, kind: str) -> tuple[float, ...]:
 # ---------------------------------------------------------------------------- two sides
 
 
-def compare(movie: Movie, place: str, kind: str) -> Iterator[Result]:
+def compare(movie: Movie, place: str, kind: str, *, busy: bool) -> Iterator[Result]:
     """Write and read a movie, in turns with a plain Zarr array of it."""
     values = movie.values
     row, array = insert(values, place, kind), plain(values, place)
@@ -178,7 +183,8 @@ def compare(movie: Movie, place: str, kind: str) -> Iterator[Result]:
         (lambda: fetch(row, kind)[patch], lambda: transform(array[patch])),
     ]
     name = f"{kind}, {movie.name}" + (f", {place}" if place != "local" else "")
-    bars = bars_of(movie, kind) if place == "local" else (None,) * len(PATHS)
+    share = WHEN_BUSY if busy else 1.0
+    bars = [share * bar if place == "local" else None for bar in bars_of(movie, kind)]
     for what, (ours, beside), bar in zip(PATHS, sides, bars, strict=True):
         yield Result(name, what, *take_turns(ours, beside), bar)
     for what, ours, beside, bar in others(values, row, place, kind):
@@ -407,6 +413,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
     parser.add_argument("--types", nargs="*", choices=[*TYPES], default=[*TYPES])
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npz with 'movie'")
+    parser.add_argument("--busy", type=int, default=0, help="busy processes beside it")
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--services", action="store_true", help="add S3 and a database")
     parser.add_argument("--write", action="store_true")

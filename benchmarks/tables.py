@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from measurement import PATHS, PLAIN
 
+from dj_photon_codecs import kernel_in_use
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,6 +54,7 @@ def machine() -> dict[str, Any]:
     return {
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
+        "kernel": kernel_in_use(),
         "system": platform.system(),
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
@@ -91,7 +94,9 @@ def document(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, comm
     """Return all tables and plots, and what they mean."""
     here = machine()
     packages = ", ".join(f"{name} {found}" for name, found in here["packages"].items())
-    where = f"{here['architecture']}, {here['cores']} cores, {here['system']}"
+    where = (
+        f"{here['architecture']}, {here['cores']} cores, {here['kernel']} kernel, {here['system']}"
+    )
     lines = [
         f"`{command}`: {where}, Python {here['python']}, {packages}.",
         *([f"Not measured: {'; '.join(missing)}."] if missing else []),
