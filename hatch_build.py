@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ except ImportError:  # by hand
 ROOT = Path(__file__).resolve().parent
 KERNELS = ROOT / "src/dj_photon_codecs/layouts/kernels"
 IN_WHEEL = "dj_photon_codecs/layouts/kernels"
-FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-strict-aliasing", "-Wall", "-Wextra"]
+FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-strict-aliasing", "-Wall", "-Wextra"]
+FAST = "-O3", "-s"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # has no limited API
 WAY_OUT = (
     "Install a C compiler and Python's headers (Debian: gcc python3-dev; macOS: xcode-select "
@@ -62,7 +64,7 @@ class KernelHook(BuildHookInterface):  # type: ignore[misc,valid-type]
             build_data["tag"] = f"cp311-abi3-{best.rsplit('-', 1)[-1]}"
 
 
-def compile_kernel(folder: Path) -> Path:
+def compile_kernel(folder: Path, *, flags: Sequence[str] = FAST) -> Path:
     """Compile the kernel into a folder, and return its path."""
     sources = sorted(KERNELS.glob("*.[ch]"))
     written = zlib.crc32(b"".join(path.read_bytes() for path in sources)) & 0x7FFFFFFF
@@ -72,6 +74,7 @@ def compile_kernel(folder: Path) -> Path:
         command = [
             *(_compiler() or _ziglang()),
             *FLAGS,
+            *flags,
             f"-DKERNEL_SOURCES={written}",
             f"-I{sysconfig.get_path('include')}",
             *(str(path) for path in sources if path.suffix == ".c"),
@@ -128,11 +131,11 @@ def _ziglang() -> list[str]:
 
 def _linking() -> list[str]:
     if sys.platform == "win32":
-        return ["-shared", "-s", f"-L{Path(sys.base_prefix, 'libs')}", "-lpython3"]
+        return ["-shared", f"-L{Path(sys.base_prefix, 'libs')}", "-lpython3"]
     if sys.platform == "darwin":
         architectures = shlex.split(os.environ.get("ARCHFLAGS", ""))
         return ["-bundle", "-undefined", "dynamic_lookup", *architectures]
-    return ["-shared", "-fPIC", "-s", "-fvisibility=hidden"]
+    return ["-shared", "-fPIC", "-fvisibility=hidden"]
 
 
 if __name__ == "__main__":
