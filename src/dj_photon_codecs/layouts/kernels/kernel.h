@@ -84,7 +84,11 @@ struct static_model {
     size_t frames, pixels, classes;
     size_t frames_per_stream, pixels_per_stream;
     const uint8_t *frame_class; /* of each frame: a class */
-    const uint32_t *cells;      /* (classes, pixels): base | shift << 16 | table << 24 */
+    const uint32_t *cells;      /* (classes, pixels): base | table << 24 */
+    /* To encode, the bin of each number; to decode, the first number of each bin; and how many low
+       bits this bin has << 16. Without any, numbers are bins. */
+    const uint32_t *bins;
+    size_t bin_count;
 };
 
 /* A part of the frames and pixels, whose frames are `stride` numbers apart in memory. */

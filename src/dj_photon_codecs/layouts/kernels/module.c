@@ -220,26 +220,28 @@ FUNCTION(decoding_slots, "2E",
          static_fill_slots(ITEMS(0), LENGTH(0) / RANS_SYMBOLS, ITEMS(1)))
 
 /* The model in arguments, whose cells are (classes, pixels). */
-#define MODEL(classes, cells, frames, pixels) \
+#define MODEL(classes, cells, bins, frames, pixels) \
     &(struct static_model){LENGTH(classes), PIXELS(cells), FRAMES(cells), NUMBER(frames), \
-                           NUMBER(pixels), ITEMS(classes), ITEMS(cells)}
+                           NUMBER(pixels), ITEMS(classes), ITEMS(cells), ITEMS(bins), \
+                           LENGTH(bins)}
 
-/* 0 numbers; 1 class of each frame; 2 cells; 3 frequencies; 4, 5 frames and pixels of a stream;
-   6 lengths; 7 payload */
-FUNCTION(encode_streams, "s142nnEB",
+/* 0 numbers; 1 class of each frame; 2 cells; 3 frequencies; 4 bins; 5, 6 frames and pixels of a
+   stream; 7 lengths; 8 payload */
+FUNCTION(encode_streams, "s1424nnEB",
          given.view[2].ndim == 2 && LENGTH(1) == FRAMES(0) && PIXELS(2) == PIXELS(0) &&
              LENGTH(3) % RANS_SYMBOLS == 0,
-         static_encode(MODEL(1, 2, 4, 5), ITEMS(3), LENGTH(3) / RANS_SYMBOLS, ITEMS(0), STRIDE(0),
-                       ITEMS(6), LENGTH(6), ITEMS(7), LENGTH(7)))
+         static_encode(MODEL(1, 2, 4, 5, 6), ITEMS(3), LENGTH(3) / RANS_SYMBOLS, ITEMS(0),
+                       STRIDE(0), ITEMS(7), LENGTH(7), ITEMS(8), LENGTH(8)))
 
-/* 0 payload; 1 lengths; 2 class of each frame; 3 cells; 4 slots; 5, 6 frames and pixels of a
-   stream; 7, 8 first frame and pixel; 9 numbers */
-FUNCTION(decode_streams, "14144nnnnS",
+/* 0 payload; 1 lengths; 2 class of each frame; 3 cells; 4 slots; 5 bins; 6, 7 frames and pixels of
+   a stream; 8, 9 first frame and pixel; 10 numbers */
+FUNCTION(decode_streams, "141444nnnnS",
          given.view[3].ndim == 2 && LENGTH(4) % RANS_SLOTS == 0,
-         static_decode(MODEL(2, 3, 5, 6), ITEMS(4), LENGTH(4) / RANS_SLOTS, ITEMS(0), LENGTH(0),
+         static_decode(MODEL(2, 3, 5, 6, 7), ITEMS(4), LENGTH(4) / RANS_SLOTS, ITEMS(0), LENGTH(0),
                        ITEMS(1), LENGTH(1),
-                       &(struct static_part){NUMBER(7), FRAMES(9), NUMBER(8), PIXELS(9), STRIDE(9)},
-                       ITEMS(9)))
+                       &(struct static_part){NUMBER(8), FRAMES(10), NUMBER(9), PIXELS(10),
+                                             STRIDE(10)},
+                       ITEMS(10)))
 
 /* The rows of a map, level i, whose width is number w. */
 #define HEIGHT(i, w) (LENGTH(i) / NUMBER(w))

@@ -34,7 +34,7 @@ def count_map(level: NDArray[np.uint16], width: int, counts: NDArray[np.uint32])
     """Add to `counts`, (MAP_CONTEXTS, 256), how levels differ from those of their neighbours."""
     image = _image(level, width)
     cells = _map_cells(image, *np.indices(image.shape))
-    at = code_index(image.astype(np.uint16) - cells.base, cells)
+    at = code_index(image.astype(np.uint16), cells)
     counts += np.bincount(at.ravel(), minlength=counts.size).reshape(counts.shape).astype("u4")
 
 
@@ -50,7 +50,7 @@ def encode_map(
     for rows, columns in reversed(list(_diagonals(*image.shape))):
         cells = _map_cells(image, rows, columns)
         numbers = image[rows, columns].astype(np.uint16)
-        escapes = codes[code_index(numbers - cells.base, cells)] >> 31
+        escapes = codes[code_index(numbers, cells)] >> 31
         for block in reversed(_blocks(escapes)):
             state = writer.state[:, rows[0] : rows[-1] + 1][:, block]
             writer.write(state, numbers[block], cells.part(block), codes)
@@ -97,7 +97,7 @@ def _map_cells(
     slope = np.abs(left - up_left) + np.abs(up - up_left) + np.abs(up - up_right)
     context = np.searchsorted(SLOPES, slope, "right").astype(np.uint32)
     predicted = (4 * left + 3 * up + 2 * up_right - up_left + 4) >> 3
-    return Cells(context << bits, (predicted - 127).astype(np.uint16), None)
+    return Cells(context << bits, (predicted - 127).astype(np.uint16))
 
 
 def _diagonals(height: int, width: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:

@@ -35,26 +35,22 @@ def decoding_slots(frequencies: NDArray[np.uint16], slots: NDArray[np.uint32]) -
 
 
 class Cells(NamedTuple):
-    """The parts of cells: the number of the first code, or slot, of the table; base; shift."""
+    """The parts of cells: the number of the first code, or slot, of the table; base."""
 
     table: NDArray[Any]
     base: NDArray[np.uint16]
-    shift: NDArray[np.uint16] | None
 
     @classmethod
     def of(cls, cells: NDArray[np.uint32], bits: int = 8) -> Any:
-        shift = (cells >> 16 & 15).astype(np.uint16)
-        return cls(cells >> 24 << bits, cells.astype(np.uint16), shift)
+        return cls(cells >> 24 << bits, cells.astype(np.uint16))
 
     def part(self, index: Any) -> Cells:
-        shift = self.shift if self.shift is None else self.shift[index]
-        return Cells(self.table[index], self.base[index], shift)
+        return Cells(self.table[index], self.base[index])
 
 
-def code_index(above: NDArray[np.uint16], cells: Cells) -> NDArray[Any]:
-    """Return the place of the code of what exceeds the bases of cells."""
-    symbols = above if cells.shift is None else above >> cells.shift
-    return cells.table | np.minimum(symbols, ESCAPE)
+def code_index(bins: NDArray[np.uint16], cells: Cells) -> NDArray[Any]:
+    """Return the place of the code of bins."""
+    return cells.table | np.minimum(bins - cells.base, ESCAPE)
 
 
 def codes_of(frequencies: NDArray[np.uint16]) -> NDArray[np.uint32]:
@@ -68,15 +64,20 @@ def codes_of(frequencies: NDArray[np.uint16]) -> NDArray[np.uint32]:
     return np.append(codes, np.full(256, SLOTS, np.uint32))
 
 
-def _low_bits(shift: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    return (np.uint16(1) << shift) - np.uint16(1)
-
-
 class Streams:
     """States, (..., lanes), and words; `place` is where each stream is read or written next."""
 
     def __init__(self, state: NDArray[np.uint32], words: NDArray[np.uint16], place: Any) -> None:
         self.state, self.words, self.place = state, words, place
+        self.bins = np.zeros(0, np.uint32)
+
+    def low_bits(
+        self, of: NDArray[np.uint16], cells: Cells, missing: int
+    ) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+        """Return what `bins` say of bins, or of numbers, and their low bits; of no missing lane."""
+        entries = np.take(self.bins, of, mode="clip")
+        low = np.where(cells.table == missing, np.uint32(0), entries >> 16 & 15)
+        return entries.astype(np.uint16), low
 
     def places(self, lanes: NDArray[np.intp], width: int, *, backward: bool) -> NDArray[np.intp]:
         """Return places of a word of each of these lanes, in their order, and go on from them."""
@@ -104,12 +105,13 @@ class Writer(Streams):
         codes: NDArray[np.uint32],
     ) -> None:
         """Write a number to each lane."""
-        above = numbers - cells.base
-        code = np.take(codes, code_index(above, cells), mode="clip").reshape(state.shape)
-        if cells.shift is not None:
-            self._spill(state, state >> (31 - cells.shift.astype(np.uint32)) != 0)
-            state <<= cells.shift
-            state |= above & _low_bits(cells.shift)
+        if self.bins.size:
+            bins, low = self.low_bits(numbers, cells, codes.size - 256)
+            self._spill(state, state >> (31 - low) != 0)
+            state <<= low
+            state |= numbers & ((1 << low) - 1)
+            numbers = bins
+        code = np.take(codes, code_index(numbers, cells), mode="clip").reshape(state.shape)
         frequency = code & FREQUENCY
         escapes = np.flatnonzero(code >> 31)
         if escapes.size:
@@ -167,13 +169,13 @@ class Reader(Streams):
         escapes = np.flatnonzero(symbols == ESCAPE)
         escaped = self._take(escapes, state.shape[-1])
         numbers = symbols.astype(np.uint16)
-        if cells.shift is not None:
-            numbers <<= cells.shift
-            numbers |= state.astype(np.uint16) & _low_bits(cells.shift)
-            state >>= cells.shift
-            self._refill(state)
         numbers += cells.base
         numbers.reshape(-1)[escapes] = escaped
+        if self.bins.size:
+            numbers, low = self.low_bits(numbers, cells, slots.size - SLOTS)
+            numbers += (state & ((1 << low) - 1)).astype(np.uint16)
+            state >>= low
+            self._refill(state)
         return numbers
 
     def finish(self, groups: slice = slice(None)) -> None:

@@ -6,9 +6,11 @@ The arguments are the same in all functions. They are arrays but for widths, siz
 numbers             uint16 (frames, pixels); frames may be apart in memory, as also those of `out`
 frame_class         uint8 (frames,): frames of a class share their models of pixels
 level               uint16 (pixels,): pixels of a level share their models; `width` are in a row
-rows, cells         uint32 (classes, levels), (classes, pixels): the models, which are base | shift
-                    << 16 | table << 24. A number is, modulo 2**16, base + (symbol << shift) + low
-                    bits; symbol 255 is an escape: the number is stored as it is
+rows, cells         uint32 (classes, levels), (classes, pixels): the models, base | table << 24. A
+                    bin is, modulo 2**16, base + symbol; 255 is an escape: the bin is stored as it is
+bins                uint32. To encode, the bin of each number; to decode, the first number of each
+                    bin; and how many low bits say which number of the bin it is, << 16, 15 at most;
+                    of what is beyond the last, the same. Empty: each number is its bin
 frequencies         uint16 (tables, 256): of symbols; those of a table add up to 2**12
 slots               uint32 (tables, 2**12): from `decoding_slots`
 frames_per_stream,  the sizes of streams, which are smaller at the end. Streams of the same frames
@@ -68,8 +70,7 @@ def count_symbols(
     classes, levels = rows.shape
     refuse(levels <= level.max(initial=0) or classes <= frame_class.max(initial=0))
     for frame, kind in zip(numbers, frame_class, strict=True):
-        _, base, shift = Cells.of(rows[kind][level])
-        symbols = np.minimum((frame - base) >> shift, ESCAPE)
+        symbols = np.minimum(frame - Cells.of(rows[kind][level]).base, ESCAPE)
         counted = np.bincount(level.astype(np.intp) << 8 | symbols, minlength=256 * levels)
         counts[kind] += counted.reshape(levels, 256).astype(np.uint32)
 
@@ -79,6 +80,7 @@ def encode_streams(
     frame_class: NDArray[np.uint8],
     cells: NDArray[np.uint32],
     frequencies: NDArray[np.uint16],
+    bins: NDArray[np.uint32],
     frames_per_stream: int,
     pixels_per_stream: int,
     lengths: NDArray[np.uint32],
@@ -93,6 +95,7 @@ def encode_streams(
     grid = _Grid(cells, frame_class, 8, frequencies.size, cut)
     refuse(grid.groups * grid.bands != lengths.size or frame_class.size != len(numbers))
     writer = Writer((grid.groups, grid.bands, LANES), grid.frames * grid.blocks * LANES)
+    writer.bins = bins
     for frame in reversed(range(grid.frames)):
         rows = grid.fold(numbers[frame :: grid.frames], grid.groups)
         for block in reversed(range(grid.blocks)):
@@ -107,6 +110,7 @@ def decode_streams(
     frame_class: NDArray[np.uint8],
     cells: NDArray[np.uint32],
     slots: NDArray[np.uint32],
+    bins: NDArray[np.uint32],
     frames_per_stream: int,
     pixels_per_stream: int,
     start_frame: int,
@@ -129,6 +133,7 @@ def decode_streams(
     streams = np.arange(ends.size).reshape(grid.groups, grid.bands)[groups, bands]
     begins = ends - lengths - 2 * LANES
     reader = Reader(payload.view("<u2"), begins[streams], ends[streams], LANES)
+    reader.bins = bins
     grid.leave_out(stop)
     slots = np.append(slots, np.arange(SLOTS, dtype=np.uint32) << 8 | (SLOTS - 1) << 20)
     left = start_pixel - bands.start * grid.width
@@ -165,12 +170,11 @@ class _Grid:
         self.blocks = -(-self.width // LANES)
         self._kind = np.full((self.groups, self.frames), len(cells))
         self._kind.reshape(-1)[:frames] = frame_class
-        table, base, shift = Cells.of(cells, bits)
+        table, base = Cells.of(cells, bits)
         if int(table.max(initial=0)) >= missing:
             raise damaged()
         fold = partial(self.fold, rows=len(cells) + 1)
-        low = fold(shift) if shift.any() else None
-        self._cells = Cells(fold(table, fill=missing), fold(base), low)
+        self._cells = Cells(fold(table, fill=missing), fold(base))
 
     def leave_out(self, stop: int) -> None:
         """Let the frames from `stop` on be missing."""

@@ -2,8 +2,8 @@
 
    A stream holds consecutive frames of consecutive pixels: 32 states, then words. The symbol of a
    pixel belongs to the lane (pixel - first pixel of the stream) mod 32. A step is 32 pixels of a
-   frame, or the rest of them: first their symbols, then a word for each escape, then their low
-   bits; each in the order of the lanes. */
+   frame, or the rest of them: first their symbols, then a word for each escape, then the low bits
+   of their bins; each in the order of the lanes. */
 #include "rans.h"
 
 #include <stdlib.h>
@@ -23,9 +23,7 @@ enum {
     MOST_TABLES = 256,
 };
 
-/* A cell is the model of a pixel: base | shift << 16 | table << 24. Its number is, modulo 2^16,
-   base + (symbol << shift) + low bits. */
-static inline uint32_t cell_shift(uint32_t cell) { return cell >> 16 & 15; }
+/* A cell is the model of a pixel: base | table << 24. Its bin is, modulo 2^16, base + symbol. */
 static inline uint32_t cell_table(uint32_t cell) { return cell >> 24; }
 
 static inline size_t smaller(size_t one, size_t other) { return one < other ? one : other; }
@@ -38,33 +36,29 @@ static inline uint32_t load_word(const uint8_t *from)
     return word;
 }
 
-/* The symbol of a number at a cell, and what its low bits are the lowest of. */
-static inline uint32_t symbol_of(uint16_t number, uint32_t cell, uint32_t *above)
+static inline uint32_t symbol_of(uint32_t bin, uint32_t cell)
 {
-    *above = (number - cell) & 0xffff;
-    return (uint32_t)smaller(*above >> cell_shift(cell), RANS_ESCAPE);
+    return (uint32_t)smaller((bin - cell) & 0xffff, RANS_ESCAPE);
 }
 
-/* Sets for each class whether any of its cells has low bits. Refuses cells without a table. */
-static int check_cells(const struct static_model *model, size_t tables, uint8_t *low)
+/* What `bins` says of a number, or of a bin; of what is beyond the last, it says the same. */
+static inline uint32_t entry_of(const struct static_model *model, uint32_t of)
 {
-    for (size_t class = 0; class < model->classes; class++) {
-        const uint32_t *cells = model->cells + class * model->pixels;
-        uint32_t highest = 0, any = 0;
-        for (size_t i = 0; i < model->pixels; i++) {
-            highest = cells[i] > highest ? cells[i] : highest;
-            any |= cells[i];
-        }
-        if (model->pixels && cell_table(highest) >= tables)
-            return KERNEL_DAMAGED;
-        low[class] = cell_shift(any) != 0;
-    }
-    return 0;
+    return model->bins[smaller(of, model->bin_count - 1)];
+}
+static inline uint32_t low_of(uint32_t entry) { return entry >> 16 & 15; }
+
+/* Refuses cells without a table. */
+static int check_cells(const struct static_model *model, size_t tables)
+{
+    uint32_t highest = 0;
+    for (size_t i = 0; i < model->classes * model->pixels; i++)
+        highest = model->cells[i] > highest ? model->cells[i] : highest;
+    return model->pixels && cell_table(highest) >= tables ? KERNEL_DAMAGED : 0;
 }
 
 /* Refuses frames without a class, and sizes that could overflow. */
-static int check_model(const struct static_model *model, size_t tables, size_t streams,
-                       uint8_t *low)
+static int check_model(const struct static_model *model, size_t tables, size_t streams)
 {
     size_t length = model->frames_per_stream, width = model->pixels_per_stream;
     if (!length || !width || length > INT32_MAX || width > INT32_MAX ||
@@ -75,7 +69,7 @@ static int check_model(const struct static_model *model, size_t tables, size_t s
     for (size_t t = 0; t < model->frames; t++)
         if (model->frame_class[t] >= model->classes)
             return KERNEL_DAMAGED;
-    return check_cells(model, tables, low);
+    return check_cells(model, tables);
 }
 
 /* ------------------------------------------------------------------------------ decoding */
@@ -91,6 +85,7 @@ int static_fill_slots(const uint16_t *frequencies, size_t tables, uint32_t *slot
 /* What is left of a stream. Its last words are read from a copy with zeros behind it, so that a
    step may touch STEP_WORDS whatever its symbols are. */
 struct reader {
+    const struct static_model *model;
     uint32_t *state;
     const uint8_t *word, *end;
     int copied;
@@ -132,41 +127,43 @@ static inline uint32_t refill(uint32_t state, const uint8_t **word)
     return needed ? refilled : state;
 }
 
-static void read_step(struct reader *reader, const uint32_t *cells, const uint32_t *slots,
-                      size_t count, int low, uint16_t *numbers)
+static void read_low_bits(struct reader *reader, size_t count, uint16_t *numbers)
 {
-    const uint8_t *word = reader->word, *escape;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t entry = entry_of(reader->model, numbers[i]), low = low_of(entry);
+        numbers[i] = (uint16_t)(entry + (reader->state[i] & (((uint32_t)1 << low) - 1)));
+        reader->state[i] = refill(reader->state[i] >> low, &reader->word);
+    }
+}
+
+static void read_step(struct reader *reader, const uint32_t *cells, const uint32_t *slots,
+                      size_t count, uint16_t *numbers)
+{
     uint32_t *state = reader->state, symbol[LANES];
     for (size_t i = 0; i < count; i++) {
         uint32_t slot = cell_table(cells[i]) * RANS_SLOTS + (state[i] & (RANS_SLOTS - 1));
-        state[i] = refill(rans_take(state[i], slots[slot]), &word);
+        state[i] = refill(rans_take(state[i], slots[slot]), &reader->word);
         symbol[i] = slots[slot] & 255;
     }
-    escape = word;
-    for (size_t i = 0; i < count; i++)
-        word += symbol[i] == RANS_ESCAPE ? 2 : 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t shift = low ? cell_shift(cells[i]) : 0;
-        uint32_t bits = state[i] & (((uint32_t)1 << shift) - 1);
-        numbers[i] = (uint16_t)(cells[i] + (symbol[i] << shift | bits));
-        if (low)
-            state[i] = refill(state[i] >> shift, &word);
+        numbers[i] = (uint16_t)(cells[i] + symbol[i]);
         if (symbol[i] == RANS_ESCAPE) {
-            numbers[i] = (uint16_t)load_word(escape);
-            escape += 2;
+            numbers[i] = (uint16_t)load_word(reader->word);
+            reader->word += 2;
         }
     }
-    reader->word = word;
+    if (reader->model->bin_count)
+        read_low_bits(reader, count, numbers);
 }
 
-/* Reads the pixels of a frame. `low`: whether any of them has low bits. */
+/* Reads the pixels of a frame. */
 static int read_row(struct reader *reader, const uint32_t *cells, const uint32_t *slots,
-                    size_t pixels, int low, uint16_t *numbers)
+                    size_t pixels, uint16_t *numbers)
 {
     for (size_t i = 0; i < pixels; i += LANES) {
         if (!has_words(reader))
             return KERNEL_DAMAGED;
-        read_step(reader, cells + i, slots, smaller(LANES, pixels - i), low, numbers + i);
+        read_step(reader, cells + i, slots, smaller(LANES, pixels - i), numbers + i);
     }
     return 0;
 }
@@ -190,9 +187,9 @@ AVX2 static inline unsigned signs(__m256i of)
 {
     return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(of));
 }
-AVX2 static inline __m256i shift_of(__m256i cells)
+AVX2 static inline __m256i load_numbers(const uint16_t *numbers)
 {
-    return _mm256_and_si256(_mm256_srli_epi32(cells, 16), all(15));
+    return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)numbers));
 }
 AVX2 static inline __m256i low_bits(__m256i number, __m256i bits)
 {
@@ -226,13 +223,23 @@ AVX2 static inline __m256i take_vector(__m256i *state, __m256i cells, const uint
     return _mm256_and_si256(entry, all(255));
 }
 
-/* Puts the low bits of eight lanes below their symbols. */
-AVX2 static inline __m256i take_low_bits(__m256i symbol, __m256i *state, __m256i cells,
+/* `entry_of` and `low_of` of eight. */
+AVX2 static inline __m256i entries_of(const struct static_model *model, __m256i of, __m256i *low)
+{
+    of = _mm256_min_epu32(of, all((int)model->bin_count - 1));
+    __m256i entry = _mm256_i32gather_epi32((const int *)model->bins, of, 4);
+    *low = _mm256_and_si256(_mm256_srli_epi32(entry, 16), all(15));
+    return entry;
+}
+
+/* Takes the low bits of eight bins, and returns their numbers. */
+AVX2 static inline __m256i take_low_bits(__m256i *state, const uint16_t *bins,
                                          const struct reader *reader, const uint8_t **word)
 {
-    __m256i shift = shift_of(cells), bits = low_bits(*state, shift);
-    *state = refill_vector(_mm256_srlv_epi32(*state, shift), reader, word);
-    return _mm256_or_si256(_mm256_sllv_epi32(symbol, shift), bits);
+    __m256i low, entry = entries_of(reader->model, load_numbers(bins), &low);
+    __m256i number = _mm256_add_epi32(entry, low_bits(*state, low));
+    *state = refill_vector(_mm256_srlv_epi32(*state, low), reader, word);
+    return number;
 }
 
 AVX2 static inline void store_numbers(__m256i first, __m256i second, uint16_t *numbers)
@@ -243,10 +250,10 @@ AVX2 static inline void store_numbers(__m256i first, __m256i second, uint16_t *n
 
 /* The same as `read_row`. */
 AVX2 static int read_row_avx2(struct reader *reader, const uint32_t *cells, const uint32_t *slots,
-                              size_t pixels, int low, uint16_t *numbers)
+                              size_t pixels, uint16_t *numbers)
 {
     enum { VECTORS = LANES / VECTOR };
-    __m256i state[VECTORS], cell[VECTORS], symbol[VECTORS];
+    __m256i state[VECTORS], found[VECTORS];
     size_t i = 0;
     if (pixels >= LANES)
         memcpy(state, reader->state, sizeof state);
@@ -254,30 +261,30 @@ AVX2 static int read_row_avx2(struct reader *reader, const uint32_t *cells, cons
         const uint8_t *word = reader->word;
         uint32_t escaped = 0;
         for (int k = 0; k < VECTORS; k++) {
-            cell[k] = _mm256_loadu_si256((const __m256i *)(cells + i) + k);
-            symbol[k] = take_vector(state + k, cell[k], slots, reader, &word);
-            escaped |= signs(_mm256_cmpeq_epi32(symbol[k], all(RANS_ESCAPE))) << VECTOR * k;
-        }
-        const uint8_t *escape = word;
-        word += 2 * __builtin_popcount(escaped);
-        for (int k = 0; k < VECTORS; k++) {
-            if (low)
-                symbol[k] = take_low_bits(symbol[k], state + k, cell[k], reader, &word);
-            symbol[k] = _mm256_add_epi32(symbol[k], cell[k]);
+            __m256i cell = _mm256_loadu_si256((const __m256i *)(cells + i) + k);
+            __m256i symbol = take_vector(state + k, cell, slots, reader, &word);
+            escaped |= signs(_mm256_cmpeq_epi32(symbol, all(RANS_ESCAPE))) << VECTOR * k;
+            found[k] = _mm256_add_epi32(symbol, cell);
         }
         for (int k = 0; k < VECTORS; k += 2)
-            store_numbers(symbol[k], symbol[k + 1], numbers + i + VECTOR * k);
-        for (; escaped; escaped &= escaped - 1, escape += 2)
-            numbers[i + (size_t)__builtin_ctz(escaped)] = (uint16_t)load_word(escape);
+            store_numbers(found[k], found[k + 1], numbers + i + VECTOR * k);
+        for (; escaped; escaped &= escaped - 1, word += 2)
+            numbers[i + (size_t)__builtin_ctz(escaped)] = (uint16_t)load_word(word);
+        for (int k = 0; reader->model->bin_count && k < VECTORS; k += 2) {
+            uint16_t *bins = numbers + i + VECTOR * k;
+            found[k] = take_low_bits(state + k, bins, reader, &word);
+            found[k + 1] = take_low_bits(state + k + 1, bins + VECTOR, reader, &word);
+            store_numbers(found[k], found[k + 1], bins);
+        }
         reader->word = word;
     }
     if (pixels >= LANES)
         memcpy(reader->state, state, sizeof state);
-    return read_row(reader, cells + i, slots, pixels - i, low, numbers + i);
+    return read_row(reader, cells + i, slots, pixels - i, numbers + i);
 }
 #endif
 
-typedef int (*row_reader)(struct reader *, const uint32_t *, const uint32_t *, size_t, int,
+typedef int (*row_reader)(struct reader *, const uint32_t *, const uint32_t *, size_t,
                           uint16_t *);
 
 static row_reader open_reader(struct reader *reader)
@@ -315,7 +322,7 @@ static struct window window_of(const struct static_model *model, const struct st
 
 /* Decodes a stream as far as it is wanted; rows that are not wanted in whole pass through `room`. */
 static int decode_stream(struct reader *reader, row_reader read, const struct static_model *model,
-                         const uint32_t *slots, const uint8_t *low, struct window window,
+                         const uint32_t *slots, struct window window,
                          const struct static_part *part, uint16_t *numbers, uint16_t *room)
 {
     size_t stop = smaller(window.last_frame, part->start_frame + part->frames);
@@ -329,7 +336,7 @@ static int decode_stream(struct reader *reader, row_reader read, const struct st
             row = copied ? room : wanted;
         }
         if (read(reader, model->cells + class * model->pixels + window.pixel, slots,
-                 window.pixels, low[class], row))
+                 window.pixels, row))
             return KERNEL_DAMAGED;
         if (copied)
             memcpy(wanted, room + (window.first - window.pixel), copied);
@@ -338,13 +345,14 @@ static int decode_stream(struct reader *reader, row_reader read, const struct st
 }
 
 static int decode_streams(struct reader *reader, const struct static_model *model,
-                          const uint32_t *slots, const uint8_t *low, const uint8_t *payload,
-                          size_t size, const uint32_t *lengths, size_t streams,
+                          const uint32_t *slots, const uint8_t *payload, size_t size,
+                          const uint32_t *lengths, size_t streams,
                           const struct static_part *part, uint16_t *numbers, uint16_t *room)
 {
     row_reader read = open_reader(reader);
     uint32_t state[LANES];
     int error = 0;
+    reader->model = model;
     for (size_t i = 0; i < streams && !error; i++) {
         size_t length = STATE_BYTES + 2 * (size_t)lengths[i];
         struct window window = window_of(model, part, i);
@@ -356,7 +364,7 @@ static int decode_streams(struct reader *reader, const struct static_model *mode
         reader->end = payload + length;
         reader->copied = 0;
         if (window.wanted)
-            error = decode_stream(reader, read, model, slots, low, window, part, numbers, room);
+            error = decode_stream(reader, read, model, slots, window, part, numbers, room);
         payload += length;
         size -= length;
     }
@@ -367,8 +375,7 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
                   const uint8_t *payload, size_t size, const uint32_t *lengths, size_t streams,
                   const struct static_part *part, uint16_t *numbers)
 {
-    uint8_t low[MOST_CLASSES];
-    int error = check_model(model, tables, streams, low);
+    int error = check_model(model, tables, streams);
     if (error)
         return error;
     if (part->start_frame > model->frames || part->frames > model->frames - part->start_frame ||
@@ -378,7 +385,7 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
     uint16_t *room = malloc(2 * smaller(model->pixels_per_stream, model->pixels) + 1);
     error = KERNEL_MEMORY;
     if (reader && room)
-        error = decode_streams(reader, model, slots, low, payload, size, lengths, streams, part,
+        error = decode_streams(reader, model, slots, payload, size, lengths, streams, part,
                                numbers, room);
     free(reader);
     free(room);
@@ -415,6 +422,7 @@ static int fill_codes(const uint16_t *frequencies, size_t tables, uint32_t *code
 
 /* A stream that is written from its end to its beginning. */
 struct writer {
+    const struct static_model *model;
     uint32_t *state, marks; /* the marks of all codes that escaped */
     uint8_t *word;
     uint8_t squeeze[256][2 * VECTOR]; /* see `fill_squeeze` */
@@ -434,31 +442,38 @@ static inline uint32_t spill(struct writer *writer, uint32_t state, int full)
     return full ? state >> 16 : state;
 }
 
-static void push_escapes(struct writer *writer, const uint32_t *codes, const uint16_t *numbers,
+static void push_escapes(struct writer *writer, const uint32_t *codes, const uint32_t *bins,
                          size_t count)
 {
     for (size_t i = count; i-- > 0;)
         if (codes[i] & CODE_ESCAPES) {
-            push_word(writer, numbers[i]);
+            push_word(writer, bins[i]);
             writer->marks |= codes[i];
         }
 }
 
+/* The bin of a number, whose low bits are written. */
+static uint32_t write_low_bits(struct writer *writer, size_t lane, uint32_t number)
+{
+    if (!writer->model->bin_count)
+        return number;
+    uint32_t entry = entry_of(writer->model, number), low = low_of(entry);
+    uint32_t state = writer->state[lane];
+    state = spill(writer, state, state >> (31 - low) != 0);
+    writer->state[lane] = state << low | (number & (((uint32_t)1 << low) - 1));
+    return entry & 0xffff;
+}
+
 /* Writes a step, in the opposite order of `read_step`. */
 static void write_step(struct writer *writer, const uint32_t *cells, const uint32_t *codes,
-                       size_t count, int low, const uint16_t *numbers)
+                       size_t count, const uint16_t *numbers)
 {
-    uint32_t code[LANES], *state = writer->state;
+    uint32_t code[LANES], bin[LANES], *state = writer->state;
     for (size_t i = count; i-- > 0;) {
-        uint32_t above, symbol = symbol_of(numbers[i], cells[i], &above);
-        uint32_t shift = cell_shift(cells[i]);
-        code[i] = codes[cell_table(cells[i]) << 8 | symbol];
-        if (low) {
-            state[i] = spill(writer, state[i], state[i] >> (31 - shift) != 0);
-            state[i] = state[i] << shift | (above & (((uint32_t)1 << shift) - 1));
-        }
+        bin[i] = write_low_bits(writer, i, numbers[i]);
+        code[i] = codes[cell_table(cells[i]) << 8 | symbol_of(bin[i], cells[i])];
     }
-    push_escapes(writer, code, numbers, count);
+    push_escapes(writer, code, bin, count);
     for (size_t i = count; i-- > 0;) {
         uint32_t frequency = code[i] & FREQUENCY_MASK;
         uint32_t cumulative = code[i] >> CUMULATIVE_PLACE & (RANS_SLOTS - 1);
@@ -469,11 +484,11 @@ static void write_step(struct writer *writer, const uint32_t *cells, const uint3
 
 /* Writes the pixels of a frame; the other way round than `read_row`. */
 static void write_row(struct writer *writer, const uint32_t *cells, const uint32_t *codes,
-                      size_t pixels, int low, const uint16_t *numbers)
+                      size_t pixels, const uint16_t *numbers)
 {
     for (size_t i = parts(pixels, LANES) * LANES; i > 0; i -= LANES) {
         size_t from = i - LANES, count = smaller(LANES, pixels - from);
-        write_step(writer, cells + from, codes, count, low, numbers + from);
+        write_step(writer, cells + from, codes, count, numbers + from);
     }
 }
 
@@ -525,36 +540,35 @@ AVX2 static inline __m256i put_vector(__m256i state, __m256i code, const struct 
                             _mm256_add_epi32(rest, cumulative));
 }
 
-AVX2 static inline __m256i put_low_bits(__m256i state, __m256i above, __m256i shift,
+/* `write_low_bits` of eight lanes. */
+AVX2 static inline __m256i put_low_bits(__m256i *state, __m256i number,
                                         const struct writer *writer, uint8_t **word)
 {
-    __m256i rest = _mm256_srlv_epi32(state, _mm256_sub_epi32(all(31), shift));
-    state = spill_vector(state, _mm256_cmpgt_epi32(rest, all(0)), writer, word);
-    return _mm256_or_si256(_mm256_sllv_epi32(state, shift), low_bits(above, shift));
+    __m256i low, entry = entries_of(writer->model, number, &low);
+    __m256i rest = _mm256_srlv_epi32(*state, _mm256_sub_epi32(all(31), low));
+    *state = spill_vector(*state, _mm256_cmpgt_epi32(rest, all(0)), writer, word);
+    *state = _mm256_or_si256(_mm256_sllv_epi32(*state, low), low_bits(number, low));
+    return low_bits(entry, all(16));
 }
 
-/* `symbol_of` and the codes of eight numbers. */
-AVX2 static inline __m256i codes_of(const uint16_t *numbers, const uint32_t *cells,
-                                    const uint32_t *codes, __m256i *above, __m256i *shift)
+/* The codes of eight bins. */
+AVX2 static inline __m256i codes_of(__m256i bins, const uint32_t *cells, const uint32_t *codes)
 {
     __m256i cell = _mm256_loadu_si256((const __m256i *)cells);
-    __m256i number = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)numbers));
-    *above = low_bits(_mm256_sub_epi32(number, cell), all(16));
-    *shift = shift_of(cell);
-    __m256i symbol = _mm256_min_epu32(_mm256_srlv_epi32(*above, *shift), all(RANS_ESCAPE));
+    __m256i above = low_bits(_mm256_sub_epi32(bins, cell), all(16));
+    __m256i symbol = _mm256_min_epu32(above, all(RANS_ESCAPE));
     __m256i table = _mm256_and_si256(_mm256_srli_epi32(cell, 16), all(0xff00));
     return _mm256_i32gather_epi32((const int *)codes, _mm256_or_si256(table, symbol), 4);
 }
 
 /* The same as `write_row`. */
 AVX2 static void write_row_avx2(struct writer *writer, const uint32_t *cells,
-                                const uint32_t *codes, size_t pixels, int low,
-                                const uint16_t *numbers)
+                                const uint32_t *codes, size_t pixels, const uint16_t *numbers)
 {
     enum { VECTORS = LANES / VECTOR };
-    __m256i state[VECTORS], code[VECTORS], above[VECTORS], shift[VECTORS];
+    __m256i state[VECTORS], code[VECTORS], bin[VECTORS];
     size_t i = pixels / LANES * LANES;
-    write_row(writer, cells + i, codes, pixels - i, low, numbers + i);
+    write_row(writer, cells + i, codes, pixels - i, numbers + i);
     if (!i)
         return;
     memcpy(state, writer->state, sizeof state);
@@ -563,16 +577,18 @@ AVX2 static void write_row_avx2(struct writer *writer, const uint32_t *cells,
         uint8_t *word = writer->word;
         for (int k = VECTORS - 1; k >= 0; k--) {
             size_t from = i - LANES + VECTOR * (size_t)k;
-            code[k] = codes_of(numbers + from, cells + from, codes, above + k, shift + k);
+            bin[k] = load_numbers(numbers + from);
+            if (writer->model->bin_count)
+                bin[k] = put_low_bits(state + k, bin[k], writer, &word);
+            code[k] = codes_of(bin[k], cells + from, codes);
             marks = _mm256_or_si256(marks, code[k]);
         }
-        for (int k = VECTORS - 1; low && k >= 0; k--)
-            state[k] = put_low_bits(state[k], above[k], shift[k], writer, &word);
         if (signs(marks)) {
-            uint32_t escaped[LANES];
+            uint32_t escaped[LANES], bins[LANES];
             memcpy(escaped, code, sizeof escaped);
+            memcpy(bins, bin, sizeof bins);
             writer->word = word;
-            push_escapes(writer, escaped, numbers + i - LANES, LANES);
+            push_escapes(writer, escaped, bins, LANES);
             word = writer->word;
         }
         for (int k = VECTORS - 1; k >= 0; k--)
@@ -583,7 +599,7 @@ AVX2 static void write_row_avx2(struct writer *writer, const uint32_t *cells,
 }
 #endif
 
-typedef void (*row_writer)(struct writer *, const uint32_t *, const uint32_t *, size_t, int,
+typedef void (*row_writer)(struct writer *, const uint32_t *, const uint32_t *, size_t,
                            const uint16_t *);
 
 static row_writer open_writer(struct writer *writer)
@@ -618,14 +634,15 @@ static size_t store_stream(const struct writer *writer, size_t lanes, const uint
 
 /* Writes each stream to the end of a room first. */
 static int64_t encode_streams(struct writer *writer, const struct static_model *model,
-                              const uint32_t *codes, const uint8_t *low, const uint16_t *numbers,
-                              size_t stride, uint32_t *lengths, size_t streams, uint8_t *payload,
-                              size_t size, uint8_t *end)
+                              const uint32_t *codes, const uint16_t *numbers, size_t stride,
+                              uint32_t *lengths, size_t streams, uint8_t *payload, size_t size,
+                              uint8_t *end)
 {
     row_writer write = open_writer(writer);
     struct static_part all_of_it = {0, model->frames, 0, model->pixels, 0};
     uint32_t state[LANES];
     size_t used = 0;
+    writer->model = model;
     writer->state = state;
     for (size_t i = 0; i < streams; i++) {
         struct window window = window_of(model, &all_of_it, i);
@@ -634,7 +651,7 @@ static int64_t encode_streams(struct writer *writer, const struct static_model *
         for (size_t t = window.last_frame; t-- > window.frame;) {
             size_t class = model->frame_class[t];
             write(writer, model->cells + class * model->pixels + window.pixel, codes,
-                  window.pixels, low[class], numbers + t * stride + window.pixel);
+                  window.pixels, numbers + t * stride + window.pixel);
         }
         if (writer->marks & CODE_IMPOSSIBLE)
             return KERNEL_MISFIT;
@@ -654,8 +671,7 @@ int64_t static_encode(const struct static_model *model, const uint16_t *frequenc
                       const uint16_t *numbers, size_t stride, uint32_t *lengths, size_t streams,
                       uint8_t *payload, size_t size)
 {
-    uint8_t low[MOST_CLASSES];
-    int64_t result = check_model(model, tables, streams, low);
+    int64_t result = check_model(model, tables, streams);
     if (result)
         return result;
     size_t room = room_for(smaller(model->frames_per_stream, model->frames) *
@@ -667,8 +683,8 @@ int64_t static_encode(const struct static_model *model, const uint16_t *frequenc
     uint8_t *words = malloc(room);
     result = KERNEL_MEMORY;
     if (codes && writer && words && !(result = fill_codes(frequencies, tables, codes)))
-        result = encode_streams(writer, model, codes, low, numbers, stride, lengths, streams,
-                                payload, size, words + room);
+        result = encode_streams(writer, model, codes, numbers, stride, lengths, streams, payload,
+                                size, words + room);
     free(codes);
     free(writer);
     free(words);
@@ -676,6 +692,8 @@ int64_t static_encode(const struct static_model *model, const uint16_t *frequenc
 }
 
 /* ------------------------------------------------------------------------------ maps */
+
+static const struct static_model no_bins = {0};
 
 /* The cell of a pixel, whose neighbours to the left and above are known. A missing neighbour has
    the level of another one. */
@@ -696,9 +714,8 @@ int static_count_map(const uint16_t *level, size_t height, size_t width, uint32_
 {
     for (size_t y = 0; y < height; y++)
         for (size_t x = 0; x < width; x++) {
-            uint32_t above, cell = map_cell(level, width, y, x);
-            uint32_t symbol = symbol_of(level[y * width + x], cell, &above);
-            counts[cell_table(cell) << 8 | symbol]++;
+            uint32_t cell = map_cell(level, width, y, x);
+            counts[cell_table(cell) << 8 | symbol_of(level[y * width + x], cell)]++;
         }
     return 0;
 }
@@ -733,6 +750,7 @@ int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t
     row_reader read = open_reader(reader);
     int error = size % 2 ? KERNEL_DAMAGED : 0;
     memcpy(state, payload, 4 * height);
+    reader->model = &no_bins;
     reader->word = payload + 4 * height;
     reader->end = payload + size;
     for (size_t d = 0; d < diagonals(height, width) && !error; d++)
@@ -740,7 +758,7 @@ int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t
             size_t count = block_cells(level, height, width, d, y, cells);
             uint16_t numbers[LANES];
             reader->state = state + y;
-            error = read(reader, cells, slots, count, 0, numbers);
+            error = read(reader, cells, slots, count, numbers);
             for (size_t i = 0; i < count && !error; i++)
                 level[(y + i) * width + d - 2 * (y + i)] = numbers[i];
         }
@@ -765,6 +783,7 @@ int64_t static_encode_map(const uint16_t *level, size_t height, size_t width,
     uint8_t *end = (uint8_t *)(state + height) + room;
     row_writer write = open_writer(writer);
     empty_states(state, height);
+    writer->model = &no_bins;
     writer->word = end;
     for (size_t d = diagonals(height, width); d-- > 0;) {
         size_t first = first_row(width, d), stop = smaller(height, d / 2 + 1);
@@ -775,7 +794,7 @@ int64_t static_encode_map(const uint16_t *level, size_t height, size_t width,
             for (size_t i = 0, row = y - LANES; i < count; i++, row++)
                 numbers[i] = level[row * width + d - 2 * row];
             writer->state = state + y - LANES;
-            write(writer, cells, codes, count, 0, numbers);
+            write(writer, cells, codes, count, numbers);
         }
     }
     writer->state = state;
@@ -839,7 +858,7 @@ int static_count(const uint16_t *numbers, size_t frames, size_t stride, size_t p
         const uint32_t *row = rows + frame_class[t] * levels;
         uint32_t *count = counts + frame_class[t] * levels * RANS_SYMBOLS;
         for (size_t i = 0; i < pixels; i++) {
-            uint32_t above, symbol = symbol_of(numbers[t * stride + i], row[level[i]], &above);
+            uint32_t symbol = symbol_of(numbers[t * stride + i], row[level[i]]);
             count[(size_t)level[i] << 8 | symbol]++;
         }
     }
