@@ -1,0 +1,138 @@
+"""Run the tests of a kernel that is built with sanitizers, then change what they gave it.
+
+``python -m tests.layouts.kernels.mutated_calls KERNEL CALLS``: the calls of each function that
+tests make are recorded, and repeated with other bytes, lengths and numbers. Whatever these are, a
+function returns or raises; a sanitizer ends the process where it reads or writes beside its
+arrays. `test_sanitizers.py` runs it: a new function needs a test with the compiled kernel, no more.
+"""
+
+import importlib.machinery
+import importlib.util
+import sys
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+
+NAME = "dj_photon_codecs.layouts.kernels._kernel"
+TESTS = ["tests/layouts/kernels", *(f"tests/layouts/{kind}" for kind in ("dense", "grouped"))]
+TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
+MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
+REFUSALS = ValueError, TypeError, MemoryError, OverflowError
+NUMBERS = 0, 1, 2, 255, 4095, 4096, 65535, 1 << 24, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62
+
+
+class Recorder:
+    """The kernel, which remembers what its functions are given."""
+
+    def __init__(self, module):
+        self.module, self.calls, self.__name__ = module, defaultdict(list), NAME
+
+    def __getattr__(self, name):
+        function = getattr(self.module, name)
+        if not callable(function):
+            return function
+
+        def recording(*given):
+            calls = self.calls[name]
+            if len(calls) < MOST_CALLS and sum(a.nbytes for a in arrays(given)) < MOST_BYTES:
+                calls.append([copied(argument) for argument in given])
+            return function(*given)
+
+        return recording
+
+
+def arrays(given):
+    return [argument for argument in given if isinstance(argument, np.ndarray)]
+
+
+def copied(argument):
+    """Copy an array with the strides of its first dimension, into memory that ends with it."""
+    if not isinstance(argument, np.ndarray):
+        return argument
+    if argument.flags.c_contiguous or argument.ndim != 2:
+        return argument.copy()
+    stride, (rows, columns) = argument.strides[0] // argument.itemsize, argument.shape
+    room = np.zeros((rows - 1) * stride + columns, argument.dtype)
+    copy = as_strided(room, argument.shape, (stride * argument.itemsize, argument.itemsize))
+    copy[...] = argument
+    return copy
+
+
+def mutated(argument, rng):
+    """Return an argument with other bytes, another length, or another value."""
+    if isinstance(argument, float):
+        return float(rng.choice([0.0, -1.0, 1e30, np.inf, np.nan]))
+    if not isinstance(argument, np.ndarray):
+        near = argument + int(rng.integers(-2, 3))
+        return near if rng.random() < 0.5 else int(rng.choice(np.array(NUMBERS, object)))
+    length = int(rng.integers(0, 4)) if rng.random() < 0.5 else int(rng.integers(len(argument) + 1))
+    match int(rng.integers(6)):
+        case 0:
+            return argument[: len(argument) - min(length, len(argument))].copy()
+        case 1:
+            return np.concatenate([argument, argument[:length]])
+        case kind if argument.size and argument.flags.c_contiguous:
+            items = argument.reshape(-1)
+            at, some = int(rng.integers(items.size)), int(rng.integers(1, 20))
+            if kind == 2:
+                items.view(np.uint8)[at] ^= 1 << rng.integers(8)
+            elif kind == 3:
+                items[at : at + some] = np.frombuffer(
+                    rng.bytes(items[at : at + some].nbytes), items.dtype
+                )
+            elif kind == 4:
+                items.view(f"u{items.itemsize}")[at] = int(rng.choice(NUMBERS[:3])) - 1 & 255
+            else:
+                items[at:] = np.roll(items[at:], some)
+    return argument
+
+
+def repeat(function, calls, rng, number):
+    """Call a function with mutated arguments, and return how often it refused them."""
+    refused = 0
+    for _ in range(number):
+        given = [copied(argument) for argument in calls[int(rng.integers(len(calls)))]]
+        for _ in range(int(rng.integers(1, 4))):
+            which = int(rng.integers(len(given)))
+            given[which] = mutated(given[which], rng)
+        try:
+            function(*given)
+        except REFUSALS:
+            refused += 1
+    return refused
+
+
+def load(path):
+    loader = importlib.machinery.ExtensionFileLoader(NAME, path)
+    spec = importlib.util.spec_from_loader(NAME, loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def main(path, number):
+    recorder = Recorder(load(path))
+    sys.modules[NAME] = recorder  # type: ignore[assignment]
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow and not services"]
+    if pytest.main([*options, "-k", "not numpy", *TESTS]):
+        sys.exit("tests fail with the kernel that has sanitizers")
+    uncalled = []
+    for name in sorted(set(dir(recorder.module)) - {"SOURCES"}):
+        if name.startswith("__"):
+            continue
+        calls = recorder.calls[name]
+        if not calls:
+            uncalled.append(name)
+            continue
+        rng = np.random.default_rng(len(name))
+        refused = repeat(getattr(recorder.module, name), calls, rng, number)
+        print(f"{name}: {number} mutated calls of {len(calls)}, {refused} refused", flush=True)
+        assert refused, f"{name} refuses nothing"
+    print(f"no test calls {uncalled}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
