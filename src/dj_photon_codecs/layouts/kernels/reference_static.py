@@ -7,7 +7,7 @@ numbers             uint16 (frames, pixels); frames may be apart in memory, as a
 frame_class         uint8 (frames,): frames of a class share their models of pixels
 level               uint16 (pixels,): pixels of a level share their models; `width` are in a row
 rows, cells         uint32 (classes, levels), (classes, pixels): the models, base | table << 24. A
-                    bin is, modulo 2**16, base + symbol; 255 is an escape: the bin is stored as it is
+                    bin is, modulo 2**16, base + symbol; 255 is an escape, the bin stored as it is
 bins                uint32. To encode, the bin of each number; to decode, the first number of each
                     bin; and how many low bits say which number of the bin it is, << 16, 15 at most;
                     of what is beyond the last, the same. Empty: each number is its bin
