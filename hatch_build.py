@@ -82,9 +82,11 @@ def compile_kernel(folder: Path, *, flags: Sequence[str] = FAST) -> Path:
             "-o",
             str(compiled),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode:
-            raise SystemExit(f"{shlex.join(command)}\n{done.stdout}{done.stderr}\n{WAY_OUT}")
+        try:
+            subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", error)
+            raise SystemExit(f"{shlex.join(command)}\n{said}\n{WAY_OUT}") from error
         compiled.replace(target)
     return target
 
