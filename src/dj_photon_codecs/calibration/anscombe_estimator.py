@@ -11,18 +11,10 @@ __all__ = ["estimate_gain"]
 
 
 def estimate_gain(movie: Any) -> tuple[float, float]:
-    """Call ``anscombe_transform.estimate.compute_conversion_gain``.
+    """Call ``anscombe_transform.estimate.compute_conversion_gain`` with a movie of whole numbers.
 
-    Parameters
-    ----------
-    movie : array_like
-        Whole numbers, (frames, height, width). All of it is read into memory. Negative values
-        count as 0 in that package.
-
-    Returns
-    -------
-    tuple of float
-        Gain in ADU per photon, and the value at which the variance is zero, in ADU.
+    All of it is read into memory, and negative values count as 0 in that package. Returns the gain
+    in ADU per photon, and the value at which the variance is zero, in ADU.
 
     Raises
     ------

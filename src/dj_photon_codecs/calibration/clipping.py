@@ -53,19 +53,10 @@ NORMAL = np.array([math.erfc(-node / math.sqrt(2)) / 2 for node in NODES])
 def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | None:
     """Find the line that the pixels would follow if their values were not clipped.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean, variance and share of the lowest value of every pixel.
-    line : TransferLine
-        The straight line through all pixels. It gives a rough gain, and the pixels to use.
-
-    Returns
-    -------
-    TransferLine or None
-        `line` itself, if unclipped values or photon counts explain how often the lowest value
-        occurs; with ``vouched=False``, if clipping explains it somewhat better. Otherwise the
-        line of the clipped model; None if that does not fit either.
+    The straight `line` through all pixels gives a rough gain, and the pixels to use. It is returned
+    itself if unclipped values or photon counts explain how often the lowest value occurs, with
+    ``vouched=False`` if clipping explains it somewhat better. Otherwise the line of the clipped
+    model is returned; None if that does not fit either.
     """
     points = _points(maps, line)
     if len(points) < 2 * len(LEAST):
@@ -108,21 +99,10 @@ def fit_clipped_curve(maps: NoiseMaps, line: TransferLine) -> TransferLine | Non
 
 
 def clipped_moments(values: Floats, *, noise: float, step: float) -> tuple[Floats, Floats, Floats]:
-    """Return the moments of noisy values that were rounded, and clipped at zero.
+    """Return mean, mean square and share of zeros of noisy values, rounded, and clipped at 0.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Values without noise, in photons.
-    noise : float
-        Standard deviation of the Gaussian noise, positive, in photons.
-    step : float
-        Difference between adjacent values of the camera, in photons; 0 for no rounding.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Mean, mean square, and share of zeros of the rounded and clipped values.
+    All in photons: `values` without noise, the standard deviation of the Gaussian `noise`,
+    positive, and the `step` between adjacent values of the camera, 0 for no rounding.
 
     References
     ----------

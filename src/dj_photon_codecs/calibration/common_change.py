@@ -29,17 +29,9 @@ DEPENDENT = 1e-5  # of the largest eigenvalue, below which patterns count as the
 def remove_common_change(
     changes: Maps, image: Maps, tiles: Tiles
 ) -> tuple[NDArray[np.float64], float]:
-    """Subtract from each difference of frames, in place, what all pixels have in common.
+    """Subtract from differences of frames, (..., height, width), in place, what all pixels share.
 
-    Parameters
-    ----------
-    changes : numpy.ndarray
-        (..., height, width), float32. Differences between frames.
-    image : numpy.ndarray
-        (height, width), float32. The mean of these frames.
-    tiles : Tiles
-        Tiles of the frame. If fewer than 32 of them ever change, nothing is subtracted. Tiles
-        that never change, where no light falls, stay as they are.
+    If fewer than 32 tiles ever change, nothing is subtracted; `image` is the mean of the frames.
 
     Returns
     -------

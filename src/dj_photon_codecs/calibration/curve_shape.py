@@ -33,21 +33,10 @@ RARE = 0.003  # share of the lowest value from which on a point of the curve is 
 
 
 def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
-    """Average pixels of like brightness into points of the curve.
+    """Average pixels of like brightness into points: mean (ADU), variance and its standard error.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        Which pixels were kept.
-    kept : bool
-        Whether to average them, less what motion adds to them, or the others, as they are.
-
-    Returns
-    -------
-    tuple of tuple
-        Mean (ADU), variance and its standard error (ADU squared), with six digits.
+    Those that the line was drawn through, less what motion adds to them, or the others, as they
+    are; with six digits.
     """
     chosen = line.kept if kept else ~line.kept & (maps.runs > 0)
     if not chosen.any():
@@ -63,22 +52,10 @@ def curve_points(maps: NoiseMaps, line: TransferLine, *, kept: bool) -> Points:
 
 
 def bend(maps: NoiseMaps, line: TransferLine, curve: Points) -> float:
-    """Find the point of the curve that is farthest from the line.
+    """Find the point of the curve of the pixels that were kept which is farthest from the line.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        The line. Where it allows for clipping, points that are clipped do not count.
-    curve : tuple of tuple
-        What `curve_points` found of the pixels that were kept.
-
-    Returns
-    -------
-    float
-        Its distance, less three standard errors, relative to the variance on the line; 0 if it
-        may be chance.
+    Returns its distance, less three standard errors, relative to the variance on the line; 0 if it
+    may be chance. Where the line allows for clipping, points that are clipped do not count.
     """
     mean, variance, stderr = np.array(curve).T
     expected = line.intercept + line.gain * (mean - maps.origin)
@@ -91,20 +68,10 @@ def bend(maps: NoiseMaps, line: TransferLine, curve: Points) -> float:
 
 
 def curvature(maps: NoiseMaps, line: TransferLine) -> float:
-    """Measure how much the slope of the curve changes with brightness.
+    """Return how much the slope of the curve changes with brightness, relative to it.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        The line, and the pixels that it was drawn through.
-
-    Returns
-    -------
-    float
-        Change of the slope, relative to it, from one standard deviation of the pixels' brightness
-        below their mean to one above; 0 if it may be chance.
+    From one standard deviation of the pixels' brightness below their mean to one above; 0 if it may
+    be chance.
     """
     likely = likely_means(maps)[::-1]
     expected, weights = expect_variance(maps, line, means=likely, runs=maps.runs[::-1])
@@ -131,20 +98,10 @@ def curvature(maps: NoiseMaps, line: TransferLine) -> float:
 
 
 def dark_excess(maps: NoiseMaps, line: TransferLine) -> float:
-    """Measure how much noisier the dark pixels that were left out are than the line says.
+    """Return how much noisier dark pixels are than a line drawn without those at the lowest value.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        The line, drawn without pixels that touch the lowest value of the movie.
-
-    Returns
-    -------
-    float
-        Share of their variance that lies above the line, less three standard errors. Clipping
-        takes variance away, and leaves it negative. 0 if few pixels were left out.
+    That is the share of their variance above the line, less three standard errors; clipping takes
+    variance away, and leaves it negative. 0 if few pixels were left out.
     """
     dark = ~line.kept & (maps.runs > 0) & (maps.at_floor > RARE)
     if np.count_nonzero(dark) < MANY * dark.size:
@@ -158,20 +115,9 @@ def dark_excess(maps: NoiseMaps, line: TransferLine) -> float:
 
 
 def unevenness(maps: NoiseMaps, line: TransferLine) -> float:
-    """Measure how much the noise of equally bright pixels differs.
+    """Return the standard deviation of equally bright pixels' variances, relative to the line.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        The line, and the pixels that it was drawn through.
-
-    Returns
-    -------
-    float
-        Standard deviation of the pixels' variances, relative to the line, that both folds of the
-        movie show; 0 if it may be chance.
+    It is what both folds of the movie show; 0 if it may be chance.
     """
     means = light_means(maps)
     expected, weights = expect_variance(maps, line, means=means, runs=maps.runs)

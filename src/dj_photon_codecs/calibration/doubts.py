@@ -46,28 +46,12 @@ UNLIKELY = 25.0  # chi squared of four parts; by chance 1 in 60 000
 def doubts(
     maps: NoiseMaps, line: TransferLine, *, correlation: Correlation, curve: Points
 ) -> Iterator[str]:
-    """Say what makes the gain doubtful, or refuse it where nothing is left of it.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        What was measured.
-    line : TransferLine
-        What was drawn.
-    correlation : Correlation
-        What `correlate_noise` found.
-    curve : tuple of tuple
-        What `curve_points` found.
-
-    Yields
-    ------
-    str
-        A sentence or two for each doubt.
+    """Yield a sentence or two for all that makes the gain doubtful.
 
     Raises
     ------
     ValueError
-        If the curve is nothing like a line.
+        If the curve is nothing like a line, and nothing is left of the gain.
     """
     yield from _frame_doubts(maps)
     yield from _correlation_doubts(correlation)
@@ -84,21 +68,10 @@ def doubts(
 
 
 def part_doubts(in_time: PartGains, in_space: PartGains, *, clipped: bool) -> list[str]:
-    """Say how parts of the movie differ in gain, by more than their errors.
+    """Say how the quarters of a recording, and the quadrants of its frame, differ in gain.
 
-    Parameters
-    ----------
-    in_time : PartGains
-        Of the quarters of the recording.
-    in_space : PartGains
-        Of the quadrants of the frame.
-    clipped : bool
-        Whether dark values are clipped; quadrants then differ by what share of them is dark.
-
-    Returns
-    -------
-    list of str
-        A sentence or two for each difference; empty if there is none.
+    A sentence or two for each difference that is beyond their errors; where dark values are
+    `clipped`, quadrants differ by what share of them is dark, and are not compared.
 
     Raises
     ------

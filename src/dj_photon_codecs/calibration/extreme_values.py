@@ -18,14 +18,7 @@ __all__ = ["ExtremeValue"]
 
 
 class ExtremeValue:
-    """Running count of the lowest or the highest value so far.
-
-    Parameters
-    ----------
-    choose : callable
-        `numpy.min` or `numpy.max`.
-    shape : tuple of int
-        (height, width) of a frame.
+    """Running count of the lowest (`numpy.min`) or the highest (`numpy.max`) value so far.
 
     Attributes
     ----------

@@ -28,18 +28,10 @@ SMALL = 0.3  # mean square of a second difference over that of the change; 3 for
 
 @dataclass
 class FrameCounts:
-    """How many frames were read, and how many were left out because of what.
+    """How many frames were read, and how many of them were left out.
 
-    Parameters
-    ----------
-    read : int
-        Frames that were looked at.
-    repeated : int
-        Frames that are equal to the frame before, bit by bit.
-    uniform : int
-        Frames whose pixels all have the same value.
-    interpolated : int
-        Frames that lie half-way between the frame before and the frame after, in every pixel.
+    As equal to the frame before, bit by bit; as of one value in all pixels; as half-way between the
+    frame before and the frame after, in every pixel.
     """
 
     read: int = 0
@@ -74,22 +66,11 @@ class FrameScreen:
         self.counts = FrameCounts()
 
     def judge(self, frames: NDArray[Any], judged: Mask, *, more: bool) -> Mask:
-        """Tell which frames are exposures of their own.
+        """Tell which of consecutive frames, (n, height, width), are exposures of their own.
 
-        Parameters
-        ----------
-        frames : numpy.ndarray
-            (n, height, width). Consecutive frames.
-        judged : numpy.ndarray
-            What was found of the first of them in an earlier call, but for the last of these,
-            which is judged now that a frame follows it.
-        more : bool
-            Whether another frame follows the last one, so that its judgement can wait.
-
-        Returns
-        -------
-        numpy.ndarray
-            (n,), bool. The last element means nothing if `more`.
+        `judged` is what was found of the first of them in an earlier call, but for the last of
+        these, which is judged now that a frame follows it. If `more` frames follow the last one,
+        its judgement waits, and the last element of the result means nothing.
 
         Examples
         --------

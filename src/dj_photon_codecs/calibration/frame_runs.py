@@ -24,12 +24,9 @@ LONGEST_GAP = 3  # frames left out in a row, across which a run may go on
 
 
 class RunReader:
-    """Iterator over the runs of a movie, which counts the frames that it leaves out.
+    """Iterator over the runs of a movie, (frames, height, width), which counts what it leaves out.
 
-    Parameters
-    ----------
-    movie : array_like
-        (frames, height, width). Of more than 2**28 values, about so many are read.
+    Of more than 2**28 values, about so many are read.
 
     Examples
     --------
@@ -69,18 +66,10 @@ class RunReader:
 
 
 def read_blocks(movie: Any) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Read a movie in blocks of consecutive frames; of a long movie, evenly spread parts.
+    """Yield blocks of consecutive frames, and the number of their first one; of long movies, parts.
 
-    Parameters
-    ----------
-    movie : array_like
-        (frames, height, width). Of more than 2**28 values, about so many are read.
-
-    Yields
-    ------
-    tuple
-        The number of the first frame, and about 2**23 values, at least four frames but at the
-        end of the movie. In a movie that is read whole each block follows the one before.
+    A block has about 2**23 values, and at least four frames but at the end of the movie. Of a movie
+    of more than 2**28 values about so many are read, evenly spread.
 
     Examples
     --------

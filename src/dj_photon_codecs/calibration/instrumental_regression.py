@@ -26,23 +26,9 @@ def instrumental_regression(
 ) -> tuple[Floats, Floats] | None:
     """Find how a response depends on regressors whose errors correlate with its own.
 
-    Parameters
-    ----------
-    response : numpy.ndarray
-        (2, height, width).
-    regressors : list of numpy.ndarray
-        Of the same shape; what the response depends on, measured with errors.
-    instruments : list of numpy.ndarray
-        As many, which correlate with the regressors but not with the errors.
-    weights : numpy.ndarray
-        Of each response; 0 where it does not count.
-    tiles : Tiles
-        Of the frame.
-
-    Returns
-    -------
-    tuple or None
-        Coefficients and their sandwich covariance; None if they are not determined.
+    All of shape (2, height, width). Instruments correlate with the regressors, but not with the
+    errors; a weight of 0 leaves a response out. Returns coefficients and their sandwich covariance,
+    or None if they are not determined.
     """
     normal = np.array([[(weights * z * x).sum() for x in regressors] for z in instruments])
     try:

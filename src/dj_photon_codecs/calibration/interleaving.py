@@ -46,17 +46,9 @@ def sample_pixels(frames: NDArray[Any]) -> Floats:
 
 
 def find_interleaving(sample: Floats) -> Interleaving:
-    """Compare frames with those some frames later, apart from flicker.
+    """Find the shortest period after which frames change less than in any shorter time.
 
-    Parameters
-    ----------
-    sample : numpy.ndarray
-        (frames, pixels). What `sample_pixels` chose from consecutive frames.
-
-    Returns
-    -------
-    Interleaving
-        The shortest period after which frames change less than in any shorter time.
+    Flicker apart; `sample` is (frames, pixels), what `sample_pixels` chose from consecutive frames.
 
     Examples
     --------

@@ -44,17 +44,7 @@ class Correlation:
 def correlate_noise(maps: NoiseMaps, line: TransferLine) -> Correlation:
     """Correlate the noise of each pixel with its neighbours in time and space.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Variances and covariances of every pixel.
-    line : TransferLine
-        Pixels count where it was drawn through them and their four neighbours.
-
-    Returns
-    -------
-    Correlation
-        With the next frame, the pixel below and the pixel to the right.
+    Pixels count where the line was drawn through them and their four neighbours.
     """
     variance = maps.variance.mean(axis=0, dtype=np.float64)
     expected = line.intercept + line.gain * maps.mean.mean(axis=0, dtype=np.float64)
@@ -74,18 +64,8 @@ def without_shared_change(maps: NoiseMaps) -> NoiseMaps:
     """Take from the variance of each pixel what it has in common with its neighbours.
 
     The noise of neighbours is independent; what transients and motion leave of themselves in a
-    pixel is nearly the same in the next.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Variances and covariances of every pixel.
-
-    Returns
-    -------
-    NoiseMaps
-        The same, with another variance. Of a detector whose noise correlates along its lines,
-        only neighbours across them count; of a smoothed movie, none.
+    pixel is nearly the same in the next. Of a detector whose noise correlates along its lines,
+    only neighbours across them count; of a smoothed movie, none.
     """
     below, right = maps.products[1:]
     vertical, horizontal = (_typical(product, maps.variance) for product in (below, right))

@@ -102,35 +102,16 @@ class NoiseMaps:
 
 
 def light_means(maps: NoiseMaps) -> NDArray[Any]:
-    """Return each pixel's mean, or where pixels differ in offset, that of its neighbours.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-
-    Returns
-    -------
-    numpy.ndarray
-        (2, height, width), in ADU above the origin.
-    """
+    """Return each pixel's mean or, where pixels differ in offset, that of its neighbours."""
     return likely_means(maps) if maps.offsets_differ else maps.mean
 
 
 def likely_means(maps: NoiseMaps) -> NDArray[np.float64]:
     """Estimate each pixel's brightness from its neighbours too, as far as they are alike.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-
-    Returns
-    -------
-    numpy.ndarray
-        (2, height, width), in ADU above the origin: between the pixel's mean and that of the
-        5 x 5 pixels around it, by what share of their differences is not noise. Where pixels
-        differ in offset, the mean of the others of its 3 x 3.
+    Returns (2, height, width), in ADU above the origin: between the pixel's mean and that of the
+    5 x 5 pixels around it, by what share of their differences is not noise. Where pixels differ in
+    offset, the mean of the others of its 3 x 3.
 
     References
     ----------

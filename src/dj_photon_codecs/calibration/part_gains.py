@@ -70,17 +70,7 @@ class PartGains:
 def gains_in_time(maps: NoiseMaps, line: TransferLine) -> PartGains:
     """Find the gain of each quarter of the recording, with the others as instrument.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        The line through all of them, for weights, and the pixels to use.
-
-    Returns
-    -------
-    PartGains
-        Of four quarters, in the order of time.
+    The line through all of them gives the weights, and the pixels to use.
     """
     quarters, gains = maps.quarters, []
     total = (quarters.runs * quarters.mean).sum(axis=0)
@@ -101,20 +91,7 @@ def gains_in_time(maps: NoiseMaps, line: TransferLine) -> PartGains:
 
 
 def gains_in_space(maps: NoiseMaps, line: TransferLine) -> PartGains:
-    """Find the gain of each quadrant of the frame.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    line : TransferLine
-        The line through all of them, for weights, and the pixels to use.
-
-    Returns
-    -------
-    PartGains
-        Upper left, upper right, lower left, lower right.
-    """
+    """Find the gain of each quadrant: upper left, upper right, lower left, lower right."""
     height, width = maps.mean.shape[1:]
     rows = (slice(None, height // 2), slice(height // 2, None))
     columns = (slice(None, width // 2), slice(width // 2, None))
@@ -127,17 +104,7 @@ def gains_in_space(maps: NoiseMaps, line: TransferLine) -> PartGains:
 
 
 def scatter(*parts: PartGains) -> float:
-    """Return by how much the gains of parts scatter more than their standard errors say.
-
-    Parameters
-    ----------
-    *parts : PartGains
-        In time and in space.
-
-    Returns
-    -------
-    float
-        1 or more: the factor by which standard errors are too small.
+    """Return the factor, 1 or more, by which gains of parts scatter beyond their standard errors.
 
     References
     ----------

@@ -42,20 +42,10 @@ AGREE = 2.5  # sigma
 def fit_transfer_line(maps: NoiseMaps, *, outlier: float = OUTLIER) -> TransferLine | None:
     """Draw the line through the pixels that nothing but photons and read noise disturbs.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    outlier : float
-        Pixels farther off the line than this are left out, in standard deviations.
-
-    Returns
-    -------
-    TransferLine or None
-        None where no line can be drawn. Saturated pixels are left out. Pixels that touch the
-        lowest value of the movie may be honest zeros (photon counts) or clipped (camera values
-        whose noise reaches below zero): they count if a line without them agrees, or else one
-        that allows for the clipping.
+    None where no line can be drawn. Saturated pixels are left out, and those farther off the line
+    than `outlier` standard deviations. Pixels that touch the lowest value of the movie may be
+    honest zeros (photon counts) or clipped (camera values whose noise reaches below zero): they
+    count if a line without them agrees, or else one that allows for the clipping.
     """
     if not maps.variance.any():
         return None

@@ -28,13 +28,7 @@ RIDGE = 1e-6  # relative to the diagonal; keeps the equations solvable where not
 
 
 class PixelMotion:
-    """Regression of the changes of each pixel on the movements of the scene, in each fold.
-
-    Parameters
-    ----------
-    tiles : Tiles
-        Tiles of the frame.
-    """
+    """Regression of the changes of each pixel on the movements of the scene, in each fold."""
 
     def __init__(self, tiles: Tiles) -> None:
         self._tiles = tiles

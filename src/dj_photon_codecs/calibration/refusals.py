@@ -40,24 +40,12 @@ TWO_VALUES = (
 
 
 def accept_line(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
-    """Return a line that rises with brightness, or refuse with the likely cause.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        What was measured.
-    line : TransferLine, optional
-        What was drawn.
-
-    Returns
-    -------
-    TransferLine
-        `line`, with a gain of more than two standard errors.
+    """Return a line that rises with brightness by more than two standard errors.
 
     Raises
     ------
     ValueError
-        If there is no such line; the message says why, and what to do.
+        If there is no such line; the message says the likely cause, and what to do.
     """
     if not maps.variance.any():
         raise ValueError(
@@ -84,26 +72,13 @@ def accept_line(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
 
 
 def accept_precision(maps: NoiseMaps, line: TransferLine, *, doubts: list[str]) -> TransferLine:
-    """Return a line that tells the gain to 10 %, or refuse it.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        What was measured.
-    line : TransferLine
-        What was drawn, with a standard error that covers how parts of the movie differ.
-    doubts : list of str
-        How they differ, if they do.
-
-    Returns
-    -------
-    TransferLine
-        `line`.
+    """Return a line that tells the gain to 10 %; `doubts` say how parts of the movie differ.
 
     Raises
     ------
     ValueError
-        If its standard error is larger; the message says how many frames would do.
+        If its standard error, which covers how parts differ, is larger; the message says how many
+        frames would do.
     """
     error = line.gain_stderr / line.gain
     if error <= IMPRECISE:

@@ -36,18 +36,7 @@ STILL = 0.1  # pixels; noise feigns less, and so little does not matter
 
 
 def measure_noise(movie: Any) -> NoiseMaps:
-    """Read a movie once and measure the temporal noise of its pixels.
-
-    Parameters
-    ----------
-    movie : array_like
-        (frames, height, width), at least 8 frames. Whatever has a shape, a dtype and slices
-        along its first axis: it is never in memory whole.
-
-    Returns
-    -------
-    NoiseMaps
-        Maps of mean, variance and what else a photon transfer curve needs.
+    """Read a movie, (frames, height, width), once, and measure the temporal noise of its pixels.
 
     Raises
     ------

@@ -19,11 +19,6 @@ TILE = 8  # pixels; small enough to lie in a cell, large enough to see a change 
 class Tiles:
     """The division of a frame into tiles of 8 x 8 pixels; those at the far edges may be smaller.
 
-    Parameters
-    ----------
-    height, width : int
-        Size of the frame, in pixels.
-
     Examples
     --------
     >>> Tiles(10, 16).pixels

@@ -96,23 +96,10 @@ class TransferLine:
 def draw_line(
     maps: NoiseMaps, eligible: Mask, *, tiles: Tiles, outlier: float = OUTLIER
 ) -> TransferLine | None:
-    """Draw the line through the eligible pixels that other movement than noise does not disturb.
+    """Draw the line through the pixels that other movement than noise does not disturb.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean and variance of every pixel.
-    eligible : numpy.ndarray
-        (2, height, width). The pixels to try.
-    tiles : Tiles
-        Of the frame.
-    outlier : float
-        Pixels farther off than this are left out, in standard deviations.
-
-    Returns
-    -------
-    TransferLine or None
-        None if there are fewer than 128 eligible pixels, or all of them equally bright.
+    Of the `eligible` ones, (2, height, width), those farther off than `outlier` standard deviations
+    are left out. None if there are fewer than 128, or all of them equally bright.
     """
     if np.count_nonzero(eligible) < FEWEST_PIXELS:
         return None
@@ -146,19 +133,8 @@ def binned(
 ) -> tuple[NDArray[np.int_], list[Floats]]:
     """Average quantities over pixels that are equally bright in the other fold.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        Mean of every pixel.
-    chosen : numpy.ndarray
-        (2, height, width). The pixels to average over.
-    *quantities : numpy.ndarray
-        (2, height, width). What to average.
-
-    Returns
-    -------
-    tuple
-        The number of pixels in each bin, and for each quantity its averages, from dark to bright.
+    All of shape (2, height, width). Returns the number of chosen pixels in each bin, and each
+    quantity's averages, from dark to bright.
     """
     instrument = light_means(maps)[::-1][chosen]
     edges = np.unique(np.quantile(instrument, np.linspace(0, 1, BINS + 1)[1:-1]))
@@ -177,23 +153,10 @@ def motion_variance(line: TransferLine) -> Floats:
 def expect_variance(
     maps: NoiseMaps, line: TransferLine, *, means: NDArray[Any], runs: NDArray[Any]
 ) -> tuple[Floats, Floats]:
-    """Predict each pixel's variance, and the weight that its measurement has.
+    """Predict each pixel's variance, and the weight (inverse variance) that its measurement has.
 
-    Parameters
-    ----------
-    maps : NoiseMaps
-        What was measured.
-    line : TransferLine
-        To predict with.
-    means : numpy.ndarray
-        (2, height, width). Of each pixel, in ADU above the origin.
-    runs : numpy.ndarray
-        (2, height, width). How many runs tell these means.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        The variance, and the inverse of the variance of its measurement.
+    From `means` of each pixel, (2, height, width), in ADU above the origin, that so many `runs`
+    tell.
     """
     expected = line.intercept + line.gain * means + motion_variance(line)
     one_photon = line.gain**2 / (4 * np.maximum(runs, 1))  # less is not known to be zero

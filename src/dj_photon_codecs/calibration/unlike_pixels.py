@@ -23,20 +23,8 @@ def allow_for_offsets(maps: NoiseMaps, line: TransferLine) -> tuple[NoiseMaps, T
     """Draw the line by the brightness of each pixel's neighbours if its own makes it flatter.
 
     The offset of a pixel is part of its mean in both folds, but not of its noise; its neighbours'
-    means tell of the light only.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        What was measured.
-    line : TransferLine
-        What was drawn, by the mean of each pixel.
-
-    Returns
-    -------
-    tuple
-        The same; or, if the gain was too small by more than two standard errors, maps that say
-        that offsets differ, and the line drawn by neighbours.
+    means tell of the light only. If the gain was too small by more than two standard errors, the
+    maps that are returned say that offsets differ, and the line was drawn by neighbours.
     """
     unlike = replace(maps, offsets_differ=True)
     around = None if line.clipped else fit_transfer_line(unlike)
@@ -48,23 +36,10 @@ def allow_for_offsets(maps: NoiseMaps, line: TransferLine) -> tuple[NoiseMaps, T
 
 
 def cut_factor(maps: NoiseMaps, line: TransferLine) -> float:
-    """Return by how much the error of the gain grows by what leaving out noisy pixels does.
+    """Return the factor, 1 or more, that makes the gain's error cover what leaving out pixels does.
 
     Where pixels differ in read noise, the noisiest are told apart in dark places, but not in
-    bright ones, which makes the line too steep.
-
-    Parameters
-    ----------
-    maps : NoiseMaps
-        What was measured.
-    line : TransferLine
-        What was drawn.
-
-    Returns
-    -------
-    float
-        1 or more: the factor that makes the standard error cover the gain found with fewer
-        pixels left out.
+    bright ones, which makes the line too steep; with fewer left out it is less so.
     """
     loose = None if line.clipped else fit_transfer_line(maps, outlier=LOOSE)
     if loose is None or loose.clipped:
