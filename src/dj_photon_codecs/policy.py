@@ -97,12 +97,7 @@ class Policy:
 
     @classmethod
     def of(cls, codec: Any) -> Policy:
-        """Return the policy of a column type.
-
-        Parameters
-        ----------
-        codec : PhotonCodec or type
-            A codec or its class; it has an attribute for each parameter of a policy.
+        """Return the policy of a column type, a `PhotonCodec` or its class, by its attributes.
 
         Raises
         ------

@@ -40,12 +40,7 @@ GAP = 8  # frames; wanted frames that are nearer to each other are read with tho
 class MovieReader:
     """Reads the values of a movie, or of a view of it, from the codes in its chunks.
 
-    Parameters
-    ----------
-    chunks : StoredChunks
-        The chunks of the movie.
-    documents : Documents
-        Of the movie or of the view: how codes become values.
+    The documents, of the movie or of the view, say how codes become values.
     """
 
     def __init__(self, chunks: StoredChunks, documents: Documents) -> None:

@@ -129,21 +129,9 @@ class PhotonArray(FrameArray):
 
 
 def open_movie(fs: AbstractFileSystem, path: str, documents: Documents) -> PhotonArray:
-    """Open a stored movie without a request to the store.
+    """Open a stored movie, lazy and read-only, without a request to the store.
 
-    Parameters
-    ----------
-    fs : fsspec.AbstractFileSystem
-        Where the movie lies.
-    path : str
-        Its directory, as `fs` names it.
-    documents : Documents
-        Its ``.zarray`` and ``.zattrs``, as `write_movie` or `read_row` returned them; those from
-        elsewhere must go through `check_documents` before.
-
-    Returns
-    -------
-    PhotonArray
-        Lazy and read-only.
+    `path` is its directory, as the file system names it; `documents` are as `write_movie` or
+    `read_row` returned them. Those from elsewhere must go through `check_documents` before.
     """
     return PhotonArray(zarr_array(MovieStore(MovieFiles(fs, path), documents)).async_array)

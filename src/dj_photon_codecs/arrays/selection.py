@@ -53,19 +53,10 @@ class Selection:
 def parse_selection(selection: Any, shape: tuple[int, ...]) -> Selection:
     """Find out which frames and pixels of a movie a selection takes.
 
-    Parameters
-    ----------
-    selection : int, slice, Ellipsis, mask, array of integers, or a tuple of them
-        As for a NumPy array, but for negative steps and new axes. In one case it means more: a
-        mask over pixels may stand beside an array of frames or a mask over frames. All these
-        pixels are then taken in all these frames, while NumPy would pair them one by one, which
-        for most masks is an error.
-    shape : tuple of int
-        Of the movie: frames, height, width, ...
-
-    Returns
-    -------
-    Selection
+    It is an int, slice, Ellipsis, mask, array of integers, or a tuple of them, as for a NumPy
+    array, but for negative steps and new axes. In one case it means more: a mask over pixels may
+    stand beside an array of frames or a mask over frames. All these pixels are then taken in all
+    these frames, while NumPy would pair them one by one, which for most masks is an error.
 
     Raises
     ------

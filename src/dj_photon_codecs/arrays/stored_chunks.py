@@ -32,11 +32,6 @@ DECODING_ERRORS = (ValueError, RuntimeError, EOFError, zlib.error)
 class StoredChunks:
     """The chunks of a movie, numbered from 0 along time; its views share them.
 
-    Parameters
-    ----------
-    store : MovieStore
-        Of the movie.
-
     Attributes
     ----------
     length : int
@@ -68,14 +63,7 @@ class StoredChunks:
         return math.prod(self._shape) * self.dtype.itemsize
 
     def open(self, number: int, *, keep: bool = True) -> OpenChunk:
-        """Return a chunk, from the cache if it is there.
-
-        Parameters
-        ----------
-        number : int
-            Which chunk.
-        keep : bool
-            Whether to keep it in the cache.
+        """Return a chunk, from the cache if it is there; else it goes there, to `keep` it.
 
         Raises
         ------

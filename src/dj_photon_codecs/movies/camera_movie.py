@@ -74,12 +74,7 @@ def as_camera_movie(
 ) -> tuple[CameraMovie, bool]:
     """Return values as a `CameraMovie`, and whether they are photon counts; none is read.
 
-    Parameters
-    ----------
-    values : array_like or CameraMovie
-        A `CameraMovie` is returned as it is.
-    calibration : Calibration, optional
-        What camera values mean; without it an array holds photon counts.
+    Without a calibration an array holds photon counts; a `CameraMovie` is returned as it is.
 
     Raises
     ------

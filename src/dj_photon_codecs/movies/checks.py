@@ -18,14 +18,7 @@ SPACE = ("y", "x", "row", "rows", "column", "columns", "height", "width", "h", "
 
 
 def check_frames(values: Any, *, counts: bool = False) -> None:
-    """Refuse what cannot be a movie, without reading its values.
-
-    Parameters
-    ----------
-    values : object
-        What a user gave.
-    counts : bool
-        Whether the values are taken for photon counts, without a calibration.
+    """Refuse what cannot be a movie, or (`counts`) a movie of photon counts, without reading it.
 
     Raises
     ------
@@ -73,11 +66,6 @@ def check_frames(values: Any, *, counts: bool = False) -> None:
 
 def check_array(values: Any) -> None:
     """Refuse what is no array of frames, or a stored movie whose values are transformed.
-
-    Parameters
-    ----------
-    values : object
-        What a user gave. Nothing of it is read.
 
     Raises
     ------

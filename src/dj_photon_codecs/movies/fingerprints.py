@@ -16,16 +16,6 @@ def fingerprints(frames: NDArray[Any]) -> NDArray[np.uint32]:
 
     Processors have an instruction for it, so that it takes less time than sums do.
 
-    Parameters
-    ----------
-    frames : numpy.ndarray
-        Shape (frames, height, width, ...), of numbers.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (frames,).
-
     Examples
     --------
     >>> movie = np.zeros((3, 4, 5), "u2")

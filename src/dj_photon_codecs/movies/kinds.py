@@ -11,21 +11,10 @@ __all__ = ["advice_for", "is_a"]
 
 
 def is_a(value: Any, library: str, name: str) -> bool:
-    """Return whether an object is of a class, or of one derived from it, of a library.
+    """Return whether an object is of a class of a library, or of one derived from it.
 
-    Parameters
-    ----------
-    value : object
-        Any object.
-    library : str
-        First part of the name of the module in which the class is defined, such as ``"zarr"``.
-    name : str
-        Name of the class, such as ``"Array"``.
-
-    Returns
-    -------
-    bool
-        False also where the library is not installed.
+    By the name of the class, and the first part of that of its module, such as ``"zarr"``: also
+    where the library is not installed.
 
     Examples
     --------
@@ -37,17 +26,7 @@ def is_a(value: Any, library: str, name: str) -> bool:
 
 
 def advice_for(value: Any) -> str:
-    """Say how what a user gave becomes an array of frames.
-
-    Parameters
-    ----------
-    value : object
-        What is no array, or none that can be read.
-
-    Returns
-    -------
-    str
-        A sentence for the end of an error message, without a full stop; "" for any other object.
+    """Say how what a user gave becomes an array of frames: a sentence without a full stop, or "".
 
     Examples
     --------

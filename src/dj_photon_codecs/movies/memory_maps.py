@@ -13,10 +13,7 @@ __all__ = ["check_length", "release_pages"]
 def check_length(values: Any) -> None:
     """Refuse a memory map whose file became shorter: to read it would end the process (SIGBUS).
 
-    Parameters
-    ----------
-    values : object
-        A memory map or a view of one; anything else is left alone.
+    A view of a map is one, too; anything else is left alone.
 
     Raises
     ------
@@ -38,13 +35,7 @@ def check_length(values: Any) -> None:
 
 
 def release_pages(values: Any) -> None:
-    """Drop a memory map's pages from this process; they stay in the system's cache of the file.
-
-    Parameters
-    ----------
-    values : object
-        A memory map or a view of one; anything else is left alone.
-    """
+    """Drop a memory map's pages from this process; they stay in the system's cache of the file."""
     changeable = False
     while isinstance(values, np.ndarray):
         # a private mapping (mode "c") may hold changes that are nowhere else

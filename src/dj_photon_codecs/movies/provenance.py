@@ -48,19 +48,11 @@ class StoredMovie:
 
 
 def stored_movie(values: Any) -> StoredMovie | None:
-    """Return what is known of a stored movie, or None if the array is none; nothing is read.
+    """Return what is known of a stored movie, or None if an array is none; nothing is read.
 
-    Parameters
-    ----------
-    values : object
-        What a user gave: anything. The graphs of dask arrays are searched, also inside an
-        xarray.DataArray.
-
-    Returns
-    -------
-    StoredMovie or None
-        For a dask array that is no copy of one: what transformed values, or else values of the
-        same dtype as they were inserted, go into its graph. All else it may have computed.
+    The graphs of dask arrays are searched, also inside an xarray.DataArray. Of a dask array that is
+    no copy of a movie, it is what transformed values, or else values of the same dtype as they were
+    inserted, go into its graph; all else it may have computed.
 
     Examples
     --------

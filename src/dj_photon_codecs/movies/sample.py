@@ -19,18 +19,10 @@ RUNS = 16  # of consecutive frames in a sample, evenly spread
 
 
 def sample_frames(values: Frames) -> NDArray[Any]:
-    """Return about two million values of a movie, from frames spread over it.
+    """Return about two million values of a movie, (frames, pixels), from frames spread over it.
 
-    Parameters
-    ----------
-    values : array_like or Source, shape (frames, height, width, ...)
-        The movie. A `Source` that has kept the frames of `sampled_runs` does not read them again.
-
-    Returns
-    -------
-    numpy.ndarray, shape (frames, pixels)
-        The whole movie if it has at most 2**21 values. Of large frames at least 16, with evenly
-        spaced pixels of each.
+    The whole movie if it has at most 2**21 values. Of large frames at least 16, with evenly spaced
+    pixels of each. A `Source` that has kept the frames of `sampled_runs` reads none again.
     """
     runs, pixels = sampled_runs(values.shape), math.prod(values.shape[1:])
     frames = sum(len(run) for run in runs)
@@ -40,12 +32,7 @@ def sample_frames(values: Frames) -> NDArray[Any]:
 
 
 def sampled_runs(shape: tuple[int, ...]) -> list[range]:
-    """Return the frames that `sample_frames` reads.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the movie.
+    """Return the frames that `sample_frames` reads of a movie of some shape.
 
     Examples
     --------

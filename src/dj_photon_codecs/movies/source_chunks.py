@@ -11,20 +11,9 @@ __all__ = ["band_edges", "chunk_edges"]
 
 
 def chunk_edges(values: Any, shape: tuple[int, ...]) -> list[Sequence[int]] | None:
-    """Return the edges of the chunks of a source, along each axis.
+    """Return the edges of a source's chunks along each axis, or None if it has no chunks.
 
-    Parameters
-    ----------
-    values : object
-        The source, with ``chunks`` as those of h5py, Zarr, dask and xarray, or ``chunking()`` as
-        those of netCDF4.
-    shape : tuple of int
-        Its shape.
-
-    Returns
-    -------
-    list of sequence of int or None
-        Edges, from 0 to the length of each axis; None without chunks that can be.
+    Its ``chunks`` may be as those of h5py, Zarr, dask and xarray, or ``chunking()`` as of netCDF4.
 
     Examples
     --------
@@ -42,21 +31,10 @@ def chunk_edges(values: Any, shape: tuple[int, ...]) -> list[Sequence[int]] | No
 
 
 def band_edges(chunks: Sequence[int] | None, *, frames: int, longest: int) -> list[int]:
-    """Return where a movie is cut along time, into bands of whole chunks.
+    """Return where a movie is cut along time into bands of whole chunks: first frames, and the end.
 
-    Parameters
-    ----------
-    chunks : sequence of int or None
-        Edges of the chunks along time; None if the movie may be cut anywhere.
-    frames : int
-        Frames of the movie.
-    longest : int
-        Frames in a band at most, unless a single chunk has more.
-
-    Returns
-    -------
-    list of int
-        First frame of each band, and the number of frames.
+    Without `chunks`, the edges along time, it may be cut anywhere. A band has no more than
+    `longest` frames, unless a single chunk has.
 
     Examples
     --------

@@ -134,25 +134,14 @@ class Source:
     def keep(self, frames: Iterable[int]) -> None:
         """Keep frames from the next pass on, so that a sample of them is not read again.
 
-        Parameters
-        ----------
-        frames : iterable of int
-            Frames of the sample. With the longest band, no more than 256 MB are kept, and nothing
-            of a NumPy array.
+        With the longest band, no more than 256 MB are kept, and nothing of a NumPy array.
         """
         if self._direct is None:
             room = max(0, BAND_LIMIT // self._frame_bytes - self._longest_band)
             self._wanted = frozenset(sorted(set(frames))[:room])
 
     def slabs(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield the frames from `start` to `stop` in slabs of about 16 MB.
-
-        Yields
-        ------
-        first : int
-            First frame of the slab.
-        frames : numpy.ndarray
-            The slab, shape (frames, height, width, ...).
+        """Yield the frames from `start` to `stop` in slabs of about 16 MB: first frame, and slab.
 
         Raises
         ------

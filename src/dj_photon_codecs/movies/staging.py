@@ -28,24 +28,10 @@ def staged(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
 ) -> NDArray[Any]:
-    """Copy a movie to a temporary file, each of its chunks read once.
+    """Copy a movie to a temporary file, each chunk, between `edges` along each axis, read once.
 
-    Parameters
-    ----------
-    read : callable
-        Returns a block of the movie.
-    edges : iterable of sequence of int
-        Edges of its chunks, along each axis.
-    shape : tuple of int
-        Shape of the movie.
-    dtype : numpy.dtype
-        Dtype of the movie.
-
-    Returns
-    -------
-    numpy.memmap
-        Its file has the size of the movie, and no name on POSIX systems: the system removes it with
-        the array, or when the process ends in whatever way.
+    The file of the memory map that is returned has the size of the movie, and no name on POSIX
+    systems: the system removes it with the array, or when the process ends in whatever way.
 
     Raises
     ------

@@ -39,17 +39,7 @@ class ValueRange:
 def survey(values: Frames, *, counts: bool) -> ValueRange:
     """Read all values once, refuse illegal ones, and return their range.
 
-    Parameters
-    ----------
-    values : array_like or Source
-        Shape (frames, height, width, ...).
-    counts : bool
-        Whether the values are photon counts, which cannot be negative, or camera values.
-
-    Returns
-    -------
-    ValueRange
-        Lowest and highest value, and whether all are whole numbers.
+    Values may be camera values or `counts` of photons, which cannot be negative.
 
     Raises
     ------

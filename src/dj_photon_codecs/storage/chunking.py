@@ -24,15 +24,6 @@ LARGEST_FRAME = numcodecs.blosc.MAX_BUFFERSIZE - (1 << 26)  # bytes of codes, an
 def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> int:
     """Return how many frames a chunk holds: as many as wanted, but at most 256 MiB of codes.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the movie.
-    itemsize : int
-        Bytes of a code.
-    wanted : int
-        Frames in a chunk, if the movie has as many and they take no more than 256 MiB.
-
     Raises
     ------
     ValueError
@@ -57,14 +48,7 @@ def frames_in_chunk(shape: tuple[int, ...], itemsize: int, *, wanted: int) -> in
 def sampled_frames(values: Frames, frames: int, *, in_steps: bool) -> list[int]:
     """Return the numbers of the frames that are needed again after the survey of a movie.
 
-    Parameters
-    ----------
-    values : array_like
-        The movie.
-    frames : int
-        Frames in a chunk, as its policy wants them.
-    in_steps : bool
-        Whether the movie is stored in steps, and a decode table fitted to a sample of it.
+    Where it is stored in steps, a decode table is fitted to a sample of it. A chunk has `frames`.
 
     Examples
     --------
@@ -80,12 +64,7 @@ def sampled_frames(values: Frames, frames: int, *, in_steps: bool) -> list[int]:
 def middle_chunk(values: Frames, frames: int) -> NDArray[Any]:
     """Return the chunk in the middle of a movie, by which the compression is chosen.
 
-    Parameters
-    ----------
-    values : array_like
-        The movie.
-    frames : int
-        Frames in a chunk. Where the values of so many take more than 256 MiB, fewer are read.
+    Where the values of so many frames take more than 256 MiB, fewer are read.
     """
     first, stop = _middle(tuple(values.shape), frames, size=values.dtype.itemsize)
     return np.asarray(values[first:stop])

@@ -42,26 +42,13 @@ __all__ = ["check_copy", "copy_movie", "exact_movie"]
 
 
 def copy_movie(source: MovieStore, policy: Policy, *, folder: MovieFolder) -> Documents:
-    """Copy a stored movie, whole or not at all.
+    """Copy a stored movie to a folder, whole or not at all.
 
     The copy has the same codes and calibration, in the chunks and with the compression that the
-    policy asks for. Where these are those of the source, its chunks are copied undecoded; so are
-    those of a movie that another program stored as plain transformed values. If the policy has a
-    step, a movie that was stored exactly is quantised, from its exact values.
-
-    Parameters
-    ----------
-    source : MovieStore
-        The movie to copy; each chunk is checked on the way.
-    policy : Policy
-        How its new column type stores movies.
-    folder : MovieFolder
-        Where to write it.
-
-    Returns
-    -------
-    Documents
-        Those of the copy.
+    policy asks for. Where these are those of the source, its chunks are copied undecoded, each
+    checked on the way; so are those of a movie that another program stored as plain transformed
+    values. If the policy has a step, a movie that was stored exactly is quantised, from its exact
+    values.
 
     Raises
     ------

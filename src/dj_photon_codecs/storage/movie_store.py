@@ -46,12 +46,7 @@ class MovieNotFoundError(ChunkError, FileNotFoundError):
 class MovieStore(Store):
     """A read-only Zarr store over the chunks of one movie.
 
-    Parameters
-    ----------
-    files : MovieFiles
-        Where the chunks lie.
-    documents : Documents
-        What to serve as ``.zarray`` and ``.zattrs``: those of the movie, or of a view of it.
+    It serves `documents` as ``.zarray`` and ``.zattrs``: those of the movie, or of a view of it.
     """
 
     # In slots, not in __dict__: what compares two fetches by their state (DeepHash, in DataJoint's

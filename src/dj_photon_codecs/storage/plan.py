@@ -96,17 +96,7 @@ class StoragePlan:
         return [f"{number}{zeros}" for number in range(self.chunks)]
 
     def encode_values(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the codes of values.
-
-        Parameters
-        ----------
-        values : numpy.ndarray
-            Frames of the movie, of any number and shape.
-
-        Returns
-        -------
-        numpy.ndarray
-            In the shape of `values`, of dtype `code_dtype`.
+        """Return the codes of frames of the movie, of any number, in their shape.
 
         Raises
         ------
@@ -116,13 +106,7 @@ class StoragePlan:
         return _codes(values, self.calibration, step=self.step, dtype=self.code_dtype)
 
     def encode_chunk(self, codes: NDArray[Any]) -> bytes:
-        """Return the bytes of a chunk, as a Zarr array of this plan stores it.
-
-        Parameters
-        ----------
-        codes : numpy.ndarray
-            Shape `chunk_shape`, of dtype `code_dtype`, in C order.
-        """
+        """Return the bytes of a chunk of codes, in C order, as Zarr stores it."""
         return encode_chunk(codes, compression=self.compression)
 
 
@@ -205,20 +189,10 @@ def compression_of(policy: Policy) -> Compression | None:
 
 
 def code_dtype(movie: CameraMovie, found: ValueRange) -> np.dtype[Any]:
-    """Return the smallest dtype that holds the codes of a movie.
+    """Return the smallest dtype that holds the codes of a movie, of which `survey` found the range.
 
-    Parameters
-    ----------
-    movie : CameraMovie
-        What is to be stored.
-    found : ValueRange
-        What `survey` found in it.
-
-    Returns
-    -------
-    numpy.dtype
-        Of integers wherever the values are whole numbers or a step is given; else the movie's
-        own floating dtype, little-endian.
+    Of integers wherever the values are whole numbers or a step is given; else the movie's own
+    floating dtype, little-endian.
     """
     if movie.step is not None:
         return stepped_dtype(found.lowest, found.highest, movie.calibration, step=movie.step)
@@ -232,20 +206,7 @@ def code_dtype(movie: CameraMovie, found: ValueRange) -> np.dtype[Any]:
 
 
 def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
-    """Fit what the codes of a movie stored in steps decode to; it is stored with the movie.
-
-    Parameters
-    ----------
-    movie : CameraMovie
-        What is to be stored.
-    found : ValueRange
-        What `survey` found in it.
-
-    Returns
-    -------
-    DecodeTable or None
-        None if the movie is stored exactly.
-    """
+    """Fit what the codes of a movie stored in steps decode to; None if it is stored exactly."""
     if movie.step is None:
         return None
     return fit_table(

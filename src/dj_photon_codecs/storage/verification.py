@@ -21,16 +21,8 @@ UNREACHED = (PermissionError, ConnectionError, TimeoutError)
 def faulty_parts(store: MovieStore) -> list[str]:
     """Read every chunk and both documents, and name those that are not what was written.
 
-    Parameters
-    ----------
-    store : MovieStore
-        Of a movie, with the documents of its row.
-
-    Returns
-    -------
-    list of str
-        Keys of chunks that are missing, damaged or cannot be read, in the order of the chunks;
-        then ``".zattrs"`` and ``".zarray"`` if they are missing or differ from the row.
+    Keys of chunks that are missing, damaged or cannot be read, in the order of the chunks; then
+    ``".zattrs"`` and ``".zarray"`` if they are missing or differ from the row.
 
     Raises
     ------

@@ -44,12 +44,8 @@ PIXEL_BYTES = 64  # for each pixel of a frame, while a layout looks at them (ins
 class Limits:
     """How many chunks may be under way at a time.
 
-    Attributes
-    ----------
-    workers : int
-        Chunks that are read, encoded or written, bounded by the memory that they take.
-    encoders : int
-        Chunks that are read or encoded: no more than there are processors.
+    Workers read, encode or write, bounded by the memory that their chunks take; encoders read or
+    encode: no more than there are processors.
     """
 
     workers: int
@@ -74,21 +70,9 @@ def _workers(held: int) -> int:
 
 
 def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -> Documents:
-    """Write a movie, whole or not at all.
+    """Write a movie by its plan, whole or not at all.
 
-    Parameters
-    ----------
-    movie : CameraMovie
-        What to write. Each frame is read once, in the order of time, and never held as float64.
-    plan : StoragePlan
-        What `plan_movie` said of it.
-    folder : MovieFolder
-        Where to write it.
-
-    Returns
-    -------
-    Documents
-        Those that were written.
+    Each frame is read once, in the order of time, and never held as float64.
 
     Raises
     ------
@@ -120,15 +104,7 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
 
 
 def fill_chunk(plan: StoragePlan, parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
-    """Return a chunk of codes, in C order, with zeros behind the end of the movie.
-
-    Parameters
-    ----------
-    plan : StoragePlan
-        Says the shape and the dtype of the chunk.
-    parts : iterable of numpy.ndarray
-        The codes of consecutive frames.
-    """
+    """Return a chunk of consecutive frames of codes, with zeros behind the end of the movie."""
     chunk = np.zeros(plan.chunk_shape, plan.code_dtype)
     first = 0
     for codes in parts:
@@ -138,18 +114,11 @@ def fill_chunk(plan: StoragePlan, parts: Iterable[NDArray[Any]]) -> NDArray[Any]
 
 
 def frames_of_chunks(values: Frames, frames: int) -> Iterator[Iterable[NDArray[Any]]]:
-    """Yield for each chunk the frames that it consists of, in one or more arrays.
+    """Yield for each chunk of so many frames the frames that it consists of, in one or more arrays.
 
     NumPy arrays, and Zarr arrays whose chunks hold as many frames, may be read by several threads:
     theirs are read when they are asked for. Everything else is read here, in the order of time,
     each frame once.
-
-    Parameters
-    ----------
-    values : array_like or Source
-        The movie.
-    frames : int
-        Frames in a chunk.
     """
     source, length = as_source(values), values.shape[0]
     aligned = isinstance(values, zarr.Array) and frames % values.chunks[0] == 0
@@ -184,20 +153,8 @@ def write_chunks(
 ) -> Documents:
     """Write chunks, several at a time, and then the documents; all of them, or nothing.
 
-    Parameters
-    ----------
-    keys : list of str
-        Of the chunks, in their order.
-    sources : iterable
-        For each chunk, what `encode` makes its bytes from. One thread at a time takes from it.
-    encode : callable
-        Returns the bytes of a chunk.
-    documents : callable
-        Returns the documents, from the checksums of the chunks.
-    folder : MovieFolder
-        Where to write them.
-    limits : Limits
-        How many chunks may be under way at a time.
+    For each of the keys there is a source, from which `encode` makes the bytes; one thread at a
+    time takes from `sources`. `documents` come from the checksums of the chunks.
     """
     numbered = enumerate(sources)
     encoding, taking = Semaphore(limits.encoders), Lock()

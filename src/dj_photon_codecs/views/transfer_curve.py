@@ -36,17 +36,9 @@ def draw(calibration: Calibration, ax: Axes | None = None) -> Axes:
 
 
 def in_words(calibration: Calibration) -> str:
-    """Say in sentences what a calibration found.
+    """Say in sentences what a calibration found, with or without standard errors.
 
-    Parameters
-    ----------
-    calibration : Calibration
-        With or without standard errors.
-
-    Returns
-    -------
-    str
-        A line for the gain, one for the zero level, and what else is known.
+    A line for the gain, one for the zero level, and what else is known.
 
     Examples
     --------

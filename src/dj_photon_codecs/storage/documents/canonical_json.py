@@ -19,16 +19,11 @@ __all__ = ["canonical_checksum", "canonical_json"]
 
 
 def canonical_json(value: Any) -> str:
-    r"""Return the canonical text of a JSON value.
+    r"""Return the canonical text of a JSON value, whose numbers are finite.
 
     Keys are sorted by their characters' code points, there is no white space, texts are ASCII
     (``\u`` escapes), whole numbers have neither point nor exponent, and other numbers are written
     as C's ``%.17g`` does, which is exact.
-
-    Parameters
-    ----------
-    value : dict, list, str, int, float, bool or None
-        Finite.
 
     Examples
     --------

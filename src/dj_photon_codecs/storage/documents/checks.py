@@ -41,12 +41,7 @@ GRAIN = 8192  # photons of tables of version 1.0 are multiples of 1 / GRAIN
 
 
 def check_documents(documents: Documents) -> None:
-    """Refuse documents that this version of the library cannot read, or must not.
-
-    Parameters
-    ----------
-    documents : Documents
-        From a database row: data, not to be trusted.
+    """Refuse documents from a row that this version of the library cannot read, or must not.
 
     Raises
     ------
@@ -67,12 +62,7 @@ def check_documents(documents: Documents) -> None:
 
 
 def format_version(written: Any) -> tuple[int, ...]:
-    """Return a format version as numbers, to be compared.
-
-    Parameters
-    ----------
-    written : str
-        Such as ``"1.1"``.
+    """Return a format version, such as ``"1.1"``, as numbers, to be compared.
 
     Raises
     ------

@@ -18,11 +18,6 @@ DIGITS = 8  # hexadecimal digits of a CRC-32C
 class ChunkIndex:
     """The chunks that the documents of a movie describe; each is found without listing the others.
 
-    Parameters
-    ----------
-    documents : Documents
-        Of a stored movie.
-
     Raises
     ------
     ValueError

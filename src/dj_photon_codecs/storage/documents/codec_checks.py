@@ -26,19 +26,10 @@ DAMAGED = "The database row is damaged: restore it from a backup of the database
 
 
 def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | None:
-    """Check the filters and the compressor of a movie.
+    """Check the filters and the compressor of a movie; return its transform, if it has one.
 
-    Parameters
-    ----------
-    zarray : dict
-        With the keys ``filters`` and ``compressor``.
-    checked : bool
-        Whether the format version puts a `ChecksumFilter` into each chunk.
-
-    Returns
-    -------
-    AnscombeFilter or None
-        The transform; None if the movie was stored as plain transformed values.
+    It has none if it was stored as plain transformed values. `checked` says whether the format
+    version puts a `ChecksumFilter` into each chunk.
 
     Raises
     ------
@@ -59,12 +50,7 @@ def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | 
 
 
 def load_codec(config: Any) -> Codec:
-    """Return the codec of a configuration.
-
-    Parameters
-    ----------
-    config : dict
-        As numcodecs writes it, from a database row: data, not to be trusted.
+    """Return the codec of a configuration as numcodecs writes it: data, not to be trusted.
 
     Raises
     ------

@@ -48,19 +48,9 @@ class Documents(TypedDict):
 
 
 def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
-    """Return the documents of a movie, in format version 1.1.
+    """Return the documents of a movie, plain finite JSON, in format version 1.1.
 
-    Parameters
-    ----------
-    plan : StoragePlan
-        How the movie is stored.
-    checksums : list of str
-        CRC-32C of each chunk's bytes, in the order of the chunks, eight hexadecimal digits each.
-
-    Returns
-    -------
-    Documents
-        Plain finite JSON.
+    `checksums` are the CRC-32C of the chunks' bytes, eight hexadecimal digits each.
     """
     calibration = plan.calibration
     transform = AnscombeFilter(
@@ -102,17 +92,7 @@ def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
 def describe_recompressed(
     documents: Documents, plan: StoragePlan, *, checksums: list[str]
 ) -> Documents:
-    """Return the documents of a copy, in other chunks or with another compression.
-
-    Parameters
-    ----------
-    documents : Documents
-        Of a stored movie.
-    plan : StoragePlan
-        The chunks and the compression that its codes now have.
-    checksums : list of str
-        As in `describe`.
-    """
+    """Return the documents of a copy, in other chunks or with another compression."""
     filters, compressor = _configurations(plan.compression)
     transform, _ = split_filters(documents["zarray"])
     zarray = documents["zarray"] | {

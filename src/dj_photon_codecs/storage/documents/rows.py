@@ -35,14 +35,8 @@ HOW_TO_MOVE = (
 class Row(NamedTuple):
     """What the row of a movie says.
 
-    Attributes
-    ----------
-    path : str
-        Of the movie's directory, relative to the location of the store; not checked.
-    store : str
-        The store's own name.
-    documents : Documents
-        The movie's ``.zarray`` and ``.zattrs``, checked.
+    The path of its directory, relative to the location of the store, is not checked; the documents
+    are.
     """
 
     path: str
@@ -51,21 +45,9 @@ class Row(NamedTuple):
 
 
 def write_row(documents: Documents, *, path: str, store: str) -> dict[str, Any]:
-    """Return what the database keeps of a movie.
+    """Return what the database keeps of a movie: plain finite JSON.
 
-    Parameters
-    ----------
-    documents : Documents
-        Those on the store.
-    path : str
-        Of the movie's directory, relative to the location of the store.
-    store : str
-        The store's own name, never empty.
-
-    Returns
-    -------
-    dict
-        Plain finite JSON.
+    Its directory's path is relative to the location of the store, whose own name is never empty.
     """
     zarray, zattrs = documents["zarray"], documents["zattrs"]
     return {
@@ -81,12 +63,7 @@ def write_row(documents: Documents, *, path: str, store: str) -> dict[str, Any]:
 
 
 def read_row(stored: Any) -> Row:
-    """Return what a row says of a movie, or refuse it.
-
-    Parameters
-    ----------
-    stored : dict
-        What `write_row` returned; whatever the column holds, which may be of another type.
+    """Return what a row says of a movie, or refuse whatever else the column holds.
 
     Raises
     ------

@@ -20,19 +20,10 @@ Unit = Literal["ADU", "photon"]
 def split_transform(
     documents: Documents,
 ) -> tuple[AnscombeFilter | LinearFilter | None, Documents]:
-    """Separate the transform of a movie from the description of its codes.
+    """Separate the transform of a movie, or of a view of it, from the description of its codes.
 
-    Parameters
-    ----------
-    documents : Documents
-        Of a stored movie, or of a view of it.
-
-    Returns
-    -------
-    AnscombeFilter, LinearFilter or None
-        What decodes codes to values; None if the chunks hold the values themselves.
-    Documents
-        Those of an array of the codes, over the same chunks.
+    The transform is None if the chunks hold the values themselves; the documents are those of an
+    array of the codes, over the same chunks.
     """
     transforms, filters = split_filters(documents["zarray"])
     if not transforms:
@@ -45,18 +36,8 @@ def split_transform(
 def linear_view(documents: Documents, unit: Unit) -> Documents | None:
     """Return the documents of a view that is linear in light, over the same chunks.
 
-    Parameters
-    ----------
-    documents : Documents
-        Of a stored movie.
-    unit : {"ADU", "photon"}
-        Values as they were inserted, in their own dtype (float32 if a step was chosen), or
-        photons (float32).
-
-    Returns
-    -------
-    Documents or None
-        None if the movie was stored as plain transformed values, by another program.
+    Of values as they were inserted, in their own dtype (float32 if a step was chosen), or of
+    photons (float32). None if the movie was stored as plain transformed values, by another program.
     """
     transform, codes = split_transform(documents)
     if not isinstance(transform, AnscombeFilter):

@@ -40,19 +40,10 @@ def keep_across_forks(fs: AbstractFileSystem) -> None:
 
 
 def own_filesystem(fs: AbstractFileSystem) -> AbstractFileSystem:
-    """Return a filesystem with the same options for the process that calls.
+    """Return a filesystem like one of before a fork, for the process that calls.
 
-    fsspec makes it once for each thread and set of options, and never returns one that was made
-    in another process.
-
-    Parameters
-    ----------
-    fs : fsspec.AbstractFileSystem
-        A filesystem that was made before a fork. It is not used.
-
-    Returns
-    -------
-    fsspec.AbstractFileSystem
+    fsspec makes it once for each thread and set of options, and never returns one that was made in
+    another process. The one that is given is not used.
     """
     own: AbstractFileSystem = type(fs)(*fs.storage_args, **fs.storage_options)
     keep_across_forks(own)

@@ -23,17 +23,10 @@ class MovieFiles:
     Parameters
     ----------
     fs : fsspec.AbstractFileSystem
-        Where the directory lies.
+        Where the directory lies; `is_local` says whether that is a local disk.
     path : str
         The directory, as `fs` names it, and no URL, where ``#`` and ``?`` have a meaning. A
         relative path is made absolute.
-
-    Attributes
-    ----------
-    path : str
-        The directory; absolute where it is local.
-    is_local : bool
-        Whether the files are read from a local directory.
     """
 
     def __init__(self, fs: AbstractFileSystem, path: str) -> None:

@@ -94,15 +94,8 @@ class MovieFolder:
     def write(self, name: str, content: bytes, *, sync: bool = True) -> None:
         """Write a file of the movie; several threads may do so at once.
 
-        Parameters
-        ----------
-        name : str
-            Of the file.
-        content : bytes
-            What it holds.
-        sync : bool
-            Whether to wait until it is on the disk of a local store, if the movie must be durable.
-            Otherwise `publish` waits for it when its block ends.
+        If the movie must be durable, it waits until the file is on the disk of a local store;
+        without `sync`, `publish` waits for that when its block ends.
 
         Raises
         ------

@@ -30,18 +30,8 @@ def store_errors(
 
     Libraries of object stores raise errors of many kinds, with no word of what was asked for, and
     what logs an error seldom logs its notes. So all become an OSError, of the kind that they were
-    where that is known; they are its cause.
-
-    Parameters
-    ----------
-    path : str
-        What the file system is used on.
-    doing : str
-        What is done: ``"writing"``.
-    store : str, optional
-        The name of the store in DataJoint's configuration.
-    writes : bool
-        Whether a movie is written; its reader needs fewer rights.
+    where that is known; they are its cause. `doing` is what is done: ``"writing"``; whoever only
+    reads needs fewer rights.
 
     Raises
     ------

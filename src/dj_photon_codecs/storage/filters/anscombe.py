@@ -69,16 +69,9 @@ class AnscombeFilter(CodesFilter):
     def encode(self, buf: Any) -> NDArray[Any]:
         """Return the codes of transformed values.
 
-        Parameters
-        ----------
-        buf : numpy.ndarray or buffer
-            Values of dtype ``<f8``, of any shape; or their bytes, in a buffer that is no array.
-
-        Returns
-        -------
-        numpy.ndarray
-            Codes, in the shape and the memory order of `buf`. Lossless:
-            ``decode(encode(y)) == y`` to the last bit. With a step: the nearest multiple of it.
+        The values are of dtype ``<f8``, or their bytes in a buffer that is no array. In the shape
+        and the memory order of `buf`. Lossless: ``decode(encode(y)) == y`` to the last bit. With a
+        step: the nearest multiple of it.
 
         Raises
         ------

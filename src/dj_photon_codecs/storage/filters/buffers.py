@@ -20,10 +20,7 @@ BYTES = "bBc"  # formats of a buffer that holds bytes of whatever dtype
 def flatten(buf: Any) -> NDArray[Any]:
     """Return a buffer as a flat array of its own dtype, in the order in which it lies in memory.
 
-    Parameters
-    ----------
-    buf : buffer or numpy.ndarray
-        It is copied only if it is not contiguous; then its order is C.
+    It is copied only if it is not contiguous; then its order is C.
 
     Raises
     ------
@@ -55,11 +52,7 @@ def as_codes(buf: Any, dtype: str, *, apart_from: Any = None) -> NDArray[Any]:
 def as_float64(buf: Any) -> NDArray[np.float64]:
     """Return float64 values, in the shape and the memory order in which they come.
 
-    Parameters
-    ----------
-    buf : numpy.ndarray or buffer
-        Little-endian float64 values. A buffer of bytes that is not a NumPy array holds the bytes
-        of them.
+    A buffer that is not a NumPy array holds the bytes of little-endian ones.
 
     Raises
     ------
@@ -82,16 +75,7 @@ def as_float64(buf: Any) -> NDArray[np.float64]:
 
 
 def room_for_values(size: int, dtype: str, out: Any) -> NDArray[Any]:
-    """Return where to put decoded values, flat.
-
-    Parameters
-    ----------
-    size : int
-        The number of values.
-    dtype : str
-        Their dtype.
-    out : writeable buffer or None
-        Where they are wanted, if anywhere: an array of `dtype`, or bytes.
+    """Return where to put decoded values, flat: in `out`, an array or bytes, if that is given.
 
     Raises
     ------

@@ -50,15 +50,7 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
     def encode(self, buf: Any) -> NDArray[Any]:
         """Return a chunk with its checksum behind it.
 
-        Parameters
-        ----------
-        buf : numpy.ndarray or buffer
-            A chunk of any dtype but that of Python objects, of any shape.
-
-        Returns
-        -------
-        numpy.ndarray
-            Flat, of the dtype of `buf` (uint8 for bytes), in the order in which it lies in memory.
+        Flat, of the dtype of `buf` (uint8 for bytes), in the order in which it lies in memory.
 
         Raises
         ------
@@ -75,19 +67,7 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
         return stored.view(chunk.dtype)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
-        """Return a chunk that is as it was written.
-
-        Parameters
-        ----------
-        buf : buffer
-            What `encode` returned.
-        out : writeable buffer, optional
-            Where to put the chunk: of its size.
-
-        Returns
-        -------
-        numpy.ndarray
-            The bytes of the chunk, flat: a view of `buf`, or `out` if that was given.
+        """Return the bytes of a chunk that is as it was written: a view of `buf`, or in `out`.
 
         Raises
         ------
@@ -112,19 +92,9 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
         return room
 
     def payload(self, buf: Any) -> NDArray[np.uint8]:
-        """Return a chunk without its checksum, and without checking it.
+        """Return the bytes of a chunk, a view of `buf`, without its checksum, unchecked.
 
         For readers that have checked the stored bytes already.
-
-        Parameters
-        ----------
-        buf : buffer
-            What `encode` returned.
-
-        Returns
-        -------
-        ndarray of uint8
-            The bytes of the chunk, a view of `buf`.
 
         Raises
         ------

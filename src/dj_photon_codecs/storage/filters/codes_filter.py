@@ -26,20 +26,9 @@ class CodesFilter(Codec):  # type: ignore[misc]
     codes: str
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
-        """Return the values of codes.
+        """Return the values of codes, given as bytes or as an array, in `out` if that is given.
 
-        Parameters
-        ----------
-        buf : buffer
-            Codes, as bytes or as an array.
-        out : writeable buffer, optional
-            Where to put the result: room for as many values as there are codes.
-
-        Returns
-        -------
-        numpy.ndarray
-            Values, flat, in the order in which the codes lie in memory; they lie in `out` if that
-            was given.
+        They are flat, in the order in which the codes lie in memory.
 
         Raises
         ------
@@ -88,12 +77,8 @@ class CodesFilter(Codec):  # type: ignore[misc]
 def check_codes(codes: str, *, stepped: bool) -> str:
     """Return the name of a dtype of codes as NumPy writes it, or refuse it.
 
-    Parameters
-    ----------
-    codes : str
-        Little-endian integers of 1 to 8 bytes or, for lossless movies, floats of 2 to 8 bytes.
-    stepped : bool
-        Whether the codes are steps of the noise, which must be integers.
+    Codes are little-endian integers of 1 to 8 bytes or, for lossless movies, floats of 2 to 8
+    bytes; those of steps of the noise must be integers.
 
     Raises
     ------

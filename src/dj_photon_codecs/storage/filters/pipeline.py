@@ -24,15 +24,7 @@ def filters_of(compression: Compression) -> list[Codec]:
 
 
 def encode_chunk(codes: NDArray[Any], *, compression: Compression) -> bytes:
-    """Return the bytes of a chunk as they lie on the store.
-
-    Parameters
-    ----------
-    codes : numpy.ndarray, shape (frames, height, width, ...)
-        All codes of the chunk, in C order.
-    compression : Compression
-        The layout and the compressor of the movie.
-    """
+    """Return the bytes of a chunk, all of its codes in C order, as they lie on the store."""
     stored: Any = codes
     for codec in filters_of(compression):
         stored = codec.encode(stored)
