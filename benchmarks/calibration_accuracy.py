@@ -6,10 +6,9 @@
 Prints a Markdown table; ``--write`` also keeps it in results/calibration.md. Errors of the gain
 are in percent, of the zero level in photons; the last columns are the estimator of the package
 anscombe-transform on the same movies. Movies in files (.npy, .npz, .tif) have no known truth:
-their rows tell what was found. The conditions of detectors.py are detectors of the simulator
-getframes, which comes with the extra `benchmarks`; ``--detectors`` leaves out all others, and
-writes results/calibration_detectors.md. ``--large`` adds a memory map of
-1000 x 512 x 512, read from a temporary file.
+their rows tell what was found. ``--detectors`` takes the conditions of detectors.py instead, and
+writes results/calibration_detectors.md: detectors of the simulator getframes, which comes with the
+extra `benchmarks`. ``--large`` adds a memory map of 1000 x 512 x 512, read from a temporary file.
 """
 
 from __future__ import annotations
@@ -147,8 +146,7 @@ def main() -> None:
 
 def rows(options: argparse.Namespace) -> Iterator[str]:
     """Calibrate all that was asked for: rows of the table."""
-    conditions = DETECTORS if options.detectors else [*CONDITIONS, *DETECTORS]
-    for condition in conditions:
+    for condition in DETECTORS if options.detectors else CONDITIONS:
         for seed in range(options.seeds):
             movie = condition.movie(options.frames, options.size, seed)
             yield row(condition.name, movie, condition)
