@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.intp]
+    Ways = list[tuple[slice, Integers]]
 
 __all__ = ["BrightnessGroups", "CodedSample"]
 
@@ -48,93 +49,69 @@ class CodedSample:
     first: int
     decoded: Floats
 
-    def blocks(self, which: slice) -> Iterator[tuple[Floats, Integers, Floats]]:
-        """Yield values in photons, places of their codes, and errors, each (frames, pixels).
+    def sums(self, which: slice) -> tuple[Floats, Floats]:
+        """Return sums of each pixel over frames, in ADU: of its values, and of decoded less given.
 
-        The place of a code is counted from `first` on; that of any other code is the first one
-        behind the last. An error is the decoded less the given value, in photons.
+        Rounded as little as can be: of whole numbers the first is exact.
         """
-        last, decoded = self.decoded.size, np.append(self.decoded, 0)
-        values, codes = self.values[which], self.codes[which]
+        light, wrong = np.zeros((2, self.values.shape[1]))
+        decoded = np.append(self.offset + self.gain * self.decoded, 0)
+        for values, places in self._blocks(which):
+            light += values.sum(axis=0, dtype=np.float64)
+            wrong += decoded[places].sum(axis=0)
+            wrong -= np.where(places < self.decoded.size, values, 0).sum(axis=0, dtype=np.float64)
+        return light, wrong
+
+    def count(self, which: slice, group: Integers) -> Floats:
+        """Return how often each code occurs in groups of pixels, shape (groups, codes)."""
+        slots = self.decoded.size + 1
+        counts = np.zeros((int(group.max()) + 1) * slots)
+        for _, places in self._blocks(which):
+            counts += np.bincount((group * slots + places).reshape(-1), minlength=counts.size)
+        return counts.reshape(-1, slots)[:, :-1]
+
+    def means(self) -> Floats:
+        """Return the mean of the values with each code, in photons; NaN for codes without any."""
+        sums, counts = np.zeros((2, self.decoded.size + 1))
+        for values, places in self._blocks(np.s_[:]):
+            sums += np.bincount(places.reshape(-1), values.reshape(-1), sums.size)
+            counts += np.bincount(places.reshape(-1), minlength=sums.size)
+        with np.errstate(invalid="ignore"):
+            return np.asarray((sums / counts - self.offset) / self.gain)[:-1]
+
+    def _blocks(self, which: slice) -> Iterator[tuple[NDArray[Any], Integers]]:
+        """Yield values and the places of their codes from `first` on, each (frames, pixels).
+
+        The place of a code that is not looked at is the one behind the last.
+        """
+        last, values, codes = self.decoded.size, self.values[which], self.codes[which]
         for start in range(0, len(values), length := max(1, BLOCK // max(1, values.shape[1]))):
-            photons = values[start : start + length].astype(np.float64)
-            photons -= self.offset
-            photons /= self.gain
-            places = codes[start : start + length].astype(np.int64)
+            places = codes[start : start + length].astype(np.intp)
             places -= self.first
-            outside = (places < 0) | (places > last)
-            places[outside] = last
-            errors = decoded[places]
-            errors -= photons
-            errors[places == last] = 0
-            yield photons, places, errors
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """What was counted in some frames of a sample.
-
-    Attributes
-    ----------
-    frames : int
-        How many frames they were.
-    light, errors : numpy.ndarray, shape (pixels,)
-        Sums of each pixel, in photons.
-    counts : tuple of numpy.ndarray, shape (groups, codes)
-        How often each code occurs, for each way to group the pixels.
-    sums : numpy.ndarray, shape (codes,)
-        Sum of the values with each code, in photons.
-    """
-
-    frames: int
-    light: Floats
-    errors: Floats
-    counts: tuple[Floats, ...]
-    sums: Floats
-
-    @classmethod
-    def of(cls, sample: CodedSample, which: slice, *, groups: list[Integers]) -> _Tally:
-        """Count in some frames; `groups` are the ways to group the pixels."""
-        slots, pixels = sample.decoded.size + 1, sample.values.shape[1]
-        light, errors, sums = np.zeros(pixels), np.zeros(pixels), np.zeros(slots)
-        counts = [np.zeros((int(group.max()) + 1) * slots) for group in groups]
-        for photons, places, wrong in sample.blocks(which):
-            light += photons.sum(axis=0)
-            errors += wrong.sum(axis=0)
-            sums += np.bincount(places.reshape(-1), photons.reshape(-1), slots)
-            for found, group in zip(counts, groups, strict=True):
-                both = (group * slots + places).reshape(-1)
-                found += np.bincount(both, minlength=found.size)  # noqa: PLW2901 - in place
-        tables = tuple(count.reshape(-1, slots)[:, :-1] for count in counts)
-        return cls(len(sample.values[which]), light, errors, tables, sums[:-1])
+            np.minimum(places.view(np.uintp), last, out=places.view(np.uintp))
+            yield values[start : start + length], places
 
 
 @dataclass(frozen=True)
 class BrightnessGroups:
-    """How often each code occurs in each group of pixels, and how wrong the group's mean is.
+    """Groups of pixels of like brightness, and how wrong the mean of each group is.
 
     Parameters
     ----------
-    shares : numpy.ndarray, shape (groups, codes)
-        Share of each code in the values of a group.
+    ways : list of tuple
+        The ways to group the pixels: the frames that are looked at, and the group of each pixel.
     means : numpy.ndarray, shape (groups,)
-        Mean of the values of a group, in photons.
+        Mean of the values of a group, in photons. All groups of the first way come first.
     biases : numpy.ndarray, shape (groups,)
         Mean of decoded less given values, in photons.
     errors : numpy.ndarray, shape (groups,)
         Standard error of the biases, from the scatter of the pixels of a group.
-    counts : numpy.ndarray, shape (codes,)
-        Number of values with each code.
-    sums : numpy.ndarray, shape (codes,)
-        Sum of the values with each code, in photons.
     """
 
-    shares: Floats
+    ways: Ways
     means: Floats
     biases: Floats
     errors: Floats
-    counts: Floats
-    sums: Floats
 
     @classmethod
     def of(cls, sample: CodedSample) -> BrightnessGroups:
@@ -145,44 +122,36 @@ class BrightnessGroups:
         frames by the mean of the odd ones and conversely, so that the noise of the values that
         are counted does not decide to which group a pixel belongs.
         """
-        values, even, odd = sample.values, np.s_[::2], np.s_[1::2]
-        together = _groups(values, np.s_[:])
-        if len(values) == 1:
-            return cls._of(_Tally.of(sample, np.s_[:], groups=[together]), together)
-        by_even, by_odd = _groups(values, even), _groups(values, odd)
-        ranked_by_even = _Tally.of(sample, odd, groups=[together, by_even])
-        ranked_by_odd = _Tally.of(sample, even, groups=[together, by_odd])
-        both = _Tally(
-            len(values),
-            ranked_by_even.light + ranked_by_odd.light,
-            ranked_by_even.errors + ranked_by_odd.errors,
-            (ranked_by_even.counts[0] + ranked_by_odd.counts[0],),
-            ranked_by_even.sums + ranked_by_odd.sums,
-        )
-        all_frames = cls._of(both, together)
-        parts = [all_frames, cls._of(ranked_by_even, by_even), cls._of(ranked_by_odd, by_odd)]
-        per_group = ("shares", "means", "biases", "errors")
-        joined = {n: np.concatenate([getattr(part, n) for part in parts]) for n in per_group}
-        return cls(**joined, counts=all_frames.counts, sums=all_frames.sums)
+        frames, halves = len(sample.values), (slice(0, None, 2), slice(1, None, 2))
+        even, odd = (np.stack(sample.sums(half)) for half in halves)
+        number = max(1, min(GROUPS, sample.values.size // VALUES, even.shape[1]))
+        by_all = _groups(even[0] + odd[0], number if frames >= FRAMES else 1)
+        parts: list[tuple[slice, Floats, Integers]] = [(slice(None), even + odd, by_all)]
+        if frames > 1:
+            parts += [(halves[1], odd, _groups(even[0], number))]
+            parts += [(halves[0], even, _groups(odd[0], number))]
+        scaled = [
+            _judged(sums / sample.gain / len(sample.values[which]), group)
+            for which, sums, group in parts
+        ]
+        means, biases, errors = map(np.concatenate, zip(*scaled, strict=True))
+        zero = sample.offset / sample.gain
+        return cls([(which, group) for which, _, group in parts], means - zero, biases, errors)
 
-    @classmethod
-    def _of(cls, tally: _Tally, group: Integers) -> BrightnessGroups:
-        """Return what was counted in groups of pixels: the last way of the tally."""
-        pixels, frames, table = np.bincount(group), tally.frames, tally.counts[-1]
-        biases, uncertain = _means_and_errors(tally.errors / frames, group, pixels)
-        means = np.bincount(group, tally.light / frames) / pixels
-        shares = table / (frames * pixels[:, None])
-        return cls(shares, means, biases, uncertain, table.sum(axis=0), tally.sums)
+    def shares(self, sample: CodedSample) -> Floats:
+        """Return the share of each code in the values of a group, shape (groups, codes)."""
+        parts = [
+            sample.count(which, group)
+            / (len(sample.values[which]) * np.bincount(group)[:, np.newaxis])
+            for which, group in self.ways
+        ]
+        return np.concatenate(parts)
 
 
-def _groups(values: NDArray[Any], which: slice) -> Integers:
-    """Return the group of each pixel: as many pixels in each, in the order of their mean."""
-    mean = values[which].mean(axis=0, dtype=np.float64)
-    number = max(1, min(GROUPS, values.size // VALUES, mean.size))
-    if len(values) < FRAMES and which == np.s_[:]:
-        number = 1
-    group = np.empty(mean.size, np.intp)
-    group[_order(mean)] = np.arange(mean.size) * number // mean.size
+def _groups(light: Floats, number: int) -> Integers:
+    """Return the group of each pixel: as many pixels in each, in the order of their light."""
+    group = np.empty(light.size, np.intp)
+    group[_order(light)] = np.arange(light.size) * number // light.size
     return group
 
 
@@ -198,8 +167,9 @@ def _order(means: Floats) -> Integers:
     return by_lower[np.argsort((bits >> 16).astype(np.uint16)[by_lower], kind="stable")]
 
 
-def _means_and_errors(errors: Floats, group: Integers, pixels: Integers) -> tuple[Floats, Floats]:
-    """Return the mean of the pixels of each group, and its standard error."""
-    mean = np.bincount(group, errors) / pixels
-    variance = np.maximum(np.bincount(group, errors**2) / pixels - mean**2, 0)
-    return mean, np.sqrt(variance / pixels)
+def _judged(means: Floats, group: Integers) -> tuple[Floats, Floats, Floats]:
+    """Return the mean of each group, its bias, and the standard error of that, of their pixels'."""
+    pixels = np.bincount(group)
+    light, bias = (np.bincount(group, mean) / pixels for mean in means)
+    variance = np.maximum(np.bincount(group, means[1] ** 2) / pixels - bias**2, 0)
+    return light, bias, np.sqrt(variance / pixels)

@@ -73,17 +73,9 @@ class DecodeTable:
         object.__setattr__(self, "_entries", _entries(self.table))
 
     def photons(self, codes: ArrayLike) -> Floats:
-        """Return the photons of codes.
+        """Return the photons of codes, in their shape; they never fall as the code rises.
 
-        Parameters
-        ----------
-        codes : array_like of int
-            Codes, of any shape. Codes that no value of the movie has are allowed.
-
-        Returns
-        -------
-        numpy.ndarray
-            Photons, float64, of the shape of `codes`; they never fall as the code rises.
+        Codes that no value of the movie has are allowed.
         """
         codes = np.asarray(codes)
         flat, photons = codes.reshape(-1), np.empty(codes.size)

@@ -32,20 +32,16 @@ __all__ = ["MOST_ENTRIES", "fit_table"]
 MOST_ENTRIES = 512  # of a table, which makes 2.7 kB of text
 FINEST = 0.01  # step below which the closed form errs by less than .007 photon
 
-# The numbers below were chosen with benchmarks/steps.py --bias.
 PHOTON, SHARE = 0.005, 0.005  # tolerance of a group's mean: photons, or that share if it is more
+WINDOW_SAMPLE = 1 << 16  # values by which the codes of a table are chosen
+SPACING = 0.5  # of the brightnesses at which the model's means are kept, standard deviations
+NOISE = 0.01  # photons squared, added to the variance of a group, which may be 0
+# What other values do is in benchmarks/results/constants_fit.md (benchmarks/constants_fit.py).
 AGREES = 0.3  # of the tolerance; a bias up to that leaves the model's table as it is
 CERTAIN = 3.5  # standard errors; a bias up to that is taken for chance
-EXACT = 0.1  # of the tolerance: the bias of a group that has weight 1
-CHANCE = 0.2  # of the standard error of a group, which lowers the group's weight
-ROUNDS, HEAVIEST = 8, 6.0  # of raising the weights of biased groups, by so much altogether
 RIDGE = 0.01  # weight of the distance of a code's photons from the mean of its values
-UNSEEN = 1e-9  # weight of the model's table, relative to the largest ridge
-NOISE = 0.01  # photons squared, added to the variance of a group, which may be 0
-WINDOW_SAMPLE = 1 << 16  # values by which the codes of a table are chosen
-DOUBT = 2.0  # tolerances; the least by which a correction may shift the model's means
-SPACING = 0.5  # of the brightnesses at which the model's means are kept, standard deviations
-PRIOR = 3.0  # number of values that the model's photons stand for in the mean of a code's values
+TRUST = (0.02, 0.004, 0.0008)  # weight of the model's means, less if the groups' biases want that
+LUCK = 2.0  # standard errors; biases up to that may be chance and want nothing
 
 
 def fit_table(
@@ -100,10 +96,7 @@ def fit_table(
     decoded = table.photons(np.arange(first, first + number))
     coded = CodedSample(values, codes, table.gain, table.offset, first, decoded)
     groups = BrightnessGroups.of(coded)
-    if _agrees(groups):
-        return table
-    y = table.step * np.arange(first, first + number, dtype=np.float64)
-    return with_entries(table, _corrected(groups, decoded, y=y, step=table.step), first=first)
+    return table if _agrees(groups) else _corrected(table, groups, coded)
 
 
 def _window(codes: NDArray[Any]) -> tuple[int, int]:
@@ -127,53 +120,46 @@ def _agrees(groups: BrightnessGroups) -> bool:
     return bool((np.abs(groups.biases) <= allowed).all())
 
 
-def _corrected(groups: BrightnessGroups, decoded: Floats, *, y: Floats, step: float) -> Floats:
-    """Return the photons of codes without bias in any group, close to the mean of their values.
+def _corrected(table: DecodeTable, groups: BrightnessGroups, sample: CodedSample) -> DecodeTable:
+    """Return a table without bias in any group, close to the mean of the values of each code.
 
     The photons rise with the code, and minimise the sum of two parts: the squared bias of every
-    group, relative to what is allowed, and the squared distance of every code's photons from the
-    mean of its values, relative to the noise. Groups whose bias is beyond the tolerance weigh more
-    in the next round. The round with the least of such bias counts, since at steps far beyond the
-    noise no table is without it.
+    group, relative to its tolerance, and the squared distance of every code's photons from the
+    mean of its values, relative to the noise. The model's means are kept as far as the groups
+    allow. Where steps are far beyond the noise, no table is without bias: the best one counts.
     """
-    seen = groups.counts > 0
-    shares, before = groups.shares[:, seen], decoded[seen]
-    means = (groups.sums[seen] + PRIOR * before) / (groups.counts[seen] + PRIOR)
+    means, shares = sample.means(), groups.shares(sample)
+    seen = np.isfinite(means)
+    means, shares, before = means[seen], shares[:, seen], sample.decoded[seen]
+    y: Floats = table.step * (sample.first + np.flatnonzero(seen)).astype(np.float64)
     variances = shares @ means**2 - (shares @ means) ** 2
-    tolerances = _tolerances(groups)
-    allowed = (EXACT * tolerances) ** 2 + (CHANCE * groups.errors) ** 2
-    start = weights = 1 / (allowed * len(allowed))
-    ridge = RIDGE / (step * EXACT) ** 2 * (1 / (variances + NOISE)) @ shares / len(allowed)
-    kept = np.diag(ridge + UNSEEN * ridge.max()) + _trust(groups, before, y=y[seen])
+    weights = 1 / _tolerances(groups) ** 2
+    ridge = RIDGE / table.step**2 * (1 / (variances + NOISE)) @ shares
+    fixed, kept = (shares.T * weights) @ shares + np.diag(ridge), _kept_means(before, y=y)
+    correction = ridge * (means - before) - (weights * groups.biases) @ shares
+    allowed = np.hypot(_tolerances(groups), LUCK * groups.errors)
     least, best = np.inf, before
-    for _ in range(ROUNDS):
-        matrix = (shares.T * weights) @ shares + kept
-        correction = ridge * (means - before) - (weights * groups.biases) @ shares
+    for trust in TRUST:
+        matrix = fixed + trust * kept
         photons = rising_solution(matrix, matrix @ before + correction)
-        biases = groups.biases + shares @ (photons - before)
-        excess = np.abs(biases) / tolerances
+        excess = np.abs(groups.biases + shares @ (photons - before)) / allowed
         beyond = np.maximum(excess - 1, 0).sum()
         if beyond < least:
             least, best = beyond, photons
         if not beyond:
             break
-        weights = np.minimum(weights * np.maximum(excess, 1), HEAVIEST * start)
-    return _filled(best, decoded, seen)
+    return with_entries(table, _filled(best, sample.decoded, seen), first=sample.first)
 
 
-def _trust(groups: BrightnessGroups, before: Floats, *, y: Floats) -> Floats:
-    """Return a matrix that keeps the model's means at all brightnesses, as far as it is right.
+def _kept_means(before: Floats, *, y: Floats) -> Floats:
+    """Return a matrix that keeps the model's means at all brightnesses, of unit noise.
 
-    Pixels that flash up for a few frames show brightnesses that no group has as its mean. There a
-    correction must not change the mean of unit noise by more than the model's biases are.
+    Pixels that flash up for a few frames show brightnesses that no group has as its mean.
     """
-    tolerances = _tolerances(groups)
-    excess = (groups.biases**2 - groups.errors**2) / tolerances**2
-    doubt = max(float(excess.mean()), DOUBT**2)
     noise = np.exp(-((y - np.arange(y[0], y[-1] + SPACING, SPACING)[:, None]) ** 2) / 2)
     noise = noise[noise.sum(axis=1) > 0]
     noise /= noise.sum(axis=1)[:, None]
-    allowed = np.maximum(PHOTON, SHARE * np.abs(noise @ before)) ** 2 * doubt * len(tolerances)
+    allowed = np.maximum(PHOTON, SHARE * np.abs(noise @ before)) ** 2
     return (noise.T / allowed) @ noise
 
 

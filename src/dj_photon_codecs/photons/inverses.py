@@ -127,20 +127,7 @@ def exact_inverse(
 ) -> NDArray[Any]:
     """Find values of a dtype whose transforms are exactly `y`, to the last bit.
 
-    Parameters
-    ----------
-    y : array_like
-        Transformed values, as `generalized_anscombe` made them from values of `dtype`.
-    dtype : dtype_like
-        An integer or floating dtype.
-    gain, offset, variance : float
-        The parameters of the transform.
-
-    Returns
-    -------
-    numpy.ndarray
-        Values of `dtype`, with ``generalized_anscombe(values, ...) == y``. Where several have
-        the same transform, one of them.
+    Where several values have the same transform, one of them.
 
     Raises
     ------

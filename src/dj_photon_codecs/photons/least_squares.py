@@ -21,16 +21,9 @@ GRAIN = 8192  # entries are multiples of 1 / GRAIN photon, so that whole photons
 
 
 def rising_solution(matrix: Floats, vector: Floats) -> Floats:
-    """Solve a linear system such that no unknown is less than the one before it.
+    """Solve a positive definite linear system with no unknown less than the one before it.
 
     Neighbours that would fall are made one unknown, until none falls.
-
-    Parameters
-    ----------
-    matrix : numpy.ndarray, shape (unknowns, unknowns)
-        Symmetric and positive definite.
-    vector : numpy.ndarray, shape (unknowns,)
-        The right-hand side.
 
     Examples
     --------
@@ -38,33 +31,20 @@ def rising_solution(matrix: Floats, vector: Floats) -> Floats:
     array([1., 3., 3.])
     """
     groups = np.arange(vector.size)
-    while True:
+    solution: Floats = np.linalg.solve(matrix, vector).astype(np.float64, copy=False)
+    while (falls := np.diff(solution) < 0).any():
+        groups = np.append(0, np.cumsum((np.diff(groups) > 0) & ~falls))
         joined = np.eye(groups[-1] + 1)[groups]
         solution = joined @ np.linalg.solve(joined.T @ matrix @ joined, joined.T @ vector)
-        falls = np.diff(solution) < 0
-        if not falls.any():
-            return np.asarray(solution)
-        groups = np.append(0, np.cumsum((np.diff(groups) > 0) & ~falls))
+    return solution
 
 
 def with_entries(table: DecodeTable, photons: Floats, *, first: int) -> DecodeTable:
-    """Return a decode table with other entries.
+    """Return a decode table with other entries: photons of the codes from `first` on, rising.
 
-    Parameters
-    ----------
-    table : DecodeTable
-        The parameters of the transform; its own entries are dropped.
-    photons : numpy.ndarray, shape (codes,)
-        Photons of the codes from `first` on, rising.
-    first : int
-        The code of the first entry.
-
-    Returns
-    -------
-    DecodeTable
-        Its entries are rounded to 1/8192 photon and lie between what the closed form gives for
-        the codes before and after them. There are none where that leaves no room, at steps so
-        fine that all these codes are less than 1/8192 photon apart.
+    They are rounded to 1/8192 photon and lie between what the closed form gives for the codes
+    before and after them. There are none where that leaves no room, at steps so fine that all these
+    codes are less than 1/8192 photon apart.
     """
     closed = replace(table, first=0, table="")
     below, above = closed.photons([first - 1, first + photons.size]) * GRAIN

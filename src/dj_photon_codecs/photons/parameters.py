@@ -16,14 +16,7 @@ LOST = "or float64 could not tell one photon from the next"
 
 
 def finite(name: str, value: Any) -> float:
-    """Return a real, finite number as a float.
-
-    Parameters
-    ----------
-    name : str
-        What the number is, for the message.
-    value : object
-        The number.
+    """Return a real, finite number as a float; `name` says what it is, in the message.
 
     Raises
     ------
@@ -46,14 +39,8 @@ def finite(name: str, value: Any) -> float:
 def check_parameters(gain: float, offset: float, variance: float) -> None:
     """Refuse parameters with which the transform cannot work.
 
-    Parameters
-    ----------
-    gain : float
-        ADU per photon, 1e-30 to 1e30.
-    offset : float
-        ADU, at most 2**50 photons from zero.
-    variance : float
-        ADU squared, 0 to 2**50 photons squared.
+    A gain beyond 1e-30 to 1e30 ADU per photon, an offset farther than 2**50 photons from zero, a
+    variance beyond 0 to 2**50 photons squared.
 
     Raises
     ------

@@ -75,57 +75,48 @@ def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) ->
     >>> round(found.offset), round(found.variance, -1)
     (100, 100.0)
     """
-    sample = _sample(values)
+    sample, counts = _sample(values)
     photons = (sample - calibration.offset) / calibration.gain
     measured, narrow = calibration.variance > 0, whole and calibration.gain < NARROW
-    if sample.size < ENOUGH or (narrow and measured):
+    if counts.sum() < ENOUGH or (narrow and measured):
         return calibration
-    if not measured and _is_sharp(photons, calibration, whole=whole):
+    if not measured and _share_of_peaks(photons, counts, calibration, whole=whole) > NEARLY_ALL:
         return calibration
     if narrow:
         return _displaced(calibration, noise=SMOOTH**2, place=SMOOTH**2)
-    unclipped = photons[(sample > sample.min()) & (sample < sample.max())]
-    if unclipped.size < ENOUGH:
+    photons, counts = photons[1:-1], counts[1:-1]  # the others may be clipped
+    if counts.sum() < ENOUGH:
         return calibration
-    return _measured(_Histogram.of(unclipped), calibration, whole=whole)
+    return _measured(_Histogram.of(photons, counts), calibration, whole=whole)
 
 
 def clipping(values: ArrayLike) -> tuple[float, float]:
-    """Return the limits at which the values of a movie are clipped.
+    """Return the lowest and the highest value at which a movie is clipped, ADU, by a sample of it.
 
-    Parameters
-    ----------
-    values : array_like
-        A sample of the movie, ADU, of any shape.
-
-    Returns
-    -------
-    tuple of float
-        The lowest and the highest value, for `model_table`; minus and plus infinity where values
-        do not pile up there.
+    Minus and plus infinity where values do not pile up there.
 
     Examples
     --------
     >>> clipping(np.maximum(np.random.default_rng(0).normal(10, 10, 1000), 0))
     (0.0, inf)
     """
-    sample = _sample(values)
-    return _limit(sample), -_limit(-sample)
+    sample, counts = _sample(values)
+    return _limit(sample, counts), -_limit(-sample[::-1], counts[::-1])
 
 
-def _limit(sample: Floats) -> float:
+def _limit(sample: Floats, counts: NDArray[np.intp]) -> float:
     """Return the lowest value if it is too frequent to be the end of a distribution's tail."""
-    above = sample[sample > sample.min(initial=math.inf)]
-    if not above.size:
+    if counts.size < 2:
         return -math.inf
-    here, next_to_it = sample.size - above.size, np.count_nonzero(above == above.min())
-    piled = here > max(CLIPPED * sample.size, PILED * next_to_it)
-    return float(sample.min()) if piled else -math.inf
+    piled = counts[0] > max(CLIPPED * counts.sum(), PILED * counts[1])
+    return float(sample[0]) if piled else -math.inf
 
 
-def _sample(values: ArrayLike) -> Floats:
+def _sample(values: ArrayLike) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the distinct values of a sample, from the lowest to the highest, and their numbers."""
     flat = np.asarray(values).reshape(-1)
-    return flat[:: max(1, flat.size // SAMPLE)].astype(np.float64)
+    sample, counts = np.unique(flat[:: max(1, flat.size // SAMPLE)], return_counts=True)
+    return sample.astype(np.float64), counts
 
 
 @dataclass(frozen=True)
@@ -137,13 +128,15 @@ class _Histogram:
     weights: Floats
 
     @classmethod
-    def of(cls, photons: Floats) -> _Histogram:
+    def of(cls, photons: Floats, numbers: NDArray[np.intp]) -> _Histogram:
         """Count photons in bins; those far brighter than the faintest are left out."""
-        faintest = np.percentile(photons, 1)
-        photons = photons[np.abs(photons - faintest) < FADED]
+        faintest = photons[np.searchsorted(np.cumsum(numbers), numbers.sum() / 100)]
+        near = np.abs(photons - faintest) < FADED
+        photons, numbers = photons[near], numbers[near]
         bins = np.rint(photons * BINS).astype(np.int64)
         bins -= bins.min()
-        counts, sums = np.bincount(bins).astype(np.float64), np.bincount(bins, photons)
+        counts = np.bincount(bins, numbers).astype(np.float64)
+        sums = np.bincount(bins, photons * numbers)
         means, counts = sums[counts > 0] / counts[counts > 0], counts[counts > 0]
         # Only an exponential weight shifts all blurred peaks by the same amount.
         return cls(means, counts, np.exp(-np.maximum(means - faintest, 0) / FADING))
@@ -197,10 +190,12 @@ def _scale(histogram: _Histogram) -> float:
     return float(SCALES[best]) if certain and 0 < best < SCALES.size - 1 else 1.0
 
 
-def _is_sharp(photons: Floats, calibration: Calibration, *, whole: bool) -> bool:
-    """Say whether values are whole photons, rounded to whole ADU if they must be."""
+def _share_of_peaks(
+    photons: Floats, counts: NDArray[np.intp], calibration: Calibration, *, whole: bool
+) -> float:
+    """Return the share of values that are whole photons, rounded to whole ADU if they must be."""
     nearest = np.rint(photons)
     if whole:
         values = np.rint(calibration.offset + calibration.gain * nearest)
         nearest = (values - calibration.offset) / calibration.gain
-    return bool((np.abs(photons - nearest) < SHARP).mean() > NEARLY_ALL)
+    return float(counts[np.abs(photons - nearest) < SHARP].sum() / counts.sum())

@@ -23,12 +23,7 @@ INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
 
 def check_step(step: Any) -> float:
-    """Return a quantisation step, or refuse it.
-
-    Parameters
-    ----------
-    step : float
-        In units of the noise's standard deviation, ``0 < step <= 1``.
+    """Return a quantisation step, ``0 < step <= 1`` standard deviation of the noise, or refuse it.
 
     Raises
     ------
@@ -55,15 +50,8 @@ def check_step(step: Any) -> float:
 def quantize(y: ArrayLike, step: float, *, dtype: DTypeLike) -> NDArray[Any]:
     """Return the codes of transformed values, ``round(y / step)``, half to even.
 
-    Parameters
-    ----------
-    y : array_like
-        Transformed values, of any shape.
-    step : float
-        In units of the noise's standard deviation; ``abs(step * code - y) <= step / 2``, but for
-        the rounding of y itself.
-    dtype : dtype_like
-        An integer dtype, such as `stepped_dtype` returns.
+    So ``abs(step * code - y) <= step / 2``, but for the rounding of y itself. The dtype is of
+    integers, such as `stepped_dtype` returns.
 
     Raises
     ------
@@ -90,22 +78,8 @@ def stepped_codes(
 ) -> NDArray[Any]:
     """Return the codes of camera values: those that `quantize` gives to their transforms.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        ADU, of any real dtype and shape. Integers are faster than floats where their range holds
-        fewer numbers than there are values: every number is then transformed once only.
-    calibration : Calibration
-        Gain, offset and variance of the transform.
-    step : float
-        In units of the noise's standard deviation.
-    dtype : dtype_like
-        What `stepped_dtype` returned.
-
-    Returns
-    -------
-    numpy.ndarray
-        Codes, of `dtype`, in the shape of `values`.
+    Integers are faster than floats where their range holds fewer numbers than there are values:
+    every number is then transformed once only. The dtype is what `stepped_dtype` returned.
 
     Raises
     ------
@@ -128,22 +102,10 @@ def stepped_codes(
 def stepped_dtype(
     lowest: float, highest: float, calibration: Calibration, *, step: float
 ) -> np.dtype[Any]:
-    """Return the smallest dtype for the codes of all values in a range.
+    """Return the smallest dtype for the codes of all values in a range, ADU.
 
-    Parameters
-    ----------
-    lowest, highest : float
-        The range of the values, ADU.
-    calibration : Calibration
-        Gain, offset and variance of the transform.
-    step : float
-        In units of the noise's standard deviation.
-
-    Returns
-    -------
-    numpy.dtype
-        Of little-endian integers, unsigned where possible. Since the transform never falls,
-        every value between `lowest` and `highest` has a code that fits.
+    It is of little-endian integers, unsigned where possible. Since the transform never falls, every
+    value between `lowest` and `highest` has a code that fits.
 
     Raises
     ------

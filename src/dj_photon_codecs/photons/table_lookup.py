@@ -15,19 +15,10 @@ BLOCK = 1 << 15  # numbers looked up at a time, so that their indices stay in th
 
 
 def look_up(table: NDArray[Any], numbers: NDArray[Any], *, out: NDArray[Any]) -> None:
-    """Write ``table[numbers]`` into an array.
+    """Write ``table[numbers]`` into an array; `numbers` are unsigned, and within the table.
 
     Several times faster than ``out[...] = table[numbers]``, which converts all indices to intp at
     once and checks every one of them against the size of the table.
-
-    Parameters
-    ----------
-    table : numpy.ndarray, shape (entries,)
-        The entries.
-    numbers : numpy.ndarray of unsigned integers, shape (numbers,)
-        Indices into `table`, all less than its size.
-    out : numpy.ndarray, shape (numbers,)
-        The result, of the dtype of `table`.
 
     Examples
     --------
