@@ -82,50 +82,70 @@ static void predict_keys(const struct images *images, const int32_t *weights, si
     }
 }
 
-/* The coders take turns at the pixels; in a turn they take at most one word each. */
-static int read_symbols(struct stream *stream, const struct dense_chunk *chunk,
-                        const struct images *images, size_t pixels)
+/* What a coder becomes with its next word, if it needs one; `end` is NULL where none is missing. */
+static inline uint32_t refill(uint32_t coder, const uint16_t **word, const uint16_t *end, int *missing)
 {
-    for (size_t start = 0; start < pixels; start += stream->count) {
-        size_t count = pixels - start < stream->count ? pixels - start : stream->count;
-        int scarce = (size_t)(stream->end - stream->word) < count;
-        const uint32_t *key = images->key + start;
-        for (size_t i = 0; i < count; i++) {
-            uint32_t coder = stream->coders[i];
-            uint32_t entry = chunk->slots[chunk->first_slot[key[i]] + (coder & (RANS_SLOTS - 1))];
-            coder = rans_take(coder, entry);
-            if (scarce && stream->word == stream->end && coder < CODER_LEAST)
-                return KERNEL_DAMAGED;
-            if (!scarce || stream->word < stream->end)
-                coder = rans_refill(coder, CODER_LEAST, &stream->word);
-            stream->coders[i] = coder;
-            images->symbol[start + i] = entry & 255;
-        }
+    if (*word != end)
+        return rans_refill(coder, CODER_LEAST, word);
+    *missing |= coder < CODER_LEAST;
+    return coder;
+}
+
+/* `end` is NULL where at least as many words are left as there are coders. */
+static inline int read_turn(struct stream *stream, const struct dense_chunk *chunk,
+                            const uint32_t *key, uint32_t *restrict symbol, size_t count,
+                            const uint16_t *end)
+{
+    const uint32_t *restrict slots = chunk->slots, *restrict first = chunk->first_slot;
+    uint32_t *restrict coders = stream->coders;
+    const uint16_t *word = stream->word;
+    int missing = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t entry = slots[first[key[i]] + (coders[i] & (RANS_SLOTS - 1))];
+        symbol[i] = entry & 255;
+        coders[i] = refill(rans_take(coders[i], entry), &word, end, &missing);
     }
-    return 0;
+    stream->word = word;
+    return missing;
 }
 
 /* Puts the low bits under the symbols; those of an escape are none. */
-static int read_low_bits(struct stream *stream, const struct dense_chunk *chunk,
-                         const struct images *images, size_t pixels)
+static inline int read_low_turn(struct stream *stream, const struct dense_chunk *chunk,
+                                const uint32_t *key, uint32_t *restrict symbol, size_t count,
+                                const uint16_t *end)
+{
+    const uint8_t *restrict low = chunk->low;
+    uint32_t *restrict coders = stream->coders;
+    const uint16_t *word = stream->word;
+    int missing = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t escaped = symbol[i] == RANS_ESCAPE, bits = escaped ? 0 : low[key[i]];
+        uint32_t number = symbol[i] << bits | (coders[i] & (((uint32_t)1 << bits) - 1));
+        symbol[i] = escaped ? UINT32_MAX : number;
+        coders[i] = refill(coders[i] >> bits, &word, end, &missing);
+    }
+    stream->word = word;
+    return missing;
+}
+
+/* The coders take turns at the pixels. In a turn each takes at most one word: where as many words
+   are left as there are coders, none need be looked for. */
+static int read_pixels(struct stream *stream, const struct dense_chunk *chunk,
+                       const struct images *images, size_t pixels, int low)
 {
     for (size_t start = 0; start < pixels; start += stream->count) {
         size_t count = pixels - start < stream->count ? pixels - start : stream->count;
-        for (size_t i = 0; i < count; i++) {
-            uint32_t *symbol = images->symbol + start + i, coder = stream->coders[i];
-            uint32_t bits = *symbol == RANS_ESCAPE ? 0 : chunk->low[images->key[start + i]];
-            if (*symbol != RANS_ESCAPE)
-                *symbol = *symbol << bits | (coder & (((uint32_t)1 << bits) - 1));
-            else
-                *symbol = UINT32_MAX;
-            coder >>= bits;
-            if (coder < CODER_LEAST) {
-                if (stream->word == stream->end)
-                    return KERNEL_DAMAGED;
-                coder = coder << 16 | *stream->word++;
-            }
-            stream->coders[i] = coder;
-        }
+        const uint32_t *key = images->key + start;
+        uint32_t *symbol = images->symbol + start;
+        int scarce = (size_t)(stream->end - stream->word) < count, missing;
+        if (low)
+            missing = scarce ? read_low_turn(stream, chunk, key, symbol, count, stream->end)
+                             : read_low_turn(stream, chunk, key, symbol, count, NULL);
+        else
+            missing = scarce ? read_turn(stream, chunk, key, symbol, count, stream->end)
+                             : read_turn(stream, chunk, key, symbol, count, NULL);
+        if (missing)
+            return KERNEL_DAMAGED;
     }
     return 0;
 }
@@ -179,9 +199,9 @@ static int decode_frames(const struct dense_chunk *chunk, const struct images *i
         sum_images(images, 0, chunk->height, chunk->width);
         sum_images(images, 1, chunk->height, chunk->width);
         predict_keys(images, chunk->weights + t * DENSE_FEATURES, pixels);
-        int error = read_symbols(&stream, chunk, images, pixels);
+        int error = read_pixels(&stream, chunk, images, pixels, 0);
         if (!error && any_low)
-            error = read_low_bits(&stream, chunk, images, pixels);
+            error = read_pixels(&stream, chunk, images, pixels, 1);
         if (!error)
             error = number_pixels(chunk, images, any_low ? UINT32_MAX : RANS_ESCAPE, &escapes);
         if (error)

@@ -36,10 +36,10 @@ static inline uint32_t rans_take(uint32_t state, uint32_t entry)
    many words are left as lanes are to be refilled. */
 static inline uint32_t rans_refill(uint32_t state, uint32_t least, const uint16_t **word)
 {
-    uint32_t refilled = state << 16 | **word;
-    int low = state < least;
+    uint32_t low = state < least; /* without a branch, which would be predicted badly */
+    uint32_t refilled = state << (low << 4) | (**word & (0u - low));
     *word += low;
-    return low ? refilled : state;
+    return refilled;
 }
 
 /* What encoding needs to know of a symbol. A state x < 2^31 divided by the frequency f is
