@@ -4,15 +4,11 @@
    pixel belongs to the lane (pixel - first pixel of the stream) mod 32. A step is 32 pixels of a
    frame, or the rest of them: first their symbols, then a word for each escape, then the low bits
    of their bins; each in the order of the lanes. */
+#include "processor.h"
 #include "rans.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define AVX2 __attribute__((target("avx2,popcnt")))
-#endif
 
 enum {
     LANES = STATIC_LANES,
@@ -291,7 +287,7 @@ static row_reader open_reader(struct reader *reader)
 {
     reader->copied = 0;
 #ifdef AVX2
-    if (__builtin_cpu_supports("avx2")) {
+    if (processor_vectors >= VECTORS_AVX2) {
         fill_spread(reader->spread);
         return read_row_avx2;
     }
@@ -606,7 +602,7 @@ static row_writer open_writer(struct writer *writer)
 {
     writer->marks = 0;
 #ifdef AVX2
-    if (__builtin_cpu_supports("avx2")) {
+    if (processor_vectors >= VECTORS_AVX2) {
         fill_squeeze(writer->squeeze);
         return write_row_avx2;
     }
@@ -835,7 +831,7 @@ int static_sum(const uint16_t *numbers, size_t frames, size_t stride, size_t pix
     for (size_t i = 0; i < pixels; i += COUNTED) {
         size_t count = smaller(COUNTED, pixels - i);
 #ifdef AVX2
-        if (__builtin_cpu_supports("avx2"))
+        if (processor_vectors >= VECTORS_AVX2)
             add_frames_avx2(numbers + i, frames, stride, count, sums + i, squares + i);
         else
 #endif
