@@ -16,7 +16,6 @@ from dj_photon_codecs.layouts.dense.levels import ESCAPE, KEYS, Levels, brightne
 from dj_photon_codecs.layouts.dense.rans import (
     PRECISION,
     SymbolWriter,
-    decoding_tables,
 )
 from dj_photon_codecs.layouts.dense.sections import (
     MOST_CODERS,
@@ -101,6 +100,9 @@ def unpack_dense(
     if top > np.iinfo(out.dtype).max:
         raise DamagedChunk(f"damaged chunk: {out.dtype} codes up to {top}")
     table, low = levels.by_key("table"), levels.low_by_key().astype(np.uint8)
+    frequencies = levels.table["frequencies"].astype(np.uint16)
+    slots = np.empty((len(frequencies), 1 << PRECISION), np.uint32)
+    kernel().decoding_slots(frequencies, slots)
     kernel().decode_dense(
         *shape,
         top,
@@ -109,7 +111,7 @@ def unpack_dense(
         table << np.uint32(PRECISION),
         levels.by_key("base"),
         low,
-        decoding_tables(levels.table["frequencies"]),
+        slots,
         coders,
         stream,
         escapes,

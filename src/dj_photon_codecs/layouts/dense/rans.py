@@ -21,34 +21,12 @@ from dj_photon_codecs.layouts.layout import DamagedChunk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PRECISION", "SymbolReader", "SymbolWriter", "decoding_tables"]
+__all__ = ["PRECISION", "SymbolReader", "SymbolWriter"]
 
 PRECISION = 12  # bits; the frequencies of a table add up to 2**12
 SLOTS = 1 << PRECISION
 LEAST = 1 << 16  # the least value of a coder
 SYMBOL_BITS = 8
-
-
-def decoding_tables(frequencies: NDArray[Any]) -> NDArray[np.uint32]:
-    """Return the symbol of each slot of each table, and how it changes a coder.
-
-    Parameters
-    ----------
-    frequencies : ndarray of unsigned integers, shape (tables, 256)
-        The frequency of each symbol; those of a table add up to 2**12.
-
-    Returns
-    -------
-    ndarray of uint32, shape (tables * 2**12,)
-        The symbol; from bit 8 on the number of the slot among those of the symbol; from bit 20 on
-        the symbol's frequency less one.
-    """
-    counts = frequencies.astype(np.uint32).ravel()
-    symbols = np.arange(counts.size, dtype=np.uint32) % (1 << SYMBOL_BITS)
-    first = np.cumsum(counts, dtype=np.uint32) - counts
-    place = np.arange(int(counts.sum()), dtype=np.uint32) - np.repeat(first, counts)
-    entry = (counts - np.uint32(1)) << np.uint32(SYMBOL_BITS + PRECISION) | symbols
-    return np.repeat(entry, counts) | place << np.uint32(SYMBOL_BITS)
 
 
 class SymbolReader:
@@ -61,7 +39,7 @@ class SymbolReader:
     stream : ndarray of uint16
         The words.
     tables : ndarray of uint32
-        From `decoding_tables`.
+        The slots of all tables, from `decoding_slots`.
     """
 
     def __init__(
@@ -138,6 +116,7 @@ class SymbolWriter:
 
     Examples
     --------
+    >>> from dj_photon_codecs.layouts.kernels.reference import decoding_slots
     >>> frequencies = np.zeros((1, 256), int)
     >>> frequencies[0, :2] = 4000, 96
     >>> symbols = np.random.default_rng(0).random(100_000) < 96 / 4096
@@ -146,7 +125,9 @@ class SymbolWriter:
     >>> coders, stream = writer.finish()
     >>> 16 * stream.size < 16_500  # bits; their entropy is 16,070
     True
-    >>> reader = SymbolReader(coders, stream, decoding_tables(frequencies))
+    >>> slots = np.empty(4096, np.uint32)
+    >>> decoding_slots(frequencies.astype(np.uint16), slots)
+    >>> reader = SymbolReader(coders, stream, slots)
     >>> bool((reader.read(np.zeros(100_000, "u4")) == symbols).all())
     True
     >>> reader.finish()

@@ -48,7 +48,7 @@ def decode_dense(
     first_slot, base, low : ndarray, shape (KEYS,)
         Of each key: the first slot of its table, its base, its bits beside the symbol.
     slots : ndarray of uint32
-        From `decoding_tables`.
+        The slots of all tables, from `decoding_slots`.
     coders, words : ndarray
         For a `SymbolReader`; the coders are used up.
     escapes : ndarray of uint32
