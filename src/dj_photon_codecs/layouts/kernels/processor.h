@@ -4,10 +4,14 @@
 
 enum { VECTORS_NONE, VECTORS_AVX2, VECTORS_AVX512 };
 
-/* One of these; set when the kernel is loaded, and constant from then on. */
+/* The best that there is; set when the kernel is loaded, and constant from then on. */
 extern int processor_vectors;
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(KERNEL_PORTABLE)
+#ifndef KERNEL_VECTORS /* the best that is used */
+#define KERNEL_VECTORS VECTORS_AVX512
+#endif
+
+#if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2,popcnt")))
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,popcnt")))

@@ -12,8 +12,8 @@
 
 enum {
     LANES = STATIC_LANES,
-    VECTOR = 8,                      /* lanes, or words, that AVX2 handles at once */
-    STEP_WORDS = 3 * LANES + VECTOR, /* that a step touches at most: one for each of its parts */
+    VECTOR = 8, /* lanes that AVX2 handles at once; AVX-512 twice as many */
+    STEP_WORDS = 3 * LANES + 2 * VECTOR, /* that a step touches: one for each part, and a vector */
     STATE_BYTES = 4 * LANES,
     MOST_CLASSES = 256,
     MOST_TABLES = 256,
@@ -86,7 +86,15 @@ struct reader {
     const uint8_t *word, *end;
     int copied;
     uint8_t copy[4 * STEP_WORDS];
-    uint8_t spread[256][2 * VECTOR]; /* see `fill_spread` */
+    const uint8_t (*spread)[2 * VECTOR]; /* see `fill_spread` */
+};
+
+/* Pixels of a frame, as a part of a stream. */
+struct row {
+    struct reader *reader;
+    const uint32_t *cells;
+    size_t pixels;
+    uint16_t *numbers;
 };
 
 /* Whether a step may be read: no more words were taken than there were, and STEP_WORDS can be. */
@@ -152,19 +160,17 @@ static void read_step(struct reader *reader, const uint32_t *cells, const uint32
         read_low_bits(reader, count, numbers);
 }
 
-/* Reads the pixels of a frame. */
-static int read_row(struct reader *reader, const uint32_t *cells, const uint32_t *slots,
-                    size_t pixels, uint16_t *numbers)
+static int read_row(struct row row, const uint32_t *slots)
 {
-    for (size_t i = 0; i < pixels; i += LANES) {
-        if (!has_words(reader))
+    for (size_t i = 0; i < row.pixels; i += LANES) {
+        if (!has_words(row.reader))
             return KERNEL_DAMAGED;
-        read_step(reader, cells + i, slots, smaller(LANES, pixels - i), numbers + i);
+        read_step(row.reader, row.cells + i, slots, smaller(LANES, row.pixels - i),
+                  row.numbers + i);
     }
     return 0;
 }
 
-#ifdef AVX2
 /* For each set of eight lanes, where in the next words each of them finds its own; 0x80 gives the
    others 0. */
 static void fill_spread(uint8_t spread[256][2 * VECTOR])
@@ -176,6 +182,12 @@ static void fill_spread(uint8_t spread[256][2 * VECTOR])
                 spread[set][2 * lane] = (uint8_t)(2 * taken);
                 spread[set][2 * lane + 1] = (uint8_t)(2 * taken++ + 1);
             }
+}
+
+#ifdef AVX2
+static struct row rest_of(struct row row, size_t pixels)
+{
+    return (struct row){row.reader, row.cells + pixels, row.pixels - pixels, row.numbers + pixels};
 }
 
 AVX2 static inline __m256i all(int number) { return _mm256_set1_epi32(number); }
@@ -238,6 +250,12 @@ AVX2 static inline __m256i take_low_bits(__m256i *state, const uint16_t *bins,
     return number;
 }
 
+static inline void read_escapes(uint32_t lanes, const uint8_t **word, uint16_t *numbers)
+{
+    for (; lanes; lanes &= lanes - 1, *word += 2)
+        numbers[__builtin_ctz(lanes)] = (uint16_t)load_word(*word);
+}
+
 AVX2 static inline void store_numbers(__m256i first, __m256i second, uint16_t *numbers)
 {
     first = _mm256_packus_epi32(low_bits(first, all(16)), low_bits(second, all(16)));
@@ -245,59 +263,112 @@ AVX2 static inline void store_numbers(__m256i first, __m256i second, uint16_t *n
 }
 
 /* The same as `read_row`. */
-AVX2 static int read_row_avx2(struct reader *reader, const uint32_t *cells, const uint32_t *slots,
-                              size_t pixels, uint16_t *numbers)
+AVX2 static int read_row_avx2(struct row row, const uint32_t *slots)
 {
     enum { VECTORS = LANES / VECTOR };
     __m256i state[VECTORS], found[VECTORS];
+    struct reader *reader = row.reader;
     size_t i = 0;
-    if (pixels >= LANES)
+    if (row.pixels >= LANES)
         memcpy(state, reader->state, sizeof state);
-    for (; i + LANES <= pixels && has_words(reader); i += LANES) {
+    for (; i + LANES <= row.pixels && has_words(reader); i += LANES) {
         const uint8_t *word = reader->word;
+        uint16_t *numbers = row.numbers + i;
         uint32_t escaped = 0;
         for (int k = 0; k < VECTORS; k++) {
-            __m256i cell = _mm256_loadu_si256((const __m256i *)(cells + i) + k);
+            __m256i cell = _mm256_loadu_si256((const __m256i *)(row.cells + i) + k);
             __m256i symbol = take_vector(state + k, cell, slots, reader, &word);
             escaped |= signs(_mm256_cmpeq_epi32(symbol, all(RANS_ESCAPE))) << VECTOR * k;
             found[k] = _mm256_add_epi32(symbol, cell);
         }
         for (int k = 0; k < VECTORS; k += 2)
-            store_numbers(found[k], found[k + 1], numbers + i + VECTOR * k);
-        for (; escaped; escaped &= escaped - 1, word += 2)
-            numbers[i + (size_t)__builtin_ctz(escaped)] = (uint16_t)load_word(word);
+            store_numbers(found[k], found[k + 1], numbers + VECTOR * k);
+        read_escapes(escaped, &word, numbers);
         for (int k = 0; reader->model->bin_count && k < VECTORS; k += 2) {
-            uint16_t *bins = numbers + i + VECTOR * k;
+            uint16_t *bins = numbers + VECTOR * k;
             found[k] = take_low_bits(state + k, bins, reader, &word);
             found[k + 1] = take_low_bits(state + k + 1, bins + VECTOR, reader, &word);
             store_numbers(found[k], found[k + 1], bins);
         }
         reader->word = word;
     }
-    if (pixels >= LANES)
+    if (row.pixels >= LANES)
         memcpy(reader->state, state, sizeof state);
-    return read_row(reader, cells + i, slots, pixels - i, numbers + i);
+    return read_row(rest_of(row, i), slots);
 }
-#endif
 
-typedef int (*row_reader)(struct reader *, const uint32_t *, const uint32_t *, size_t,
-                          uint16_t *);
-
-static row_reader open_reader(struct reader *reader)
+/* Takes the symbols of sixteen lanes. */
+AVX512 static inline __m512i take_wide(__m512i *state, __m512i cells, const uint32_t *slots,
+                                       const uint8_t **word)
 {
-    reader->copied = 0;
-#ifdef AVX2
-    if (processor_vectors >= VECTORS_AVX2) {
-        fill_spread(reader->spread);
-        return read_row_avx2;
-    }
-#endif
-    return read_row;
+    __m512i slot_mask = _mm512_set1_epi32(RANS_SLOTS - 1);
+    __m512i table = _mm512_andnot_si512(slot_mask, _mm512_srli_epi32(cells, 24 - RANS_BITS));
+    __m512i slot = _mm512_or_si512(table, _mm512_and_si512(*state, slot_mask));
+    __m512i entry = _mm512_i32gather_epi32(slot, slots, 4);
+    __m512i frequency = _mm512_add_epi32(_mm512_srli_epi32(entry, 20), _mm512_set1_epi32(1));
+    __m512i place = _mm512_and_si512(_mm512_srli_epi32(entry, 8), slot_mask);
+    __m512i taken = _mm512_mullo_epi32(frequency, _mm512_srli_epi32(*state, RANS_BITS));
+    taken = _mm512_add_epi32(taken, place);
+    __mmask16 low = _mm512_cmplt_epu32_mask(taken, _mm512_set1_epi32(RANS_LEAST));
+    __m256i words = _mm256_loadu_si256((const __m256i *)*word);
+    __m512i added = _mm512_cvtepu16_epi32(_mm256_maskz_expand_epi16(low, words));
+    *word += 2 * __builtin_popcount(low);
+    *state = _mm512_mask_or_epi32(taken, low, _mm512_slli_epi32(taken, 16), added);
+    return _mm512_and_si512(entry, _mm512_set1_epi32(255));
 }
 
-/* The frames and pixels of a stream, and those of these pixels that are wanted. */
+/* Reads rows of two streams without low bits: while one waits for its slots, the other goes on. */
+AVX512 static int read_pair_avx512(const struct row *pair, const uint32_t *slots)
+{
+    struct reader *first = pair[0].reader, *second = pair[1].reader;
+    size_t i = 0, pixels = smaller(pair[0].pixels, pair[1].pixels);
+    __m512i state[2][2];
+    memcpy(state[0], first->state, sizeof state[0]);
+    memcpy(state[1], second->state, sizeof state[1]);
+    for (; i + LANES <= pixels && has_words(first) && has_words(second); i += LANES) {
+        const uint8_t *word[2] = {first->word, second->word};
+        uint32_t escaped[2] = {0, 0};
+        for (int half = 0; half < 2; half++)
+            for (int k = 0; k < 2; k++) {
+                __m512i cell = _mm512_loadu_si512(pair[k].cells + i + 16 * half);
+                __m512i symbol = take_wide(&state[k][half], cell, slots, &word[k]);
+                uint32_t set = _mm512_cmpeq_epi32_mask(symbol, _mm512_set1_epi32(RANS_ESCAPE));
+                escaped[k] |= set << 16 * half;
+                _mm256_storeu_si256((__m256i *)(pair[k].numbers + i + 16 * half),
+                                    _mm512_cvtepi32_epi16(_mm512_add_epi32(symbol, cell)));
+            }
+        for (int k = 0; k < 2; k++)
+            read_escapes(escaped[k], &word[k], pair[k].numbers + i);
+        first->word = word[0];
+        second->word = word[1];
+    }
+    memcpy(first->state, state[0], sizeof state[0]);
+    memcpy(second->state, state[1], sizeof state[1]);
+    return read_row_avx2(rest_of(pair[0], i), slots) || read_row_avx2(rest_of(pair[1], i), slots);
+}
+#endif
+
+/* Reads rows of one stream, or of two. */
+static int read_rows(const struct row *rows, size_t count, const uint32_t *slots)
+{
+    int (*read)(struct row, const uint32_t *) = read_row;
+#ifdef AVX2
+    if (count == 2 && processor_vectors >= VECTORS_AVX512 && !rows->reader->model->bin_count)
+        return read_pair_avx512(rows, slots);
+    if (processor_vectors >= VECTORS_AVX2)
+        read = read_row_avx2;
+#endif
+    int error = 0;
+    for (size_t i = 0; i < count && !error; i++)
+        error = read(rows[i], slots);
+    return error;
+}
+
+/* The frames and pixels of a stream up to the last wanted frame, those of these pixels that are
+   wanted, and whether all of the stream is decoded. */
 struct window {
-    size_t frame, last_frame, pixel, pixels, first, wanted;
+    size_t frame, stop, pixel, pixels, first, wanted;
+    int whole;
 };
 
 static struct window window_of(const struct static_model *model, const struct static_part *part,
@@ -306,65 +377,113 @@ static struct window window_of(const struct static_model *model, const struct st
     size_t across = parts(model->pixels, model->pixels_per_stream);
     size_t frame = stream / across * model->frames_per_stream;
     size_t pixel = stream % across * model->pixels_per_stream;
-    size_t pixels = smaller(model->pixels_per_stream, model->pixels - pixel);
+    size_t last = smaller(frame + model->frames_per_stream, model->frames);
+    size_t end = smaller(pixel + model->pixels_per_stream, model->pixels);
     size_t first = part->start_pixel > pixel ? part->start_pixel : pixel;
-    size_t stop = smaller(part->start_pixel + part->pixels, pixel + pixels);
-    struct window window = {frame, smaller(frame + model->frames_per_stream, model->frames),
-                            pixel, pixels, first, stop > first ? stop - first : 0};
-    if (frame >= part->start_frame + part->frames || window.last_frame <= part->start_frame)
-        window.wanted = 0;
-    return window;
+    size_t last_wanted = part->start_frame + part->frames;
+    size_t stop = smaller(part->start_pixel + part->pixels, end);
+    int wanted = frame < last_wanted && part->start_frame < last && first < stop;
+    return (struct window){frame, smaller(last, last_wanted), pixel, end - pixel, first,
+                           wanted ? stop - first : 0,
+                           last < last_wanted || (last == last_wanted && stop == end)};
 }
 
-/* Decodes a stream as far as it is wanted; rows that are not wanted in whole pass through `room`. */
-static int decode_stream(struct reader *reader, row_reader read, const struct static_model *model,
-                         const uint32_t *slots, struct window window,
-                         const struct static_part *part, uint16_t *numbers, uint16_t *room)
-{
-    size_t stop = smaller(window.last_frame, part->start_frame + part->frames);
-    for (size_t t = window.frame; t < stop; t++) {
-        size_t class = model->frame_class[t], copied = 0;
-        uint16_t *row = room, *wanted = NULL;
-        if (t >= part->start_frame) {
-            wanted = numbers + (t - part->start_frame) * part->stride +
-                     (window.first - part->start_pixel);
-            copied = window.wanted < window.pixels ? 2 * window.wanted : 0;
-            row = copied ? room : wanted;
-        }
-        if (read(reader, model->cells + class * model->pixels + window.pixel, slots,
-                 window.pixels, row))
-            return KERNEL_DAMAGED;
-        if (copied)
-            memcpy(wanted, room + (window.first - window.pixel), copied);
-    }
-    return stop < window.last_frame || is_finished(reader, LANES) ? 0 : KERNEL_DAMAGED;
-}
-
-static int decode_streams(struct reader *reader, const struct static_model *model,
-                          const uint32_t *slots, const uint8_t *payload, size_t size,
-                          const uint32_t *lengths, size_t streams,
-                          const struct static_part *part, uint16_t *numbers, uint16_t *room)
-{
-    row_reader read = open_reader(reader);
+/* A stream, and room for its rows that are not wanted in whole. */
+struct stream {
+    struct reader reader;
     uint32_t state[LANES];
-    int error = 0;
-    reader->model = model;
-    for (size_t i = 0; i < streams && !error; i++) {
+    struct window window;
+    uint16_t *room;
+};
+
+/* What is decoded, and to where. */
+struct decoding {
+    const struct static_model *model;
+    const uint32_t *slots;
+    const struct static_part *part;
+    uint16_t *numbers;
+};
+
+/* Where the wanted pixels of a frame go to; NULL if the frame is not wanted. */
+static uint16_t *place_of(const struct decoding *decoding, const struct window *window,
+                          size_t frame)
+{
+    if (frame < decoding->part->start_frame)
+        return NULL;
+    return decoding->numbers + (frame - decoding->part->start_frame) * decoding->part->stride +
+           (window->first - decoding->part->start_pixel);
+}
+
+/* The row of a frame; of the last wanted frame, up to the step of the last wanted pixel. */
+static struct row row_of(const struct decoding *decoding, struct stream *stream, size_t frame)
+{
+    const struct static_model *model = decoding->model;
+    const struct window *window = &stream->window;
+    const uint32_t *cells = model->cells + model->frame_class[frame] * model->pixels;
+    uint16_t *place = place_of(decoding, window, frame);
+    size_t pixels = window->pixels;
+    if (frame + 1 == decoding->part->start_frame + decoding->part->frames)
+        pixels = smaller(
+            pixels, parts(window->first + window->wanted - window->pixel, LANES) * LANES);
+    return (struct row){&stream->reader, cells + window->pixel, pixels,
+                        place && window->wanted == window->pixels ? place : stream->room};
+}
+
+/* Decodes one or two streams, a row of each at a time. */
+static int decode_rows(const struct decoding *decoding, struct stream *streams, size_t count)
+{
+    for (size_t t = 0, used = 1; used; t++) {
+        struct row rows[2];
+        used = 0;
+        for (size_t k = 0; k < count; k++)
+            if (streams[k].window.frame + t < streams[k].window.stop)
+                rows[used++] = row_of(decoding, streams + k, streams[k].window.frame + t);
+        if (read_rows(rows, used, decoding->slots))
+            return KERNEL_DAMAGED;
+        for (size_t k = 0; k < count; k++) {
+            const struct window *window = &streams[k].window;
+            uint16_t *place = place_of(decoding, window, window->frame + t);
+            if (window->frame + t < window->stop && place && window->wanted < window->pixels)
+                memcpy(place, streams[k].room + (window->first - window->pixel),
+                       2 * window->wanted);
+        }
+    }
+    for (size_t k = 0; k < count; k++)
+        if (streams[k].window.whole && !is_finished(&streams[k].reader, LANES))
+            return KERNEL_DAMAGED;
+    return 0;
+}
+
+static void open_stream(struct stream *stream, const uint8_t *bytes, size_t length)
+{
+    memcpy(stream->state, bytes, STATE_BYTES);
+    stream->reader.state = stream->state;
+    stream->reader.word = bytes + STATE_BYTES;
+    stream->reader.end = bytes + length;
+    stream->reader.copied = 0;
+}
+
+static int decode_streams(const struct decoding *decoding, struct stream *pair,
+                          const uint8_t *payload, size_t size, const uint32_t *lengths,
+                          size_t streams)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < streams; i++) {
         size_t length = STATE_BYTES + 2 * (size_t)lengths[i];
-        struct window window = window_of(model, part, i);
         if (length > size)
             return KERNEL_DAMAGED;
-        memcpy(state, payload, STATE_BYTES);
-        reader->state = state;
-        reader->word = payload + STATE_BYTES;
-        reader->end = payload + length;
-        reader->copied = 0;
-        if (window.wanted)
-            error = decode_stream(reader, read, model, slots, window, part, numbers, room);
+        pair[open].window = window_of(decoding->model, decoding->part, i);
+        open_stream(pair + open, payload, length);
+        open += pair[open].window.wanted > 0;
         payload += length;
         size -= length;
+        if (open == 2 || (open && i + 1 == streams)) {
+            if (decode_rows(decoding, pair, open))
+                return KERNEL_DAMAGED;
+            open = 0;
+        }
     }
-    return error || !size ? error : KERNEL_DAMAGED;
+    return size ? KERNEL_DAMAGED : 0;
 }
 
 int static_decode(const struct static_model *model, const uint32_t *slots, size_t tables,
@@ -377,14 +496,22 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
     if (part->start_frame > model->frames || part->frames > model->frames - part->start_frame ||
         part->start_pixel > model->pixels || part->pixels > model->pixels - part->start_pixel)
         return KERNEL_MISFIT;
-    struct reader *reader = malloc(sizeof *reader);
-    uint16_t *room = malloc(2 * smaller(model->pixels_per_stream, model->pixels) + 1);
+    size_t width = smaller(model->pixels_per_stream, model->pixels);
+    struct stream *pair = malloc(2 * sizeof *pair + 4 * width);
+    uint8_t (*spread)[2 * VECTOR] = malloc(256 * sizeof *spread);
+    struct decoding decoding = {model, slots, part, numbers};
     error = KERNEL_MEMORY;
-    if (reader && room)
-        error = decode_streams(reader, model, slots, payload, size, lengths, streams, part,
-                               numbers, room);
-    free(reader);
-    free(room);
+    if (pair && spread) {
+        fill_spread(spread);
+        for (size_t k = 0; k < 2; k++) {
+            pair[k].room = (uint16_t *)(void *)(pair + 2) + k * width;
+            pair[k].reader.spread = spread;
+            pair[k].reader.model = model;
+        }
+        error = decode_streams(&decoding, pair, payload, size, lengths, streams);
+    }
+    free(pair);
+    free(spread);
     return error;
 }
 
@@ -644,7 +771,7 @@ static int64_t encode_streams(struct writer *writer, const struct static_model *
         struct window window = window_of(model, &all_of_it, i);
         empty_states(state, LANES);
         writer->word = end;
-        for (size_t t = window.last_frame; t-- > window.frame;) {
+        for (size_t t = window.stop; t-- > window.frame;) {
             size_t class = model->frame_class[t];
             write(writer, model->cells + class * model->pixels + window.pixel, codes,
                   window.pixels, numbers + t * stride + window.pixel);
@@ -743,7 +870,10 @@ int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t
     if (!reader)
         return KERNEL_MEMORY;
     uint32_t *state = (uint32_t *)(void *)(reader + 1), cells[LANES];
-    row_reader read = open_reader(reader);
+    uint8_t spread[256][2 * VECTOR];
+    fill_spread(spread);
+    reader->spread = (const uint8_t (*)[2 * VECTOR])spread;
+    reader->copied = 0;
     int error = size % 2 ? KERNEL_DAMAGED : 0;
     memcpy(state, payload, 4 * height);
     reader->model = &no_bins;
@@ -754,7 +884,7 @@ int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t
             size_t count = block_cells(level, height, width, d, y, cells);
             uint16_t numbers[LANES];
             reader->state = state + y;
-            error = read(reader, cells, slots, count, numbers);
+            error = read_rows(&(struct row){reader, cells, count, numbers}, 1, slots);
             for (size_t i = 0; i < count && !error; i++)
                 level[(y + i) * width + d - 2 * (y + i)] = numbers[i];
         }
