@@ -125,39 +125,42 @@ static int is_finished(const struct reader *reader, size_t lanes)
 
 static inline uint32_t refill(uint32_t state, const uint8_t **word)
 {
-    uint32_t refilled = state << 16 | load_word(*word);
-    int needed = state < RANS_LEAST;
-    *word += 2 * needed;
-    return needed ? refilled : state;
+    uint32_t low = state < RANS_LEAST; /* without a branch, which would be predicted badly */
+    state = state << (low << 4) | (load_word(*word) & (0u - low));
+    *word += 2 * low;
+    return state;
 }
 
-static void read_low_bits(struct reader *reader, size_t count, uint16_t *numbers)
+static inline void read_low_bits(struct reader *reader, size_t count, const uint8_t **word,
+                                 uint16_t *numbers)
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t entry = entry_of(reader->model, numbers[i]), low = low_of(entry);
         numbers[i] = (uint16_t)(entry + (reader->state[i] & (((uint32_t)1 << low) - 1)));
-        reader->state[i] = refill(reader->state[i] >> low, &reader->word);
+        reader->state[i] = refill(reader->state[i] >> low, word);
     }
 }
 
 static void read_step(struct reader *reader, const uint32_t *cells, const uint32_t *slots,
                       size_t count, uint16_t *numbers)
 {
+    const uint8_t *word = reader->word;
     uint32_t *state = reader->state, symbol[LANES];
     for (size_t i = 0; i < count; i++) {
         uint32_t slot = cell_table(cells[i]) * RANS_SLOTS + (state[i] & (RANS_SLOTS - 1));
-        state[i] = refill(rans_take(state[i], slots[slot]), &reader->word);
+        state[i] = refill(rans_take(state[i], slots[slot]), &word);
         symbol[i] = slots[slot] & 255;
     }
     for (size_t i = 0; i < count; i++) {
         numbers[i] = (uint16_t)(cells[i] + symbol[i]);
         if (symbol[i] == RANS_ESCAPE) {
-            numbers[i] = (uint16_t)load_word(reader->word);
-            reader->word += 2;
+            numbers[i] = (uint16_t)load_word(word);
+            word += 2;
         }
     }
     if (reader->model->bin_count)
-        read_low_bits(reader, count, numbers);
+        read_low_bits(reader, count, &word, numbers);
+    reader->word = word;
 }
 
 static int read_row(struct row row, const uint32_t *slots)
@@ -551,38 +554,38 @@ struct writer {
     uint8_t squeeze[256][2 * VECTOR]; /* see `fill_squeeze` */
 };
 
-static inline void push_word(struct writer *writer, uint32_t word)
+static inline void push_word(uint8_t **word, uint32_t state)
 {
-    uint16_t low = (uint16_t)word;
-    writer->word -= 2;
-    memcpy(writer->word, &low, 2);
+    uint16_t low = (uint16_t)state;
+    *word -= 2;
+    memcpy(*word, &low, 2);
 }
 
-static inline uint32_t spill(struct writer *writer, uint32_t state, int full)
+/* Writes a word of a state that is full, and else one that is written over. */
+static inline uint32_t spill(uint32_t state, uint32_t full, uint8_t **word)
 {
-    if (full)
-        push_word(writer, state);
-    return full ? state >> 16 : state;
+    push_word(word, state);
+    *word += 2 * (1 - full);
+    return state >> (full << 4);
 }
 
-static void push_escapes(struct writer *writer, const uint32_t *codes, const uint32_t *bins,
-                         size_t count)
+static inline void push_escapes(struct writer *writer, const uint32_t *codes, const uint32_t *bins,
+                                size_t count, uint8_t **word)
 {
     for (size_t i = count; i-- > 0;)
         if (codes[i] & CODE_ESCAPES) {
-            push_word(writer, bins[i]);
+            push_word(word, bins[i]);
             writer->marks |= codes[i];
         }
 }
 
 /* The bin of a number, whose low bits are written. */
-static uint32_t write_low_bits(struct writer *writer, size_t lane, uint32_t number)
+static inline uint32_t write_low_bits(struct writer *writer, size_t lane, uint32_t number,
+                                      uint8_t **word)
 {
-    if (!writer->model->bin_count)
-        return number;
     uint32_t entry = entry_of(writer->model, number), low = low_of(entry);
     uint32_t state = writer->state[lane];
-    state = spill(writer, state, state >> (31 - low) != 0);
+    state = spill(state, state >> (31 - low) != 0, word);
     writer->state[lane] = state << low | (number & (((uint32_t)1 << low) - 1));
     return entry & 0xffff;
 }
@@ -592,17 +595,20 @@ static void write_step(struct writer *writer, const uint32_t *cells, const uint3
                        size_t count, const uint16_t *numbers)
 {
     uint32_t code[LANES], bin[LANES], *state = writer->state;
+    uint8_t *word = writer->word;
     for (size_t i = count; i-- > 0;) {
-        bin[i] = write_low_bits(writer, i, numbers[i]);
+        bin[i] = writer->model->bin_count ? write_low_bits(writer, i, numbers[i], &word)
+                                          : numbers[i];
         code[i] = codes[cell_table(cells[i]) << 8 | symbol_of(bin[i], cells[i])];
     }
-    push_escapes(writer, code, bin, count);
+    push_escapes(writer, code, bin, count, &word);
     for (size_t i = count; i-- > 0;) {
         uint32_t frequency = code[i] & FREQUENCY_MASK;
         uint32_t cumulative = code[i] >> CUMULATIVE_PLACE & (RANS_SLOTS - 1);
-        uint32_t x = spill(writer, state[i], state[i] >> 19 >= frequency);
-        state[i] = (x / frequency << RANS_BITS) + x % frequency + cumulative;
+        uint32_t x = spill(state[i], state[i] >> 19 >= frequency, &word);
+        state[i] = x + x / frequency * (RANS_SLOTS - frequency) + cumulative;
     }
+    writer->word = word;
 }
 
 /* Writes the pixels of a frame; the other way round than `read_row`. */
@@ -710,9 +716,7 @@ AVX2 static void write_row_avx2(struct writer *writer, const uint32_t *cells,
             uint32_t escaped[LANES], bins[LANES];
             memcpy(escaped, code, sizeof escaped);
             memcpy(bins, bin, sizeof bins);
-            writer->word = word;
-            push_escapes(writer, escaped, bins, LANES);
-            word = writer->word;
+            push_escapes(writer, escaped, bins, LANES, &word);
         }
         for (int k = VECTORS - 1; k >= 0; k--)
             state[k] = put_vector(state[k], code[k], writer, &word);
