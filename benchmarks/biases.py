@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Movie = NDArray[Any]
 
-__all__ = ["bias_table"]
+__all__ = ["Groups", "Kind", "bias_table", "camera_movie", "kinds"]
 
 SHAPE = (100, 128, 128)
 GROUPS = 12  # of pixels, by their mean
@@ -39,42 +39,79 @@ class Kind:
     calibration: Calibration
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Groups of pixels of like brightness, of a movie that is stored in steps.
+
+    Parameters
+    ----------
+    shares : numpy.ndarray, shape (groups, codes)
+        How often each code occurs in a group.
+    photons : numpy.ndarray, shape (codes,)
+        What the codes decode to.
+    given : numpy.ndarray, shape (groups,)
+        Mean of the values that were inserted, in photons.
+    noise : float
+        By how much the noise of single values grows, relative to what it was.
+    """
+
+    shares: Movie
+    photons: Movie
+    given: Movie
+    noise: float
+
+    @classmethod
+    def of(cls, kind: Kind, step: float) -> Groups:
+        """Fit the decode table of a movie, and group its pixels by their mean."""
+        movie = CameraMovie(kind.values, kind.calibration, step)
+        found = survey(kind.values, counts=False)
+        table, dtype = decode_table(movie, found), code_dtype(movie, found)
+        codes = stepped_codes(kind.values, kind.calibration, step=step, dtype=dtype).astype("i8")
+        distinct, places = np.unique(codes.reshape(len(codes), -1), return_inverse=True)
+        photons = table.photons(distinct)
+        given = (kind.values.astype(np.float64) - kind.calibration.offset) / kind.calibration.gain
+        given = given.reshape(places.shape)
+        groups = np.array_split(np.argsort(given.mean(axis=0), kind="stable"), GROUPS)
+        counts = [
+            np.bincount(places[:, pixels].ravel(), minlength=distinct.size) for pixels in groups
+        ]
+        shares = [count / count.sum() for count in counts]
+        means = [given[:, pixels].mean() for pixels in groups]
+        noise = np.sqrt(photons[places].var(axis=0).sum() / given.var(axis=0).sum()) - 1
+        return cls(np.array(shares), photons, np.array(means), float(noise))
+
+    @property
+    def biases(self) -> Movie:
+        """Mean of the decoded less the given values, in photons."""
+        return self.shares @ self.photons - self.given
+
+    @property
+    def allowed(self) -> Movie:
+        """What is promised: .005 photon, or .5 % where that is more."""
+        return np.maximum(0.005, 0.005 * np.abs(self.given))
+
+
 def bias_table(files: list[tuple[Path, Calibration]]) -> Iterator[str]:
     """Yield the rows of a Markdown table: the worst bias of each kind of movie at each step."""
     yield "| movie | " + " | ".join(f"step {step:g}" for step in STEPS) + " |"
     yield "|---" * (1 + len(STEPS)) + "|"
-    for kind in _kinds(files):
+    for kind in kinds(files):
         yield f"| {kind.name} | " + " | ".join(_worst(kind, step) for step in STEPS) + " |"
 
 
 def _worst(kind: Kind, step: float) -> str:
-    """Return the worst bias of a group of pixels, what it is of what is promised, and the noise."""
-    movie = CameraMovie(kind.values, kind.calibration, step)
-    found = survey(kind.values, counts=False)
-    table = decode_table(movie, found)
-    dtype = code_dtype(movie, found)
-    codes = stepped_codes(kind.values, kind.calibration, step=step, dtype=dtype)
-    frames = kind.values.shape[0]
-    photons = table.photons(codes).reshape(frames, -1)
-    scale, zero = kind.calibration.gain, kind.calibration.offset
-    given = ((kind.values.astype(np.float64) - zero) / scale).reshape(frames, -1)
-    order = np.argsort(given.mean(axis=0), kind="stable")
-    means = [
-        (photons[:, pixels].mean(), given[:, pixels].mean())
-        for pixels in np.array_split(order, GROUPS)
-    ]
-    decoded, true = np.array(means).T
-    bias, allowed = decoded - true, np.maximum(0.005, 0.005 * np.abs(true))
-    worst = int(np.argmax(np.abs(bias) / allowed))
-    noise = np.sqrt(photons.var(axis=0).sum() / given.var(axis=0).sum()) - 1
-    return f"{bias[worst]:+.4f} at {true[worst]:.2f} ({noise:+.1%})"
+    """Return the worst bias of a group of pixels, at which mean, and the noise."""
+    groups = Groups.of(kind, step)
+    worst = int(np.argmax(np.abs(groups.biases) / groups.allowed))
+    return f"{groups.biases[worst]:+.4f} at {groups.given[worst]:.2f} ({groups.noise:+.1%})"
 
 
-def _kinds(files: list[tuple[Path, Calibration]]) -> Iterator[Kind]:
+def kinds(files: list[tuple[Path, Calibration]]) -> Iterator[Kind]:
+    """Yield simulated movies, and those in files, also their first frames alone."""
     camera = Calibration(30, 100, 81)
     pulses = Calibration(800, 0, 1600)
     clipped = Calibration(100, 0, 900)
-    yield Kind("as calibrated", _camera(0.1, 30, 1), camera)
+    yield Kind("as calibrated", camera_movie(0.1, 30, 1), camera)
     yield Kind("clipped at zero, .1-.3 photon", _clipped(0.1, 0.3, 2), clipped)
     yield Kind("clipped at zero, .001-.05 photon", _clipped(0.001, 0.05, 3), clipped)
     yield Kind("clipped at zero, .01-20 photons", _clipped(0.01, 20, 4), clipped)
@@ -82,9 +119,9 @@ def _kinds(files: list[tuple[Path, Calibration]]) -> Iterator[Kind]:
     yield Kind("photomultiplier, .02-5 photons", _pulses(0.02, 5, 6), pulses)
     yield Kind("the same, gain 25 % too low", _pulses(0.02, 5, 6), Calibration(600, 0, 1600))
     yield Kind("electron multiplication", _multiplied(0.05, 30, 7), Calibration(120, 200, 64))
-    yield Kind("saturated, 1-100 photons", _camera(1, 100, 8, top=2047), camera)
-    yield Kind("gain twice too high", _camera(0.1, 30, 9), Calibration(60, 100, 81))
-    yield Kind("gain half as high", _camera(0.1, 30, 9), Calibration(15, 100, 81))
+    yield Kind("saturated, 1-100 photons", camera_movie(1, 100, 8, top=2047), camera)
+    yield Kind("gain twice too high", camera_movie(0.1, 30, 9), Calibration(60, 100, 81))
+    yield Kind("gain half as high", camera_movie(0.1, 30, 9), Calibration(15, 100, 81))
     for file, calibration in files:
         with np.load(file) as arrays:
             values = arrays[arrays.files[0]]
@@ -103,9 +140,19 @@ def _recorded(
     return np.clip(np.rint(respond(counts, rng)), 0, top).astype("uint16")
 
 
-def _camera(lowest: float, highest: float, seed: int, *, top: int = 65535) -> Movie:
+def camera_movie(
+    lowest: float,
+    highest: float,
+    seed: int,
+    *,
+    gain: float = 30.0,
+    noise: float = 9.0,
+    top: int = 65535,
+) -> Movie:
+    """Record photons with a camera whose offset is 100 ADU."""
+
     def respond(counts: Movie, rng: np.random.Generator) -> Movie:
-        return 30 * counts + rng.normal(100, 9, counts.shape)
+        return gain * counts + rng.normal(100, noise, counts.shape)
 
     return _recorded(lowest, highest, seed, respond=respond, top=top)
 

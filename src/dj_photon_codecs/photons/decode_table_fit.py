@@ -39,7 +39,7 @@ NOISE = 0.01  # photons squared, added to the variance of a group, which may be 
 # What other values do is in benchmarks/results/constants_fit.md (benchmarks/constants_fit.py).
 AGREES = 0.3  # of the tolerance; a bias up to that leaves the model's table as it is
 CERTAIN = 3.5  # standard errors; a bias up to that is taken for chance
-RIDGE = 0.01  # weight of the distance of a code's photons from the mean of its values
+RIDGE = 0.2  # weight of the distance of a code's photons from the mean of its values
 TRUST = (0.02, 0.004, 0.0008)  # weight of the model's means, less if the groups' biases want that
 LUCK = 2.0  # standard errors; biases up to that may be chance and want nothing
 
@@ -67,9 +67,9 @@ def fit_table(
         sample's values at every brightness, to .0015 photon or to .15 %, or to 3.5 standard
         errors. Otherwise the mean of its photons, over pixels of any brightness, is within .005
         photon, or .5 % where that is more, of the mean of their values; what was measured
-        is in docs/how-to/choose-a-step.md. Not where there are too few frames for the noise to
-        average out (less than about 20 at step 1), less noise than the calibration says, or fewer
-        than about six codes (a detector that saturates at a few photons).
+        is in docs/how-to/choose-a-step.md. Not where no table can do that: with too few frames for
+        the noise to average out (less than about 16 at step 1), less noise than the calibration
+        says, or few codes (a detector that saturates at a few photons); benchmarks/bias_limits.py.
 
     Examples
     --------
