@@ -307,12 +307,14 @@ def second_frame(movie: PhotonArray) -> Callable[[], Any]:
 
 
 def choice(movie: NDArray[Any]) -> Callable[[], Any]:
-    """Return what chooses the compression of a movie."""
-    from dj_photon_codecs.layouts.choice import choose_compression  # noqa: PLC0415
+    """Return what chooses between plain and static order, for a chunk of a movie."""
+    from dj_photon_codecs.layouts.plain import compress_below  # noqa: PLC0415
+    from dj_photon_codecs.layouts.static.plan import plan_static  # noqa: PLC0415
 
     plan = plan_movie(CameraMovie(movie, Calibration()), Policy(compressor=None))
-    chunk = movie[: min(CHUNK, len(movie))]
-    return lambda: choose_compression(chunk, codes=plan.encode_values)
+    codes = np.ascontiguousarray(plan.encode_values(movie[: min(CHUNK, len(movie))]))
+    static = plan_static(codes)
+    return lambda: compress_below(codes, codes.nbytes if static is None else static.size)
 
 
 # ---------------------------------------------------------------------------- memory, rows

@@ -46,11 +46,11 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     frames_per_chunk : int
         Frames in a chunk.
     compressor : numcodecs.abc.Codec, None or "auto"
-        What compresses the codes. "auto" measures, for each movie, what makes it smallest: Blosc
-        with Zstd, at one of three settings, or behind `GroupedLayout`.
+        What compresses the codes. "auto" is Blosc with Zstd, behind `GroupedLayout`, which finds
+        for each chunk what makes it smaller.
     layout : numcodecs.abc.Codec, str or None
         A filter, or its ``codec_id``, for the codes before a `compressor` of your choice; "auto"
-        chooses the layout as well, and takes none.
+        has a layout of its own, and takes none.
     step : float or None
         None stores movies exactly. ``0 < step <= 1`` stores them in steps of it, in units of the
         noise's standard deviation, unless the inserted `CameraMovie` has a step.

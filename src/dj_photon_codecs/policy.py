@@ -46,8 +46,8 @@ class Policy:
     frames_per_chunk : int
         Frames in a chunk, at least 1; fewer where the movie is shorter or its frames are large.
     compressor : numcodecs.abc.Codec, None or "auto"
-        What compresses the codes; None stores them as their layout leaves them. "auto" measures
-        for each movie which compressor and layout make it smallest.
+        What compresses the codes; None stores them as their layout leaves them. "auto" is the
+        usual compressor behind `GroupedLayout`.
     layout : numcodecs.abc.Codec, str or None
         A filter, or its ``codec_id``, that the codes go through before a `compressor` of your
         choice.
@@ -88,8 +88,8 @@ class Policy:
                 raise kind(f"{name} of {owner} is {value!r}; it must be {allowed}")
         if self.layout is not None and self.compressor == AUTO:
             raise ValueError(
-                f"{owner} has the layout {self.layout!r} and the compressor 'auto', which chooses "
-                "the layout as well; give it a compressor of its own, or None"
+                f"{owner} has the layout {self.layout!r} and the compressor 'auto', which has "
+                "a layout of its own; give it a compressor of its own, or None"
             )
         # plain numbers, which the documents of a movie can hold
         object.__setattr__(self, "frames_per_chunk", int(self.frames_per_chunk))

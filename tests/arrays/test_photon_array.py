@@ -279,7 +279,7 @@ def test_views_can_be_iterated(movie, counts, reads):
     # writers such as hdmf's DataChunkIterator demand __iter__
     for view in (movie.raw, movie.photons):
         np.testing.assert_array_equal(np.stack(list(iter(view))), counts)
-    assert reads == CHUNKS
+    assert reads == [*CHUNKS, *CHUNKS[:-1]]  # chunks that were passed are dropped
 
 
 def test_membership_is_as_undecided_as_that_of_arrays(movie):

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs import Calibration, CameraMovie, PhotonArray
 from dj_photon_codecs.arrays.photon_array import open_movie
-from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
+from dj_photon_codecs.layouts.choice import GROUPED, PLAIN, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
-from dj_photon_codecs.layouts.grouped import grouping
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.documents.rows import write_row
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
@@ -32,7 +31,6 @@ from dj_photon_codecs.storage.writing import write_movie
 
 COUNTS = Calibration()
 CAMERA = Calibration(gain=30, offset=100, variance=81)
-PLAIN, GROUPED = CANDIDATES[0], CANDIDATES[-1]
 DENSE = Compression(None, DenseLayout())
 
 Values = NDArray[np.generic]
@@ -51,7 +49,7 @@ class Kind:
 
 def main(folder: Path) -> None:
     folder.mkdir()
-    grouping.FEWEST_BYTES = 0  # so that small movies may have codes that are left whole
+
     for name, kind in {**plain(), **grouped(), **dense(), **steps()}.items():
         freeze(kind, folder / name)
 

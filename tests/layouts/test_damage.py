@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numcodecs import Blosc
 
-from dj_photon_codecs.layouts.blosc_blocks import decompress_alone
 from dj_photon_codecs.layouts.blosc_chunks import decode_compressed
 from dj_photon_codecs.layouts.dense.chunk import Form, chunk_header
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
-from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, PLAIN_COMPRESSOR, GroupedLayout
+from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
 from dj_photon_codecs.layouts.layout import DamagedChunk, Layout
+from dj_photon_codecs.layouts.plain import COMPRESSORS
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -117,13 +117,13 @@ def test_chunks_that_were_exchanged_say_their_own_shape_and_dtype(layout, first,
     assert chunk.dtype == CODES[second].dtype != CODES[first].dtype
 
 
-@pytest.mark.parametrize("compressor", [COMPRESSOR, PLAIN_COMPRESSOR, Blosc("lz4")], ids=repr)
-@pytest.mark.parametrize("decode", [decode_compressed, decompress_alone])
-def test_blosc_never_sees_a_buffer_of_another_length_than_it_says(compressor, decode):
+@pytest.mark.parametrize("compressor", [COMPRESSOR, COMPRESSORS[0], Blosc("lz4")], ids=repr)
+def test_blosc_never_sees_a_buffer_of_another_length_than_it_says(compressor):
     codes = np.random.default_rng(3).poisson(3, 1_000_000).astype("u2")
     good = np.frombuffer(compressor.encode(codes), np.uint8)
     for bad in damaged(good, np.random.default_rng(4), 40):
         found = outcome(
-            lambda stored: decode(stored, compressor=compressor, most=codes.nbytes), bad
+            lambda stored: decode_compressed(stored, compressor=compressor, most=codes.nbytes),
+            bad,
         )
         assert found is None or len(memoryview(found).cast("B")) <= codes.nbytes

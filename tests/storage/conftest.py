@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from datajoint.storage import StorageBackend
 
+from dj_photon_codecs.layouts.choice import GROUPED
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 
 
@@ -40,4 +41,5 @@ def target(folder):
 @pytest.fixture
 def stored(target, counts):
     """A movie on a local store, and the folder in which its chunks lie."""
-    return SimpleNamespace(movie=store_movie(counts, local_files(), target), folder=target)
+    movie = store_movie(counts, local_files(), target, compression=GROUPED)
+    return SimpleNamespace(movie=movie, folder=target)

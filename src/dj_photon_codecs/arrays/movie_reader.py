@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.arrays.chunk_cache import CACHE
-from dj_photon_codecs.layouts.grouped.planes import ROW, whole_rows
 from dj_photon_codecs.layouts.threads import (
     WAITING,
     in_threads,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MovieReader"]
 
+TOGETHER = 8  # frames, which layouts decode together, at most, where frames are large
 SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed together, too
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
@@ -51,8 +51,8 @@ class MovieReader:
         frame = max(1, chunks.bytes // chunks.length)
         self._small = frame <= SMALL
         self._decoders = processors_for(chunks.bytes)
-        self._tile = whole_rows(TILE, frame=frame)
-        self._span = max(ROW, SHARED // frame)
+        self._tile = max(1, TILE // (frame * TOGETHER)) * TOGETHER
+        self._span = max(1, SHARED // (frame * TOGETHER)) * TOGETHER
 
     def read(self, selection: Selection) -> Any:
         """Return what a selection takes: an array, or a scalar for a single point."""
@@ -143,7 +143,7 @@ class MovieReader:
         """Decode frames of a chunk, from the first one on, while no other chunk is decoded."""
         chunk = self._chunks.open(number, keep=len(out) < self._chunks.length)
         parts = SPANS * usable_processors() if chunk.divisible else 1
-        span = max(self._span, -(-len(out) // (parts * ROW)) * ROW)
+        span = max(self._span, -(-len(out) // (parts * TOGETHER)) * TOGETHER)
 
         def decode(start: int) -> None:
             self._decode(chunk, first + start, out=out[start : start + span])

@@ -11,7 +11,7 @@ import numcodecs
 import numpy as np
 
 from dj_photon_codecs.arrays.chunk_cache import CACHE
-from dj_photon_codecs.layouts.blosc_blocks import decompress_alone
+from dj_photon_codecs.layouts.blosc_chunks import decode_compressed
 from dj_photon_codecs.layouts.layout import DecodedChunk, open_chunk
 from dj_photon_codecs.storage.documents.views import split_transform
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
@@ -108,7 +108,7 @@ class StoredChunks:
 
     def _open(self, stored: Any, number: int) -> tuple[OpenChunk, int]:
         if self._compressor is not None:
-            stored = decompress_alone(stored, compressor=self._compressor)
+            stored = decode_compressed(stored, compressor=self._compressor)
         filters = self._filters
         if filters and isinstance(filters[-1], ChecksumFilter):
             # What was read has been compared with the checksum in the row, if there is one.

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_photon_codecs.layouts.choice import CANDIDATES, choose_compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sources import Source
-from dj_photon_codecs.storage.chunking import frames_in_chunk, middle_chunk
+from dj_photon_codecs.storage.chunking import frames_in_chunk
 from dj_photon_codecs.storage.documents.description import (
     calibration_of,
     describe_recompressed,
@@ -105,8 +104,7 @@ def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
     array = zarr_array(source.with_documents(described))
     frames = frames_in_chunk(array.shape, array.dtype.itemsize, wanted=policy.frames_per_chunk)
     compression = compression_of(policy)
-    wanted = CANDIDATES if compression is None else (compression,)
-    compressed = any(is_compressed_by(source.documents, candidate) for candidate in wanted)
+    compressed = is_compressed_by(source.documents, compression)
     if compressed and array.chunks == (frames, *array.shape[1:]):
         return None
     return StoragePlan(
@@ -116,7 +114,7 @@ def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
         step=step_of(source.documents),
         code_dtype=array.dtype,
         frames_per_chunk=frames,
-        compression=compression or choose_compression(middle_chunk(array, frames)),
+        compression=compression,
     )
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numcodecs
 import numpy as np
 
-from dj_photon_codecs.layouts.choice import Compression, choose_compression
-from dj_photon_codecs.movies.sample import sample_frames
+from dj_photon_codecs.layouts.choice import GROUPED, Compression
+from dj_photon_codecs.movies.sample import sample_frames, sampled_runs
 from dj_photon_codecs.movies.sources import as_source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.decode_table_fit import fit_table
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
-from dj_photon_codecs.storage.chunking import frames_in_chunk, middle_chunk, sampled_frames
+from dj_photon_codecs.storage.chunking import frames_in_chunk
 from dj_photon_codecs.storage.filters.pipeline import encode_chunk
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def plan_movie(
 ) -> StoragePlan:
     """Plan how to store a movie.
 
-    All values are read once, to find their range; a sample of them is kept meanwhile.
+    All values are read once, to find their range; a sample is kept where a step is given.
 
     Parameters
     ----------
@@ -145,30 +145,25 @@ def plan_movie(
     movie = replace(movie, step=policy.step if movie.step is None else movie.step)
     source = as_source(movie.values)
     if found is None:
-        in_steps = movie.step is not None
-        source.keep(sampled_frames(source, policy.frames_per_chunk, in_steps=in_steps))
+        if movie.step is not None:
+            source.keep(frame for run in sampled_runs(source.shape) for frame in run)
         found = survey(source, counts=counts)
     shape = source.shape
     dtype = code_dtype(movie, found)
-    frames = frames_in_chunk(shape, dtype.itemsize, wanted=policy.frames_per_chunk)
-
-    def codes(sample: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(_codes(sample, movie.calibration, step=movie.step, dtype=dtype))
-
     return StoragePlan(
         shape=shape,
         original_dtype=source.dtype,
         calibration=movie.calibration,
         step=movie.step,
         code_dtype=dtype,
-        frames_per_chunk=frames,
-        compression=compression or choose_compression(middle_chunk(source, frames), codes=codes),
+        frames_per_chunk=frames_in_chunk(shape, dtype.itemsize, wanted=policy.frames_per_chunk),
+        compression=compression,
         decode_table=decode_table(movie, found) if with_table else None,
     )
 
 
-def compression_of(policy: Policy) -> Compression | None:
-    """Return the layout and the compressor of a policy; None if each movie's own are measured.
+def compression_of(policy: Policy) -> Compression:
+    """Return the layout and the compressor of a policy.
 
     Raises
     ------
@@ -176,7 +171,7 @@ def compression_of(policy: Policy) -> Compression | None:
         If numcodecs does not find the layout by its name.
     """
     if policy.compressor == "auto":
-        return None
+        return GROUPED
     layout = policy.layout
     try:
         codec = numcodecs.get_codec({"id": layout}) if isinstance(layout, str) else layout

@@ -12,11 +12,11 @@ import numpy as np
 
 from dj_photon_codecs.arrays.photon_array import PhotonArray
 from dj_photon_codecs.movies.camera_movie import CameraMovie, as_camera_movie
+from dj_photon_codecs.movies.sample import sampled_runs
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.transform import generalized_anscombe
 from dj_photon_codecs.policy import Policy
-from dj_photon_codecs.storage.chunking import sampled_frames
 from dj_photon_codecs.storage.plan import plan_movie
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _sampled(movie: CameraMovie, policy: Policy) -> Source:
     source = Source(movie.values)
     frames = policy.frames_per_chunk
     chunks = (range(n, n + frames) for n in _sampled_starts(source.shape[0], frames))
-    sampled = {*chain.from_iterable(chunks), *sampled_frames(source, frames, in_steps=True)}
+    sampled = {*chain.from_iterable(chunks), *chain.from_iterable(sampled_runs(source.shape))}
     source.keep(frame for frame in sampled if frame < source.shape[0])
     return source
 

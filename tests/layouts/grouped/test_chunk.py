@@ -5,9 +5,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.grouped.chunk import CHUNK_HEADER, SPARSE
+from dj_photon_codecs.layouts.grouped.chunk import CHUNK_HEADER
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
-from dj_photon_codecs.layouts.grouped.unpacking import PackedChunk
 from tests.layouts.grouped.test_layout import KINDS, movie
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -36,15 +35,6 @@ def test_pixels_are_those_of_the_chunk(codes, frames, number):
     pixels = np.random.default_rng(0).permutation(48 * 40)[:number]
     expected = codes.reshape(100, -1)[frames.start : frames.stop, pixels]
     np.testing.assert_array_equal(chunk.pixels(pixels, frames), expected, strict=True)
-
-
-def test_few_pixels_are_picked_and_many_are_unpacked_with_all(noted):
-    chunk = LAYOUT.open(LAYOUT.encode(movie()))
-    unpacked = noted(PackedChunk, "read", lambda _chunk, start, stop: (start, stop))
-    chunk.pixels(np.arange(1920 // SPARSE), range(100))
-    assert not unpacked
-    chunk.pixels(np.arange(1920 // SPARSE + 1), range(100))
-    assert unpacked
 
 
 def test_frames_one_by_one_are_the_chunk():
@@ -91,9 +81,9 @@ def with_header(codes: np.ndarray, **changes: int) -> np.ndarray:
     return stored
 
 
-@pytest.mark.parametrize("changes", [{"frames": 99}, {"pixels": 48 * 40 - 1}], ids=str)
+@pytest.mark.parametrize("changes", [{"frames": 99}, {"pixels": 48 * 40 - 40}], ids=str)
 def test_a_chunk_within_that_is_larger_than_its_header_says_is_refused(changes):
-    with pytest.raises(ValueError, match="damaged chunk: 100 x 1920 codes of uint16, for"):
+    with pytest.raises(ValueError, match="damaged chunk: "):
         LAYOUT.decode(with_header(movie(), **changes))
 
 

@@ -12,7 +12,7 @@ import pytest
 from numcodecs import Zlib
 
 from dj_photon_codecs.arrays.photon_array import open_movie
-from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
+from dj_photon_codecs.layouts.choice import GROUPED, PLAIN, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.storage.documents.description import Documents
@@ -21,11 +21,11 @@ from dj_photon_codecs.storage.movie_store import ChunkError
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, store_movie
 
 MOVIES: dict[str, tuple[Any, Compression]] = {
-    "counts": (photon_counts((23, 3, 4)), CANDIDATES[0]),
-    "grouped": (photon_counts((20, 6, 7)), CANDIDATES[-1]),
+    "counts": (photon_counts((23, 3, 4)), PLAIN),
+    "grouped": (photon_counts((20, 6, 7)), GROUPED),
     "dense": (photon_counts((20, 6, 7)), Compression(None, DenseLayout())),
-    "floats": (photon_counts((20, 3, 4), dtype="f4") / np.float32(7), CANDIDATES[0]),
-    "steps": (CameraMovie(camera_values((20, 3, 4)), CAMERA, step=0.5), CANDIDATES[0]),
+    "floats": (photon_counts((20, 3, 4), dtype="f4") / np.float32(7), PLAIN),
+    "steps": (CameraMovie(camera_values((20, 3, 4)), CAMERA, step=0.5), PLAIN),
 }
 
 

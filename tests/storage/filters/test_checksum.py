@@ -8,7 +8,7 @@ import pytest
 import zarr
 from numcodecs import Blosc, Zstd
 
-from dj_photon_codecs.layouts.choice import CANDIDATES, Compression
+from dj_photon_codecs.layouts.choice import GROUPED, PLAIN, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
@@ -17,8 +17,8 @@ from dj_photon_codecs.storage.filters.pipeline import encode_chunk
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, store_movie
 
 COMPRESSIONS = {
-    "plain": CANDIDATES[0],
-    "grouped": CANDIDATES[-1],
+    "plain": PLAIN,
+    "grouped": GROUPED,
     "dense": Compression(None, DenseLayout()),
     "none": Compression(None),
     "own": Compression(Zstd(3)),

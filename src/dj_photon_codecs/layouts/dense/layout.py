@@ -14,13 +14,12 @@ from dj_photon_codecs.layouts.buffers import (
     is_little_endian_integer,
     room_for,
 )
-from dj_photon_codecs.layouts.choice import Compression, choose_compression
 from dj_photon_codecs.layouts.dense.chunk import DenseChunk, Form, chunk_header, frame_shape
 from dj_photon_codecs.layouts.dense.numbering import number_codes
 from dj_photon_codecs.layouts.dense.packing import pack_dense
 from dj_photon_codecs.layouts.dense.sections import MOST_CODES
-from dj_photon_codecs.layouts.grouped.layout import PLAIN_COMPRESSOR
-from dj_photon_codecs.layouts.sampling import count_varying
+from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
+from dj_photon_codecs.layouts.plain import count_varying
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +35,8 @@ class DenseLayout(Codec):  # type: ignore[misc]
     """Numcodecs filter between codes and entropy-coded bytes, which need no compressor.
 
     The fewer codes are likely at the brightness that the frames before predict, the fewer bits a
-    code takes. A chunk that is smaller in the order of frames or in groups, such as one of
-    floating-point numbers, is stored so, compressed by Blosc. The stored bytes say all that
+    code takes. A chunk that is smaller with one brightness for each pixel, or in the order of
+    frames, such as one of floating-point numbers, is stored so. The stored bytes say all that
     decoding needs; there are no parameters.
 
     Examples
@@ -100,9 +99,6 @@ def _dense(codes: NDArray[Any]) -> bytes | None:
 
 
 def _other(codes: NDArray[Any]) -> bytes:
-    """Return a chunk compressed as `choose_compression` finds."""
-    choice = Compression(PLAIN_COMPRESSOR)
-    if codes.ndim > 1 and codes.size:
-        choice = choose_compression(codes)
-    form = Form.PLAIN if choice.layout is None else Form.GROUPED
-    return chunk_header(form, codes, varying=frame_shape(codes)[0]) + choice.encode(codes)
+    """Return a chunk as `photon.grouped` stores it."""
+    header = chunk_header(Form.GROUPED, codes, varying=frame_shape(codes)[0])
+    return header + bytes(COMPRESSOR.encode(GroupedLayout().encode(codes)))

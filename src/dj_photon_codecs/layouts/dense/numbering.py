@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dj_photon_codecs.layouts.grouped.renumbering import renumber, values_in_use
+from dj_photon_codecs.layouts.dense.renumbering import renumber, values_in_use
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

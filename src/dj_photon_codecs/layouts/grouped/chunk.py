@@ -9,7 +9,6 @@ import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
 from dj_photon_codecs.layouts.buffers import is_little_endian_integer
-from dj_photon_codecs.layouts.grouped.planes import whole_rows
 from dj_photon_codecs.layouts.grouped.unpacking import PackedChunk
 from dj_photon_codecs.layouts.headers import (
     FIRST_FIELDS,
@@ -19,6 +18,7 @@ from dj_photon_codecs.layouts.headers import (
     split_header,
 )
 from dj_photon_codecs.layouts.layout import DamagedChunk, DecodedChunk
+from dj_photon_codecs.layouts.static.body import StaticBody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ __all__ = ["CHUNK_HEADER", "Form", "GroupedChunk", "join_chunk"]
 
 CHUNK_HEADER = np.dtype([*FIRST_FIELDS, ("frames", "<u8"), ("pixels", "<u8"), ("last", "V8")])
 TILE = 1 << 18  # bytes of codes of all pixels that are unpacked at a time, to pick some of them
-SPARSE = 32  # where at most 1/32 of the pixels are asked for, only their bits are unpacked
+SPARSE = 32  # where at most 1/32 of grouped pixels are asked for, only their bits are unpacked
 
 
 class Form(IntEnum):
@@ -38,10 +38,11 @@ class Form(IntEnum):
     PLAIN = 0  # in the order of frames, compressed by Blosc
     GROUPED = 1  # by class, for the compressor that follows
     CONSTANT = 2  # only the last code, since all are the same
+    STATIC = 3  # by rANS, with a brightness for each pixel
 
 
 class GroupedChunk:
-    """An open chunk, of which frames and pixels are decoded alone if it is grouped.
+    """An open chunk, of which frames and pixels are decoded alone unless it is plain.
 
     Any number of threads may read it at a time.
 
@@ -77,7 +78,7 @@ class GroupedChunk:
         self.dtype = read_dtype(header, lengths=self.shape)
         self._last = read_code(header, "last", dtype=self.dtype)
         self._plain: NDArray[np.uint8] | None = None
-        self._packed: PackedChunk | None = None
+        self._packed: PackedChunk | StaticBody | None = None
         self._decoded: DecodedChunk | None = None
         if header["form"] == Form.PLAIN:
             size = self.shape[0] * self.shape[1] * self.dtype.itemsize
@@ -85,6 +86,8 @@ class GroupedChunk:
             self._plain = body
         elif header["form"] == Form.GROUPED:
             self._packed = _packed(body, self.shape, dtype=self.dtype)
+        elif header["form"] == Form.STATIC:
+            self._packed = StaticBody(body, self.shape, self.dtype)
         elif body.size:
             raise DamagedChunk(f"damaged chunk: {body.size} bytes after a chunk of one value")
 
@@ -112,12 +115,15 @@ class GroupedChunk:
             return self._plain_codes(self._plain).pixels(pixels, frames)
         codes = np.empty((len(frames), pixels.size), self.dtype)
         varying = self._varying(frames.start, frames.stop)
-        if self._packed is not None and varying and SPARSE * pixels.size <= self.shape[1]:
-            picked = self._packed.read_pixels(pixels, frames[:varying])
+        packed = self._packed
+        sparse = isinstance(packed, StaticBody) or SPARSE * pixels.size <= self.shape[1]
+        if packed is not None and varying and sparse:
+            picked = packed.read_pixels(pixels, frames[:varying])
             codes[:varying] = picked.view(self.dtype)
             codes[varying:] = self._last
             return codes
-        step = whole_rows(TILE, frame=self.shape[1] * self.dtype.itemsize)
+        row = 8 * self.shape[1] * self.dtype.itemsize  # 8 frames fill whole bytes of any plane
+        step = 8 * max(1, TILE // max(row, 1))
         for start in range(0, len(frames), step):
             tile = frames[start : start + step]
             codes[start : start + step] = self.frames(tile.start, tile.stop)[:, pixels]

@@ -1,0 +1,150 @@
+"""Codes in the order of frames, compressed by Blosc, where that is the smaller way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numcodecs import Blosc, get_codec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["compress_below", "compress_plain", "count_varying"]
+
+# Blocks of twice the size that Blosc chooses are compressed faster, and smaller, in movies; in
+# blocks of many frames, zstd finds frames that repeat. With few matches, a lower level can be
+# smaller than the one above.
+COMPRESSORS = (
+    Blosc(cname="zstd", clevel=5, shuffle=Blosc.BITSHUFFLE, blocksize=1 << 19),
+    Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE),
+    Blosc(cname="zstd", clevel=3, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24),
+    Blosc(cname="zstd", clevel=2, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24),
+)
+# Multiples of the golden ratio, modulo 1, are spread evenly, and in step with nothing periodic.
+GOLDEN = (np.sqrt(5) - 1) / 2
+# These are measured by benchmarks/constants.py.
+STRETCH = 1 << 10  # bytes that a sample takes from one place
+PROBE = 1 << 13, 128  # bytes, at least, of the first sample, and the share that it is of a chunk
+SAMPLE = 1 << 19, 16  # the same, of the second
+SMALL = 1 << 16  # bytes of a chunk of which no sample is taken
+INDEPENDENT, DEPENDENT = 0.92, 0.72  # sizes relative to the first, from where on there is a second
+CLEAR = 1.05  # size relative to the limit in the second, from where on nothing is compressed
+PATCHES, PATCH = 16, 32  # in which neighbours are compared: how many, and pixels of each
+LONGEST = 128  # frames in which they are
+CORRELATED = 0.3  # of neighbouring pixels, from where on they are not independent
+
+
+def compress_plain(chunk: NDArray[Any]) -> NDArray[np.uint8]:
+    """Compress the codes of a chunk in the order of frames.
+
+    Parameters
+    ----------
+    chunk : numpy.ndarray, shape (frames, ...)
+        Codes, in C order.
+
+    Returns
+    -------
+    ndarray of uint8
+        The buffer of the compressor that makes a sample the smallest, or all where frames repeat.
+    """
+    return _compressed(chunk, _best(chunk, repeating=_dependence(chunk)[0])[0])
+
+
+def compress_below(chunk: NDArray[Any], limit: int) -> NDArray[np.uint8] | None:
+    """Compress the codes of a chunk in the order of frames if that takes fewer bytes than a limit.
+
+    Where a sample shows that it will not, nothing is compressed. The sample is larger where frames
+    repeat, or pixels depend on their neighbours, so that another compressor may be much smaller
+    than the usual one.
+
+    Parameters
+    ----------
+    chunk : numpy.ndarray, shape (frames, ...)
+        Codes, in C order.
+    limit : int
+        In bytes.
+
+    Returns
+    -------
+    ndarray of uint8, or None
+        A buffer of Blosc; None if it is not smaller than the limit.
+    """
+    repeating, independent = _dependence(chunk)
+    if not repeating and chunk.nbytes > SMALL:
+        probe = _stretches(chunk, *PROBE)
+        size = len(COMPRESSORS[0].encode(probe)) / probe.nbytes * chunk.nbytes
+        if limit < size * (INDEPENDENT if independent else DEPENDENT):
+            return None
+    compressor, size = _best(chunk, repeating=repeating)
+    if size > CLEAR * limit:
+        return None
+    compressed = _compressed(chunk, compressor)
+    return compressed if compressed.size < limit else None
+
+
+def count_varying(frames: NDArray[Any]) -> int:
+    """Count the frames before those at the end whose codes all equal the last one, bit for bit.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray
+        Codes, shape (frames, ...).
+
+    Examples
+    --------
+    >>> count_varying(np.array([[1, 1], [2, 1], [0, 0], [0, 0]]))
+    2
+    """
+    bits = frames.view(f"u{frames.itemsize}")
+    number = len(frames) if frames.size else 0
+    while number and (bits[number - 1] == bits.flat[-1]).all():
+        number -= 1
+    return number
+
+
+def _dependence(chunk: NDArray[Any]) -> tuple[bool, bool]:
+    """Return whether frames repeat, and whether neighbouring pixels are independent."""
+    flat = chunk.reshape(len(chunk), -1) if chunk.ndim else chunk.reshape(1, -1)
+    if flat.shape[1] < PATCH or len(flat) < 2:
+        return True, False
+    starts = np.linspace(0, flat.shape[1] - PATCH, PATCHES).astype(int)
+    patches = flat[:, starts[:, None] + np.arange(PATCH)]
+    varying = patches[(patches != patches[:, :1, :1]).any(axis=(1, 2))]
+    repeating = len({frame.tobytes() for frame in varying}) < len(varying)
+    above = patches[:LONGEST].astype(np.float32)
+    above -= above.mean(axis=0)
+    related = float((above[:, :, 1:] * above[:, :, :-1]).sum())
+    return repeating, related < CORRELATED * float(np.vdot(above, above))
+
+
+def _best(chunk: NDArray[Any], *, repeating: bool) -> tuple[Blosc, float]:
+    """Return the compressor that makes a sample the smallest, and the size of the chunk by that."""
+    sample = chunk.reshape(-1) if repeating else _stretches(chunk, *SAMPLE)
+    sizes = [_compressed(sample, compressor).size for compressor in COMPRESSORS]
+    return COMPRESSORS[int(np.argmin(sizes))], min(sizes) / sample.nbytes * chunk.nbytes
+
+
+def _stretches(chunk: NDArray[Any], least: int, share: int) -> NDArray[Any]:
+    """Return stretches of the codes of a chunk, spread over it, or all of them."""
+    length = STRETCH // chunk.itemsize
+    flat = chunk.reshape(-1)
+    number = max(least, flat.nbytes // share) // STRETCH
+    whole = flat[: flat.size // length * length].reshape(-1, length)
+    if number >= len(whole) // 2:
+        return flat
+    places = np.arange(number) * GOLDEN % 1 * len(whole)
+    return whole[np.unique(places.astype(int))]
+
+
+def _compressed(chunk: NDArray[Any], compressor: Blosc) -> NDArray[np.uint8]:
+    """Compress a chunk, in blocks that fit it.
+
+    Blosc does not shuffle the bits of a block whose codes are no multiple of 8, as the last one may
+    be. Then blocks are chosen longer, so that only a few codes are left for the last one.
+    """
+    unit, size = 8 * chunk.itemsize, chunk.nbytes
+    if compressor.shuffle == Blosc.BITSHUFFLE and size % unit and size > unit:
+        length = size // -(-size // compressor.blocksize) // unit * unit
+        compressor = get_codec(compressor.get_config() | {"blocksize": length})
+    return np.frombuffer(compressor.encode(chunk), np.uint8)

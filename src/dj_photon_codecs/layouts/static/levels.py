@@ -1,0 +1,210 @@
+"""The class of each frame and the level of each pixel: what their brightness is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dj_photon_codecs.layouts.static.noise import Noise, measure_noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Levels", "find_levels"]
+
+# These are measured by benchmarks/constants.py.
+STEP = 2.8  # standard deviations of the mean of a pixel, from a level to the next
+MOST_LEVELS = 1024  # of a family
+SAMPLE = 1 << 18  # numbers in the sample from which the noise is measured
+SEGMENT = 64  # neighbouring pixels in it
+SAME = 0.005  # variance of the brightness of frames, relative to the noise, that is left alone
+CLASS_STEP = 0.15  # standard deviations from a class to the next, else
+CLASS_NUMBERS = 1 << 16  # numbers in a chunk for each class of frames
+MOST_CLASSES = 32
+MOST_ROWS = 1 << 12
+FEWEST_FRAMES = 16  # from where on pixels are sorted into families
+EXCESS = 1, 2, 5  # variance relative to the noise, from where on a pixel is in the next family
+DOUBT = 2.5  # standard deviations of that ratio that are no excess
+SKEWNESS = 24.0  # of a ratio, in units of one over the photons of a pixel in these frames, likewise
+MEASURED = 32  # frames, at least, in which the variance of a pixel is measured
+SMOOTHED = 16  # frames, up to which pixels may be smoothed over their neighbours
+
+
+class Levels(NamedTuple):
+    """How bright the pixels and the frames of a chunk are.
+
+    Attributes
+    ----------
+    frame_class : ndarray of uint8, shape (frames,)
+        The class of each frame.
+    brightness, family : ndarray of uint16, shape (pixels,)
+        Of each pixel; the level is ``family * number + brightness``.
+    number : int
+        How many brightnesses there are.
+    families : int
+        How many families there are, 1 to 4.
+    noise : Noise
+        Of the pixels.
+    step : float
+        Standard deviations of the noise from a brightness to the next.
+    """
+
+    frame_class: NDArray[np.uint8]
+    brightness: NDArray[np.uint16]
+    family: NDArray[np.uint16]
+    number: int
+    families: int
+    noise: Noise
+    step: float
+
+    @property
+    def level(self) -> NDArray[np.uint16]:
+        """The level of each pixel."""
+        if self.families == 1:
+            return self.brightness
+        return self.family * np.uint16(self.number) + self.brightness
+
+
+def find_levels(numbers: NDArray[np.uint16], sums: NDArray[np.uint32], width: int) -> Levels:
+    """Return how bright pixels and frames are.
+
+    Parameters
+    ----------
+    numbers : ndarray of uint16, shape (frames, pixels)
+        At least two frames.
+    sums : ndarray of uint32, shape (pixels,)
+        Of each pixel over all frames.
+    width : int
+        Of a frame, in pixels.
+    """
+    frames = len(numbers)
+    sample = _sample(numbers)
+    noise = measure_noise(sample)
+    steady = _is_steady(sample, noise)
+    smooth, scale = _smoothed(sums, noise, frames, width)
+    highest = float(noise.depth_at(np.array([smooth.max() / scale]))[0])
+    step = max(STEP / frames**0.5, highest / (MOST_LEVELS - 1))
+    brightness = _brightness(smooth, noise, scale=scale, step=step)
+    number = int(brightness.max()) + 1
+    family = np.zeros(1, np.uint16)
+    if frames >= FEWEST_FRAMES:
+        expected = noise.variance_at(noise.mean_at(np.arange(number) * step))
+        variance = _variance(numbers, sums * np.float32(1 / frames), steady=steady)
+        family = _families(variance, brightness, expected, frames)
+    families = int(family.max()) + 1
+    frame_class = np.zeros(frames, np.uint8)
+    if not steady:
+        most = MOST_CLASSES, numbers.size // CLASS_NUMBERS, MOST_ROWS // (number * families)
+        depth = noise.depth_at(sample.mean(axis=1))
+        frame_class = _frame_classes(depth, most=min(most))
+    return Levels(frame_class, brightness, family, number, families, noise, step)
+
+
+def _sample(numbers: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return segments of neighbouring pixels, spread over the frame, in all frames."""
+    pixels = numbers.shape[1]
+    segments = min(SAMPLE // (len(numbers) * SEGMENT), pixels // SEGMENT // 2)
+    if segments < 2:
+        return numbers[:, : SAMPLE // len(numbers) + 2].astype(np.float32)
+    starts = np.linspace(0, pixels - SEGMENT, segments).astype(int)
+    chosen = (starts[:, None] + np.arange(SEGMENT)).reshape(-1)
+    return np.take(numbers, chosen, axis=1).astype(np.float32)
+
+
+def _is_steady(sample: NDArray[np.float32], noise: Noise) -> bool:
+    """Return whether all frames are about as bright.
+
+    The median of segments tells, so that a few pixels that flash do not count.
+    """
+    width = SEGMENT if sample.shape[1] % SEGMENT == 0 else sample.shape[1]
+    depth = noise.depth_at(sample.reshape(len(sample), -1, width).mean(axis=2))
+    common = np.median(depth - depth.mean(axis=0), axis=1)
+    return float((common * common).mean()) < SAME
+
+
+def _frame_classes(depth: NDArray[np.float64], *, most: int) -> NDArray[np.uint8]:
+    """Return the class of each frame by its brightness, in standard deviations of the noise."""
+    step = max(CLASS_STEP, float(np.ptp(depth)) / max(most - 1, 0.5))
+    _, found = np.unique(np.rint((depth - depth.min()) / step), return_inverse=True)
+    return found.astype(np.uint8)
+
+
+def _smoothed(
+    sums: NDArray[np.uint32], noise: Noise, frames: int, width: int
+) -> tuple[NDArray[np.uint32], int]:
+    """Return numbers in proportion to the means of pixels, and the factor between them.
+
+    If frames are few, and neighbours differ by no more than their noise, each is better known from
+    all of them.
+    """
+    if frames > SMOOTHED or sums.size == width or width < 3:
+        return sums, frames
+    picture = sums.reshape(-1, width)
+    sample = picture[:: len(picture) // 16 | 1].astype(np.float32) / frames
+    change = np.diff(sample, axis=1)
+    if (change * change).mean() / 2 > 2 * noise.variance_at(sample).mean() / frames:
+        return sums, frames
+    for axis in (0, 1):
+        edges = [(int(axis == 0),) * 2, (int(axis == 1),) * 2]
+        wide = np.moveaxis(np.pad(picture, edges, mode="edge"), axis, 0)
+        picture = np.moveaxis(wide[:-2] + 2 * wide[1:-1] + wide[2:], 0, axis)
+    return np.ascontiguousarray(picture).reshape(-1), 16 * frames
+
+
+def _brightness(
+    sums: NDArray[np.uint32], noise: Noise, *, scale: int, step: float
+) -> NDArray[np.uint16]:
+    """Return the brightness of each sum, by a table of all sums where that is shorter."""
+
+    def brightness(of: NDArray[np.integer]) -> NDArray[np.uint16]:
+        return np.rint(noise.depth_at(of / scale) / step).astype(np.uint16)
+
+    highest, fine = int(sums.max()), 1 << 16
+    shift = max(0, highest.bit_length() - 16)
+    lower = np.arange(min(highest + 1, fine))
+    upper = np.arange(highest >> shift) + 1 << shift if highest >= fine else lower[:0]
+    if lower.size + upper.size > sums.size:
+        return brightness(sums)
+    if not upper.size:
+        return np.take(brightness(lower), sums)
+    places = np.where(sums < fine, sums, fine - 1 + (sums >> np.uint32(shift)))
+    return np.take(brightness(np.append(lower, upper)), places)
+
+
+def _variance(
+    numbers: NDArray[np.uint16], mean: NDArray[np.float32], *, steady: bool
+) -> NDArray[np.float32]:
+    """Return the variance of each pixel in time, from some of the frames.
+
+    Where frames are not equally bright, it is that from one frame to the next.
+    """
+    chosen = range(0, len(numbers) - 1, max(1, len(numbers) // MEASURED))
+    total, change = np.zeros((2, mean.size), np.float32)
+    for frame in chosen:
+        if steady:
+            np.subtract(numbers[frame], mean, out=change)
+        else:
+            np.subtract(numbers[frame], numbers[frame + 1], out=change, dtype=np.float32)
+        change *= change
+        total += change
+    unbiased = len(numbers) / (len(numbers) - 1) if steady else 0.5
+    total *= np.float32(unbiased / len(chosen))
+    return total
+
+
+def _families(
+    variance: NDArray[np.float32],
+    brightness: NDArray[np.uint16],
+    expected: NDArray[np.float64],
+    frames: int,
+) -> NDArray[np.uint16]:
+    """Return the family of each pixel, by its variance over that expected at its brightness."""
+    number = min(frames, MEASURED)
+    # the variance of a variance of Poisson numbers, and their skewness where they are few
+    doubt = DOUBT * np.sqrt((2 + 1 / expected) / number) + SKEWNESS / (expected * number)
+    family = np.zeros(brightness.size, np.uint16)
+    for excess in EXCESS:
+        limit = (expected * excess * (1 + doubt)).astype(np.float32)
+        family += variance > np.take(limit, brightness)
+    return family

@@ -1,0 +1,76 @@
+"""How the noise of a chunk grows with brightness, measured from one frame to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Noise", "measure_noise"]
+
+# These are measured by benchmarks/constants.py.
+KNOTS = 24  # brightnesses at which the variance is known
+
+
+class Noise(NamedTuple):
+    """The variance of numbers at increasing brightnesses.
+
+    Attributes
+    ----------
+    mean, variance : ndarray of float64, shape (knots,)
+        In between, the variance is on straight lines; above, it grows with the mean.
+    depth : ndarray of float64, shape (knots,)
+        Standard deviations of the noise from the first knot to each.
+    """
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    depth: NDArray[np.float64]
+
+    def variance_at(self, mean: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the variance at given means."""
+        above = np.maximum(mean / max(self.mean[-1], 1e-9), 1)
+        found: NDArray[np.float64] = np.interp(mean, self.mean, self.variance) * above
+        return found
+
+    def depth_at(self, mean: NDArray[Any]) -> NDArray[np.float64]:
+        """Return how many standard deviations given means are above the first knot; 0 below it."""
+        last, spread = max(self.mean[-1], 1e-9), np.sqrt(self.variance[-1])
+        above = 2 * (np.sqrt(np.maximum(mean / last, 1)) - 1) * last / spread
+        found: NDArray[np.float64] = np.interp(mean, self.mean, self.depth) + above
+        return found
+
+    def mean_at(self, depth: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the means that are so many standard deviations above the first knot."""
+        last, spread = max(self.mean[-1], 1e-9), np.sqrt(self.variance[-1])
+        above = 1 + np.maximum(depth - self.depth[-1], 0) * spread / (2 * last)
+        found: NDArray[np.float64] = np.interp(depth, self.depth, self.mean) * above * above
+        return found
+
+
+def measure_noise(sample: NDArray[np.float32]) -> Noise:
+    """Measure how the variance of pixels grows with their mean.
+
+    Parameters
+    ----------
+    sample : ndarray of float32, shape (frames, pixels)
+        Numbers of some pixels in consecutive frames, at least two. Half the square of the
+        difference of two frames is the variance of their noise, even where pixels become brighter.
+    """
+    mean = sample.mean(axis=0)
+    change = np.diff(sample, axis=0)
+    change *= change
+    variance = change.mean(axis=0)
+    order = np.argsort(mean)
+    edges = np.linspace(0, mean.size, min(KNOTS, mean.size) + 1).astype(int)
+    means, variances = (
+        np.add.reduceat(of_pixels[order].astype(float), edges[:-1]) / np.diff(edges)
+        for of_pixels in (mean, variance / 2)
+    )
+    means, first = np.unique(means, return_index=True)
+    variances = np.maximum(variances[first], 0.3 / len(sample) + 0.01)  # of what is ever dark
+    between = np.sqrt((variances[1:] + variances[:-1]) / 2)
+    return Noise(means, variances, np.append(0, np.cumsum(np.diff(means) / between)))

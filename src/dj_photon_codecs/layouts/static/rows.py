@@ -1,0 +1,162 @@
+"""Rows: the base and the table of each level in each class of frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_rans import ESCAPE
+from dj_photon_codecs.layouts.static.bins import bins_of_numbers, find_bins
+from dj_photon_codecs.layouts.static.tables import bits_of_symbols, find_roots, frequencies_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dj_photon_codecs.layouts.static.levels import Levels
+
+__all__ = ["Rows", "fit_rows"]
+
+LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.uint32)
+# These are measured by benchmarks/constants.py.
+COUNTED = 1 << 20  # numbers whose symbols are counted, at least, or a tenth of all
+BINNED = 1 << 18  # numbers from which bins are found
+MOST_TABLES = 48  # more do not stay in the cache
+SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
+# Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
+PRICES = (20, 0), (200, 0), (2000, 0), (2000, 1), (2000, 2)
+BELOW, ABOVE = 4.5, 5.5  # standard deviations from the mean of a row that its window should hold
+
+
+class Rows(NamedTuple):
+    """What the symbols of a chunk mean, and how frequent they are.
+
+    Attributes
+    ----------
+    base : ndarray of uint16, shape (classes, levels)
+        The bin of symbol 0.
+    table : ndarray of uint8, shape (classes, levels)
+        The table of each row.
+    roots : ndarray of uint8, shape (tables, 256)
+        Of the frequencies; see `frequencies_of`.
+    low : ndarray of uint8, shape (bins,)
+        The low bits of bins; see `bins_of_numbers`.
+    """
+
+    base: NDArray[np.uint16]
+    table: NDArray[np.uint8]
+    roots: NDArray[np.uint8]
+    low: NDArray[np.uint8]
+
+    @property
+    def cells(self) -> NDArray[np.uint32]:
+        """Base and table as the kernel takes them."""
+        return self.base | self.table.astype(np.uint32) << np.uint32(24)
+
+
+def fit_rows(
+    numbers: NDArray[np.uint16], sums: NDArray[np.uint32], levels: Levels
+) -> tuple[Rows, float]:
+    """Return rows, and how many bits they take for all numbers.
+
+    Parameters
+    ----------
+    numbers : ndarray of uint16, shape (frames, pixels)
+    sums : ndarray of uint32, shape (pixels,)
+        Of each pixel over all frames.
+    levels : Levels
+        Of frames and pixels.
+    """
+    top, level = int(numbers.max()), levels.level
+    classes = int(levels.frame_class.max()) + 1
+    one_window = top < ESCAPE and classes == 1
+    shape = classes, levels.families * levels.number
+    expected = None if one_window else _expected(numbers, sums, levels, level)
+    low, base = np.zeros(0, np.uint8), np.zeros(shape, np.uint16)
+    if top >= ESCAPE and expected is not None:
+        low, base = _windows(numbers, top, levels, expected)
+    every = max(1, min(10, numbers.size // COUNTED) // (1 if classes == 1 else 3))
+    start = int(every > 1)  # not the frames in which pixels were chosen for their variance
+    sample, sample_class = numbers[start::every], levels.frame_class[start::every].copy()
+    low_bits = 0.0
+    if low.size:
+        entries = np.take(bins_of_numbers(low), sample)
+        sample = entries.astype(np.uint16)  # without the low bits
+        low_bits = float((entries >> np.uint32(16)).sum(dtype=np.int64))
+    counts = np.zeros((*shape, 256), np.uint32)
+    kernel().count_symbols(sample, sample_class, level, base.astype(np.uint32), counts)
+    tables, table = _joined(counts.reshape(-1, 256), *_order(levels, expected))
+    roots = find_roots(tables, sampled=every > 1)
+    rows = Rows(base, table.reshape(shape), roots, low)
+    bits = bits_of_symbols(tables, frequencies_of(roots)) + low_bits
+    return rows, bits * numbers.size / sample.size
+
+
+def _expected(
+    numbers: NDArray[np.uint16],
+    sums: NDArray[np.uint32],
+    levels: Levels,
+    level: NDArray[np.uint16],
+) -> NDArray[np.float64]:
+    """Return the mean number of each row, shape (classes, levels)."""
+    number, classes = levels.families * levels.number, int(levels.frame_class.max()) + 1
+    pixels = np.maximum(np.bincount(level, minlength=number), 1)
+    means = np.empty((classes, number))
+    for of_class, row in enumerate(means):
+        frames = np.flatnonzero(levels.frame_class == of_class)
+        if classes > 1:
+            sums = np.add.reduce(numbers[frames], axis=0, dtype=np.uint32)
+        row[...] = np.bincount(level, sums, minlength=number) / (pixels * frames.size)
+    return means
+
+
+def _windows(
+    numbers: NDArray[np.uint16], top: int, levels: Levels, expected: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Return the low bits of bins, and the bases whose symbols hold most numbers of their rows."""
+    flat = numbers.reshape(-1)
+    counts = np.bincount(flat[:: flat.size // BINNED | 1], minlength=top + 1)
+    spread = np.sqrt(levels.noise.variance_at(expected))
+    reach = np.array([[[-BELOW]], [[ABOVE]]])
+    ends = np.rint(np.clip(expected + reach * spread, 0, top)).astype(np.int64)
+    for price, coarser in PRICES:
+        price_in_sample = price * counts.sum() / flat.size
+        low = find_bins(counts, levels.noise, price=price_in_sample, coarser=coarser)
+        of = bins_of_numbers(low) & 0xFFFF if low.size else np.arange(top + 1)
+        if of[top] < ESCAPE:
+            return low, np.zeros(expected.shape, np.uint16)
+        below, above = of[ends].astype(np.int64)
+        if (above - below < ESCAPE).all():
+            break
+    centred = (below + above) // 2 - ESCAPE // 2
+    return low, np.maximum(below, centred).astype(np.uint16)
+
+
+def _order(
+    levels: Levels, expected: NDArray[np.float64] | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows by family and brightness, and where those of another brightness begin."""
+    if expected is None or len(expected) == 1:
+        rows = np.arange(levels.families * levels.number)
+        return rows, rows
+    depth = np.rint(levels.noise.depth_at(expected) / levels.step)
+    family = np.arange(expected.shape[1]) // levels.number
+    key = (depth + family * (depth.max() + 1)).reshape(-1)
+    order = np.argsort(key, kind="stable")
+    return order, np.flatnonzero(np.diff(key[order], prepend=-1))
+
+
+def _joined(
+    counts: NDArray[np.uint32], order: NDArray[np.intp], starts: NDArray[np.intp]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """Return the counts of tables that rows share, and the table of each row."""
+    alike = np.add.reduceat(counts[order], starts, axis=0, dtype=np.uint32)
+    table = np.empty(len(alike), np.uint8)
+    prices = SYMBOL_PRICE << 16, TABLE_PRICE << 16
+    kernel().join_tables(alike.copy(), LOGARITHMS, *prices, MOST_TABLES, table)
+    first = np.flatnonzero(np.diff(table, prepend=255))
+    tables = np.add.reduceat(alike, first, axis=0, dtype=np.uint32)
+    of_row = np.empty(order.size, np.uint8)
+    of_row[order] = np.repeat(table, np.diff(starts, append=order.size))
+    return tables, of_row
