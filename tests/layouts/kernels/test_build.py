@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-BUILD = Path(__file__).parents[3] / "hatch_build.py"
-pytestmark = pytest.mark.skipif(not BUILD.exists(), reason="a wheel is tested, which is built")
+ROOT = Path(__file__).parents[3]
+BUILD, SOURCES = ROOT / "hatch_build.py", ROOT / "src/dj_photon_codecs/layouts/kernels"
+pytestmark = pytest.mark.skipif(not SOURCES.exists(), reason="a wheel is tested, which is built")
 
 
 @pytest.fixture
