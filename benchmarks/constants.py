@@ -26,7 +26,7 @@ from dj_photon_codecs import set_threads
 from dj_photon_codecs.layouts.choice import choose_compression
 from dj_photon_codecs.layouts.dense.numbering import number_codes
 from dj_photon_codecs.layouts.dense.packing import pack_dense
-from dj_photon_codecs.layouts.dense.sections import MOST_CODES
+from dj_photon_codecs.layouts.dense.unpacking import MOST_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

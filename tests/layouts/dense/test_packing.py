@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.dense.packing import pack_dense, unpack_dense
-from dj_photon_codecs.layouts.dense.sections import Sections, join_sections, split_sections
+from dj_photon_codecs.layouts.dense.packing import pack_dense
+from dj_photon_codecs.layouts.dense.sections import join_sections
+from dj_photon_codecs.layouts.dense.unpacking import Sections, split_sections, unpack_dense
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -5,10 +5,10 @@ import pytest
 
 from dj_photon_codecs.layouts.dense.rans import (
     PRECISION,
-    SymbolReader,
     SymbolWriter,
 )
 from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_dense import SymbolReader
 
 
 def frequencies() -> np.ndarray:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from dj_photon_codecs.layouts.dense.levels import LEVEL, TABLE, Levels
-from dj_photon_codecs.layouts.dense.sections import (
+from dj_photon_codecs.layouts.dense.sections import join_sections
+from dj_photon_codecs.layouts.dense.unpacking import (
     SECTIONS_HEADER,
     Model,
     Sections,
     fewest_coders,
-    join_sections,
     split_sections,
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
 from dj_photon_codecs.layouts.buffers import is_little_endian_integer
 from dj_photon_codecs.layouts.dense.numbering import Numbering
-from dj_photon_codecs.layouts.dense.packing import unpack_dense
+from dj_photon_codecs.layouts.dense.unpacking import unpack_dense
 from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
 from dj_photon_codecs.layouts.headers import (
     FIRST_FIELDS,

@@ -17,7 +17,7 @@ from dj_photon_codecs.layouts.buffers import (
 from dj_photon_codecs.layouts.dense.chunk import DenseChunk, Form, chunk_header, frame_shape
 from dj_photon_codecs.layouts.dense.numbering import number_codes
 from dj_photon_codecs.layouts.dense.packing import pack_dense
-from dj_photon_codecs.layouts.dense.sections import MOST_CODES
+from dj_photon_codecs.layouts.dense.unpacking import MOST_CODES
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
 from dj_photon_codecs.layouts.plain import count_varying
 

@@ -1,7 +1,7 @@
-"""The codes of a dense chunk as bytes, and back.
+"""The codes of a dense chunk as bytes.
 
 Frame by frame, encoder and decoder predict the brightness of each pixel from the frames before. Its
-level has the table with which the symbol of the code is written, or read.
+level has the table with which the symbol of the code is written.
 """
 
 from __future__ import annotations
@@ -13,26 +13,15 @@ import numpy as np
 from dj_photon_codecs.layouts.dense.brightness import FEATURES, Brightness
 from dj_photon_codecs.layouts.dense.level_fitting import Outline, fit_levels, outline_levels
 from dj_photon_codecs.layouts.dense.levels import ESCAPE, KEYS, Levels, brightness_keys
-from dj_photon_codecs.layouts.dense.rans import (
-    PRECISION,
-    SymbolWriter,
-)
-from dj_photon_codecs.layouts.dense.sections import (
-    MOST_CODERS,
-    Model,
-    Sections,
-    fewest_coders,
-    join_sections,
-    split_sections,
-)
+from dj_photon_codecs.layouts.dense.rans import SymbolWriter
+from dj_photon_codecs.layouts.dense.sections import join_sections
+from dj_photon_codecs.layouts.dense.unpacking import MOST_CODERS, Model, Sections, fewest_coders
 from dj_photon_codecs.layouts.dense.weighting import Weighting
-from dj_photon_codecs.layouts.kernels.backend import kernel
-from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["pack_dense", "unpack_dense"]
+__all__ = ["pack_dense"]
 
 # These are measured by benchmarks/constants.py.
 CODERS_SHARE = 1 << 13  # bits of the stream for each coder, at least; a coder takes 16 itself
@@ -56,6 +45,7 @@ def pack_dense(codes: NDArray[Any], *, values: NDArray[Any] | None = None) -> by
 
     Examples
     --------
+    >>> from dj_photon_codecs.layouts.dense.unpacking import unpack_dense
     >>> counts = np.random.default_rng(0).poisson(3, (100, 64, 64)).astype("u2")
     >>> packed = np.frombuffer(pack_dense(counts), np.uint8)
     >>> unpacked = np.empty_like(counts)
@@ -74,50 +64,6 @@ def pack_dense(codes: NDArray[Any], *, values: NDArray[Any] | None = None) -> by
     model = Model(weights, levels, escapes, nothing if values is None else values)
     sections = Sections(top, float(start), model, *writer.finish())
     return join_sections(sections, codes.shape)
-
-
-def unpack_dense(
-    packed: NDArray[np.uint8], shape: tuple[int, int, int], *, out: NDArray[Any]
-) -> NDArray[np.uint32]:
-    """Unpack codes, and return the values into which they are indices, if there are any.
-
-    Parameters
-    ----------
-    packed : ndarray of uint8
-        What `pack_dense` returned.
-    shape : tuple of int
-        Frames, height and width.
-    out : ndarray of unsigned integers, shape (frames, height, width)
-        Where to put the codes.
-
-    Raises
-    ------
-    ValueError
-        If `packed` is not what `pack_dense` returned for this shape.
-    """
-    top, start, model, coders, stream = split_sections(packed, shape)
-    weights, levels, escapes, values = model
-    if top > np.iinfo(out.dtype).max:
-        raise DamagedChunk(f"damaged chunk: {out.dtype} codes up to {top}")
-    table, low = levels.by_key("table"), levels.low_by_key().astype(np.uint8)
-    frequencies = levels.table["frequencies"].astype(np.uint16)
-    slots = np.empty((len(frequencies), 1 << PRECISION), np.uint32)
-    kernel().decoding_slots(frequencies, slots)
-    kernel().decode_dense(
-        *shape,
-        top,
-        start,
-        weights,
-        table << np.uint32(PRECISION),
-        levels.by_key("base"),
-        low,
-        slots,
-        coders,
-        stream,
-        escapes,
-        out,
-    )
-    return values
 
 
 def _predicted(

@@ -16,92 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_photon_codecs.layouts.layout import DamagedChunk
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PRECISION", "SymbolReader", "SymbolWriter"]
+__all__ = ["PRECISION", "SymbolWriter"]
 
 PRECISION = 12  # bits; the frequencies of a table add up to 2**12
 SLOTS = 1 << PRECISION
 LEAST = 1 << 16  # the least value of a coder
 SYMBOL_BITS = 8
-
-
-class SymbolReader:
-    """Reads symbols.
-
-    Parameters
-    ----------
-    coders : ndarray of uint32
-        The coders as they were written.
-    stream : ndarray of uint16
-        The words.
-    tables : ndarray of uint32
-        The slots of all tables, from `decoding_slots`.
-    """
-
-    def __init__(
-        self, coders: NDArray[np.uint32], stream: NDArray[np.uint16], tables: NDArray[np.uint32]
-    ) -> None:
-        self._coders, self._stream, self._tables = coders.copy(), stream, tables
-        self._taken = 0
-
-    def read(self, table: NDArray[np.uint32]) -> NDArray[np.uint8]:
-        """Return the next symbols.
-
-        Parameters
-        ----------
-        table : ndarray of uint32
-            For each symbol, the first slot of its table.
-        """
-        entries = np.empty(table.size, np.uint32)
-        width = self._coders.size
-        for start in range(0, table.size, width):
-            slots = table[start : start + width]
-            found = entries[start : start + width]
-            coders = self._coders[: slots.size]
-            slots = (coders & np.uint32(SLOTS - 1)) + slots
-            np.take(self._tables, slots, out=found, mode="clip")
-            coders >>= np.uint32(PRECISION)
-            coders *= (found >> np.uint32(SYMBOL_BITS + PRECISION)) + np.uint32(1)
-            coders += (found >> np.uint32(SYMBOL_BITS)) & np.uint32(SLOTS - 1)
-            self._refill(coders)
-        return entries.astype(np.uint8)
-
-    def read_bits(self, bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """Return the next numbers, of 0 to 16 bits each."""
-        numbers = np.empty(bits.size, np.uint32)
-        width = self._coders.size
-        for start in range(0, bits.size, width):
-            widths = bits[start : start + width]
-            coders = self._coders[: widths.size]
-            numbers[start : start + width] = coders & ((np.uint32(1) << widths) - np.uint32(1))
-            coders >>= widths
-            self._refill(coders)
-        return numbers
-
-    def finish(self) -> None:
-        """Make sure that nothing is left, and that all coders are what they were at first.
-
-        Raises
-        ------
-        ValueError
-            If not: then what was read is not what was written.
-        """
-        if self._taken != self._stream.size or (self._coders != LEAST).any():
-            raise DamagedChunk(
-                f"damaged chunk: its symbols took {self._taken} of {self._stream.size} words"
-            )
-
-    def _refill(self, coders: NDArray[np.uint32]) -> None:
-        low = np.flatnonzero(coders < LEAST)
-        words = self._stream[self._taken : self._taken + low.size]
-        if words.size < low.size:
-            raise DamagedChunk(f"damaged chunk: its {self._stream.size} words are too few")
-        self._taken += low.size
-        coders[low] = coders[low] << np.uint32(16) | words
 
 
 class SymbolWriter:
@@ -117,6 +40,7 @@ class SymbolWriter:
     Examples
     --------
     >>> from dj_photon_codecs.layouts.kernels.reference import decoding_slots
+    >>> from dj_photon_codecs.layouts.kernels.reference_dense import SymbolReader
     >>> frequencies = np.zeros((1, 256), int)
     >>> frequencies[0, :2] = 4000, 96
     >>> symbols = np.random.default_rng(0).random(100_000) < 96 / 4096
