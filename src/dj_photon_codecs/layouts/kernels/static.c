@@ -163,13 +163,14 @@ static void read_step(struct reader *reader, const uint32_t *cells, const uint32
     reader->word = word;
 }
 
-static int read_row(struct row row, const uint32_t *slots)
+/* Reads the pixels of a row from one on. */
+static int read_row(const struct row *row, size_t i, const uint32_t *slots)
 {
-    for (size_t i = 0; i < row.pixels; i += LANES) {
-        if (!has_words(row.reader))
+    for (; i < row->pixels; i += LANES) {
+        if (!has_words(row->reader))
             return KERNEL_DAMAGED;
-        read_step(row.reader, row.cells + i, slots, smaller(LANES, row.pixels - i),
-                  row.numbers + i);
+        read_step(row->reader, row->cells + i, slots, smaller(LANES, row->pixels - i),
+                  row->numbers + i);
     }
     return 0;
 }
@@ -188,11 +189,6 @@ static void fill_spread(uint8_t spread[256][2 * VECTOR])
 }
 
 #ifdef AVX2
-static struct row rest_of(struct row row, size_t pixels)
-{
-    return (struct row){row.reader, row.cells + pixels, row.pixels - pixels, row.numbers + pixels};
-}
-
 AVX2 static inline __m256i all(int number) { return _mm256_set1_epi32(number); }
 AVX2 static inline unsigned signs(__m256i of)
 {
@@ -266,20 +262,20 @@ AVX2 static inline void store_numbers(__m256i first, __m256i second, uint16_t *n
 }
 
 /* The same as `read_row`. */
-AVX2 static int read_row_avx2(struct row row, const uint32_t *slots)
+AVX2 static int read_row_avx2(const struct row *row, size_t i, const uint32_t *slots)
 {
     enum { VECTORS = LANES / VECTOR };
     __m256i state[VECTORS], found[VECTORS];
-    struct reader *reader = row.reader;
-    size_t i = 0;
-    if (row.pixels >= LANES)
-        memcpy(state, reader->state, sizeof state);
-    for (; i + LANES <= row.pixels && has_words(reader); i += LANES) {
+    struct reader *reader = row->reader;
+    if (i + LANES > row->pixels)
+        return read_row(row, i, slots);
+    memcpy(state, reader->state, sizeof state);
+    for (; i + LANES <= row->pixels && has_words(reader); i += LANES) {
         const uint8_t *word = reader->word;
-        uint16_t *numbers = row.numbers + i;
+        uint16_t *numbers = row->numbers + i;
         uint32_t escaped = 0;
         for (int k = 0; k < VECTORS; k++) {
-            __m256i cell = _mm256_loadu_si256((const __m256i *)(row.cells + i) + k);
+            __m256i cell = _mm256_loadu_si256((const __m256i *)(row->cells + i) + k);
             __m256i symbol = take_vector(state + k, cell, slots, reader, &word);
             escaped |= signs(_mm256_cmpeq_epi32(symbol, all(RANS_ESCAPE))) << VECTOR * k;
             found[k] = _mm256_add_epi32(symbol, cell);
@@ -295,9 +291,8 @@ AVX2 static int read_row_avx2(struct row row, const uint32_t *slots)
         }
         reader->word = word;
     }
-    if (row.pixels >= LANES)
-        memcpy(reader->state, state, sizeof state);
-    return read_row(rest_of(row, i), slots);
+    memcpy(reader->state, state, sizeof state);
+    return read_row(row, i, slots);
 }
 
 /* Takes the symbols of sixteen lanes. */
@@ -347,14 +342,14 @@ AVX512 static int read_pair_avx512(const struct row *pair, const uint32_t *slots
     }
     memcpy(first->state, state[0], sizeof state[0]);
     memcpy(second->state, state[1], sizeof state[1]);
-    return read_row_avx2(rest_of(pair[0], i), slots) || read_row_avx2(rest_of(pair[1], i), slots);
+    return read_row_avx2(pair, i, slots) || read_row_avx2(pair + 1, i, slots);
 }
 #endif
 
 /* Reads rows of one stream, or of two. */
 static int read_rows(const struct row *rows, size_t count, const uint32_t *slots)
 {
-    int (*read)(struct row, const uint32_t *) = read_row;
+    int (*read)(const struct row *, size_t, const uint32_t *) = read_row;
 #ifdef AVX2
     if (count == 2 && processor_vectors >= VECTORS_AVX512 && !rows->reader->model->bin_count)
         return read_pair_avx512(rows, slots);
@@ -363,7 +358,7 @@ static int read_rows(const struct row *rows, size_t count, const uint32_t *slots
 #endif
     int error = 0;
     for (size_t i = 0; i < count && !error; i++)
-        error = read(rows[i], slots);
+        error = read(rows + i, 0, slots);
     return error;
 }
 
