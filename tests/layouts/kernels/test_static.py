@@ -1,8 +1,16 @@
+import runpy
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import dj_photon_codecs
+from dj_photon_codecs.layouts.kernels import backend as backends
 from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.layout import DamagedChunk
 from tests.backends import use_backend
+from tests.layouts.kernels.mutated_calls import load
 
 ESCAPE, SLOTS, LANES = 255, 4096, 32
 
@@ -107,3 +115,152 @@ def test_a_part_is_decoded_alone(backend):
             movie.decode(lengths, payload, 4, 64, start=start, out=out)
             part = movie.numbers[start[0] :, start[1] :][: shape[0], : shape[1]]
             np.testing.assert_array_equal(out, part)
+
+
+# ---------------------------------------------------------------------------- vectors
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
+@pytest.mark.parametrize("vectors", [0, 1])
+def test_all_vectors_write_and_read_the_same(vectors, monkeypatch, tmp_path):
+    root = Path(__file__).parents[3]
+    if not (Path(dj_photon_codecs.__file__).parent / "layouts/kernels/static.c").exists():
+        pytest.skip("a wheel is tested, which has no sources of the kernel")
+    monkeypatch.setenv("CC", "gcc")
+    compile_kernel = runpy.run_path(str(root / "hatch_build.py"))["compile_kernel"]
+    path = compile_kernel(tmp_path, flags=["-O2", f"-DKERNEL_VECTORS={vectors}"])
+    fewer = load(str(path))
+    for options in ({}, {"classes": 2, "most_low": 4}, {"spread": 150}):
+        movie = Movie(3, (11, 3000), **options)
+        with use_backend("compiled"):
+            written = movie.encode(3, 700)
+            with monkeypatch.context() as other:
+                other.setattr(backends, "kernel", lambda: fewer)
+                other.setitem(globals(), "kernel", lambda: fewer)
+                again, read = movie.encode(3, 700), movie.decode(*written, 3, 700)
+        np.testing.assert_array_equal(again[1], written[1])
+        np.testing.assert_array_equal(read, movie.numbers)
+
+
+# ---------------------------------------------------------------------------- maps
+
+
+def image(kind, shape):
+    rng = np.random.default_rng(5)
+    if kind == "smooth":
+        y, x = np.indices(shape)
+        return (300 + y / 4 + 9 * np.sin(x / 9) + rng.normal(0, 1, shape)).astype(np.uint16)
+    return rng.integers(0, {"flat": 1, "noise": 65536}[kind], shape, np.uint16)
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("kind", ["smooth", "flat", "noise"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 3), (33, 70), (70, 41)])
+def test_maps_come_back(kind, shape):
+    level, width = image(kind, shape).ravel(), shape[1]
+
+    payload, slots = encoded_map(level, width)
+
+    read = np.zeros_like(level)
+    kernel().decode_map(payload, width, slots, read)
+    np.testing.assert_array_equal(read, level)
+
+
+def encoded_map(level, width):
+    counts, slots = np.zeros((6, 256), np.uint32), np.empty((6, SLOTS), np.uint32)
+    kernel().count_map(level, width, counts)
+    assert counts.sum() == level.size
+    frequencies = frequencies_of(counts)
+    kernel().decoding_slots(frequencies, slots)
+    payload = np.zeros(8 * level.size + 8, np.uint8)
+    return payload[: kernel().encode_map(level, width, frequencies, payload)], slots
+
+
+def test_both_kernels_write_the_same_maps():
+    for kind in ("smooth", "noise"):
+        written = []
+        for name in ("compiled", "numpy"):
+            with use_backend(name):
+                written.append(encoded_map(image(kind, (50, 60)).ravel(), 60)[0].tobytes())
+        assert written[0] == written[1]
+
+
+def test_a_smooth_map_takes_few_bits():
+    payload, _ = encoded_map(image("smooth", (256, 256)).ravel(), 256)
+    # noise of 1, rounded, which the weights of the neighbours, (4, 3, 2, -1) / 8, add to
+    entropy = np.log2(2 * np.pi * np.e * (1 + 1 / 12) * (1 + 30 / 64)) / 2
+    assert 8 * payload.size / 256**2 < entropy + 32 / 256 + 0.2
+
+
+# ---------------------------------------------------------------------------- counts
+
+
+@pytest.mark.usefixtures("backend")
+def test_sums_and_counts_are_those_of_the_numbers():
+    movie = Movie(4, (12, 300), classes=3, spread=150)
+    sums, squares = np.empty(300, np.uint32), np.empty(300, np.uint64)
+    counts = np.zeros_like(movie.symbol_counts)
+
+    kernel().sum_pixels(movie.numbers[::2], sums, squares)
+    for part in (slice(5), slice(5, None)):
+        numbers, classes = movie.numbers[part], movie.frame_class[part]
+        kernel().count_symbols(numbers, classes, movie.level, movie.rows, counts)
+
+    np.testing.assert_array_equal(sums, movie.numbers[::2].sum(axis=0))
+    np.testing.assert_array_equal(squares, (movie.numbers[::2].astype("u8") ** 2).sum(axis=0))
+    np.testing.assert_array_equal(counts, movie.symbol_counts)
+
+
+# ---------------------------------------------------------------------------- damage
+
+
+@pytest.mark.usefixtures("backend")
+def test_damaged_streams_are_refused():
+    movie, cut = Movie(6, (6, 500), classes=2), (2, 200)
+    lengths, payload = movie.encode(*cut)
+    for where in (0, 3, 200, payload.size // 2, payload.size - 1):
+        damaged = payload.copy()
+        damaged[where] ^= 0x40
+        with pytest.raises(DamagedChunk, match="its bytes are not what an encoder writes"):
+            movie.decode(lengths, damaged, *cut)
+    swapped = np.roll(lengths, 1)
+    for wrong in ((lengths, payload[:-2]), (lengths + 1, payload), (swapped, payload)):
+        with pytest.raises(DamagedChunk, match="damaged chunk"):
+            movie.decode(*wrong, *cut)
+    movie.cells[0, 7] |= 200 << 24
+    with pytest.raises(DamagedChunk, match="damaged chunk"):
+        movie.decode(lengths, payload, *cut)
+
+
+@pytest.mark.usefixtures("backend")
+def test_damaged_maps_are_refused():
+    level = image("smooth", (40, 50)).ravel()
+    payload, slots = encoded_map(level, 50)
+    for where in (2, 170, payload.size - 1):
+        damaged = payload.copy()
+        damaged[where] ^= 0x10
+        with pytest.raises(DamagedChunk, match="damaged chunk"):
+            kernel().decode_map(damaged, 50, slots, level)
+    for wrong in (payload[:100], payload[:-1], payload[:-2]):
+        with pytest.raises(DamagedChunk, match="damaged chunk"):
+            kernel().decode_map(wrong, 50, slots, level)
+
+
+@pytest.mark.usefixtures("backend")
+def test_what_does_not_fit_is_refused_or_said():
+    movie = Movie(7, (4, 100))
+    given = movie.numbers, movie.frame_class, movie.cells
+    bins, lengths = movie.bin_of, np.zeros(4, np.uint32)
+    encode = kernel().encode_streams
+    assert encode(*given, movie.frequencies, bins, 2, 50, lengths, np.zeros(300, "u1")) == 0
+    payload = np.zeros(10_000, np.uint8)
+    for wrong in ((2, 40), (0, 50), (2, 0), (1, 50)):
+        with pytest.raises(ValueError, match="sizes of the arrays do not fit"):
+            encode(*given, movie.frequencies, bins, *wrong, lengths, payload)
+    frequencies = np.zeros_like(movie.frequencies)
+    frequencies[:, 3] = SLOTS  # of no other symbol, and of no escape
+    with pytest.raises(ValueError, match="do not fit"):
+        encode(*given, frequencies, bins, 2, 50, lengths, payload)
+    with pytest.raises(DamagedChunk, match="damaged chunk"):
+        kernel().decoding_slots(frequencies // 2, movie.slots)
