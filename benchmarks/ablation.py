@@ -54,7 +54,7 @@ def sizes(movies: Sequence[Movie], kind: str, constants: dict[str, Any]) -> list
     policy = Policy() if kind == "photon" else DENSE_POLICY
     before = switched(constants)
     try:
-        return [encode(movie, policy, forced=kind == "photon")[0] for movie in movies]
+        return [encode(movie, policy)[0] for movie in movies]
     finally:
         switched(before)
 

@@ -1,11 +1,11 @@
 """Sizes of both layouts beside what is promised of them: over Shannon's limit, or the best peer.
 
-    python benchmarks/bars.py [--movie FILE.npz ...] [--fast] [--only TEXT ...] [--layouts]
+    python benchmarks/bars.py [--movie FILE.npz ...] [--fast] [--only TEXT ...]
 
 Chunks are encoded and decoded without store and database, two movies at a time. Movies whose limit
 is known are compared with it; others, `--movie` and six variants of each, with all ways of
 `PEERS`, whose sizes are kept in a file. --fast takes a few movies of each kind; --only those whose
-name contains a text; --layouts leaves out the choice of a compression for `<photon@>`.
+name contains a text.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ from ways import available
 from ways.zarr_arrays import PLAIN
 
 from dj_photon_codecs import Calibration, CameraMovie, kernel_in_use, set_threads
-from dj_photon_codecs.layouts.choice import GROUPED, Compression
+from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
+from dj_photon_codecs.layouts.static.plan import plan_static
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.plan import plan_movie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
     from subjects import Movie
 
 PHOTON, DENSE = "<photon@>", "<photon_dense@>"
@@ -78,8 +80,8 @@ REAL_BARS = {  # bits per pixel, of `<photon_dense@>`
 }
 BLOSC = (PLAIN, "Zarr, Blosc Zstd 5 shuffle", "Zarr, Zstd 5", "Zarr, its default")
 PEERS = (*BLOSC, "JPEG XL", "JPEG XL, effort 9", "pcodec", "pcodec, by pixel", "bz2", "xz")
-LAYOUT = "`photon.grouped`"  # whatever the choice of a compression says
-RIGHT = 1.01  # of the smaller one, to which that choice is right
+STATIC = "static model"  # of all chunks, whether or not plain order is smaller
+RIGHT = 1.01  # of the smaller one, to which the choice between them is right
 BEFORE = f"{PHOTON} before"  # what the release before the kernel took
 SMALLER = 0.95  # of that, in the geometric mean over real movies
 HEAD = (
@@ -108,7 +110,7 @@ class Measured:
         best = min(self.peers[name] for name in PEERS if name in self.peers)
         plain = min(self.peers[name] for name in BLOSC)
         return {
-            PHOTON: min(plain, RIGHT * self.peers[LAYOUT]),
+            PHOTON: min(plain, RIGHT * self.peers[STATIC]),
             DENSE: min(best, REAL_BARS.get(self.name, math.inf)),
         }
 
@@ -138,7 +140,6 @@ def measure(
     *,
     bars: tuple[float, float] | None,
     known: dict[str, dict[str, float]],
-    forced: bool,
 ) -> Measured:
     """Encode a movie in both layouts, and in the ways of its peers if those are not known."""
     set_threads(1)
@@ -146,12 +147,12 @@ def measure(
     key = f"{movie.name} {zlib.crc32(movie.values.tobytes()):08x}"
     sizes, forms = {}, {}
     for name, policy in ((PHOTON, Policy()), (DENSE, DENSE_POLICY)):
-        sizes[name], forms[name] = encode(movie, policy, forced=forced and name == PHOTON)
+        sizes[name], forms[name] = encode(movie, policy)
     found = Measured(movie.name, key, sizes, forms)
     if bars:
         found.limit, found.bars = movie.limit_in_steps or movie.limit, bars
     else:
-        found.peers = {**known.get(key, {}), LAYOUT: encode(movie, Policy(), forced=True)[0]}
+        found.peers = {**known.get(key, {}), STATIC: static_size(movie)}
         with tempfile.TemporaryDirectory() as folder:
             for number, way in enumerate(available()[0]):
                 if way.name in PEERS and way.name not in found.peers and way.takes(movie):
@@ -160,22 +161,34 @@ def measure(
     return found
 
 
-def encode(movie: Movie, policy: Policy, *, forced: bool) -> tuple[float, str]:
+def encode(movie: Movie, policy: Policy) -> tuple[float, str]:
     """Return bits per pixel, and the first bytes of the chunks; what comes back is compared."""
+    forms: set[str] = set()
+    size = sum(
+        len(encode_chunk(codes, compression, forms)) for codes, compression in chunks(movie, policy)
+    )
+    return 8 * size / movie.values.size, " ".join(sorted(forms))
+
+
+def static_size(movie: Movie) -> float:
+    """Return the bits per pixel of a static model of each chunk."""
+    plans = (plan_static(codes) for codes, _ in chunks(movie, Policy()))
+    return 8 * sum(plan.size if plan else math.inf for plan in plans) / movie.values.size
+
+
+def chunks(movie: Movie, policy: Policy) -> Iterator[tuple[NDArray[Any], Compression]]:
+    """Yield the codes of each chunk, and how it is to be compressed."""
     counts = movie.calibration == Calibration() and movie.values.dtype.kind == "u"
     described = CameraMovie(movie.values, movie.calibration, movie.step)
     plan = plan_movie(described, policy, counts=counts, with_table=False)
-    compression = GROUPED if forced else plan.compression
-    size, forms = 0, set()
     for start in range(0, len(movie.values), plan.frames_per_chunk):
         codes = np.zeros(plan.chunk_shape, plan.code_dtype)
         part = plan.encode_values(movie.values[start : start + plan.frames_per_chunk])
         codes[: len(part)] = part
-        size += len(encode_chunk(codes, compression, forms))
-    return 8 * size / movie.values.size, " ".join(sorted(forms))
+        yield codes, plan.compression
 
 
-def encode_chunk(codes: Any, compression: Compression, forms: set[str]) -> bytes:
+def encode_chunk(codes: NDArray[Any], compression: Compression, forms: set[str]) -> bytes:
     """Return the bytes of a chunk, and note their form."""
     if compression.layout is None:
         forms.add("-")
@@ -251,7 +264,7 @@ def main() -> None:
     """Run the benchmark from the command line."""
     options = _options()
     known = json.loads(options.peers.read_text()) if options.peers.exists() else {}
-    work = partial(measure, known=known, forced=options.layouts)
+    work = partial(measure, known=known)
     found = []
     print(f"{kernel_in_use()} kernel", "", HEAD, sep="\n")
     with ProcessPoolExecutor(options.processes) as pool:
@@ -275,7 +288,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npy or .npz")
     parser.add_argument("--fast", action="store_true", help="a few movies of each kind")
     parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
-    parser.add_argument("--layouts", action="store_true", help="`photon.grouped` without a choice")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--remember", action="store_true", help="the sizes as those before")
     peers = Path(tempfile.gettempdir(), "photon-peers.json")
