@@ -70,6 +70,11 @@ NAMES = {
         "plain-whole-float32",
         "plain-zlib",
     },
+    "static": {
+        *(f"static-{kind}" for kind in INTEGERS),
+        *(f"static-{kind}" for kind in ("bands", "classes", "clipped", "escapes", "holes")),
+        *(f"static-{kind}" for kind in ("4-dimensions", "dark-frames", "few-frames", "steps")),
+    },
 }
 
 every_movie = pytest.mark.parametrize(
@@ -134,7 +139,7 @@ def test_a_movie_in_steps_decodes_to_the_very_photons_that_it_did(fixture):
     assert np.abs(movie[:] - y).max() <= step / 2 * (1 + 1e-12)
 
 
-# ---------------------------------------------------------------------------- version 1.1
+# ---------------------------------------------------------------------------- later versions
 
 
 @pytest.mark.parametrize(
@@ -161,13 +166,13 @@ def test_its_row_opens_the_movie(fixture):
 @pytest.mark.parametrize("fixture", DIGESTS, ids=lambda path: path.name)
 def test_movies_are_in_the_layout_that_they_are_named_for(fixture):
     layout = fixture.name.partition("-")[0]
-    if layout not in ("grouped", "dense") or fixture.name == "dense-float32":
+    if layout not in ("grouped", "dense", "static") or fixture.name == "dense-float32":
         return
 
     documents = read_row(loaded(fixture, "row.json")).documents
 
     stored = decompressed_chunks(fixture / "movie.zarr", documents)[0]
-    assert stored[0] == {"grouped": 1, "dense": 2}[layout]
+    assert stored[0] == {"grouped": 1, "dense": 2, "static": 3}[layout]
 
 
 # ---------------------------------------------------------------------------- by the format page
@@ -178,7 +183,7 @@ def page_readers() -> dict[str, Any]:
     blocks = re.findall(r"```python\n(.*?)```", FORMAT_PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {"np": np, "numcodecs": numcodecs}
     for block in blocks:
-        if "def read_grouped" in block or "def read_dense" in block:
+        if any(f"def {name}" in block for name in ("ungrouped", "read_grouped", "read_dense")):
             exec(block, names)  # noqa: S102
     return names
 

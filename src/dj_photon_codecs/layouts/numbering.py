@@ -15,7 +15,7 @@ MOST = 1 << 16  # numbers
 # These are measured by benchmarks/constants.py.
 FEW = 255  # numbers, whose holes are left: they take no symbols
 SAMPLED = 1 << 14  # codes in which holes are looked for first
-CODES_PER_VALUE = 4  # in the sample, from where on a missing value is no accident
+CODES_PER_VALUE = 4  # from where on a missing value is no accident
 FILLED = 0.75  # share of the numbers that occur, from where on holes are left
 
 
@@ -120,7 +120,7 @@ def _values_in_use(numbers: NDArray[np.uint16], highest: int) -> NDArray[np.uint
     used = np.zeros(highest + 1, bool)
     used[flat] = True
     values = np.flatnonzero(used)
-    enough = flat.size >= CODES_PER_VALUE * highest
+    enough = flat.size >= CODES_PER_VALUE * values.size
     return values.astype(np.uint16) if enough and values.size < FILLED * used.size else none
 
 
