@@ -131,7 +131,7 @@ def main(path, number):
         refused = repeat(getattr(recorder.module, name), calls, rng, number)
         print(f"{name}: {number} mutated calls of {len(calls)}, {refused} refused", flush=True)
         assert refused, f"{name} refuses nothing"
-    print(f"no test calls {uncalled}")
+    assert not uncalled, f"no test calls {uncalled}: add some to {TESTS[0]}"
 
 
 if __name__ == "__main__":

@@ -46,8 +46,10 @@ def test_the_sources_compile_without_a_warning(compiled):
 
 
 @pytest.mark.timeout(900)
-def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled):
+@pytest.mark.parametrize("vectors", [0, 1, 2])  # none, AVX2, AVX-512, as far as they are here
+def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled, vectors):
     module = "tests.layouts.kernels.mutated_calls"
+    kernel = compiled([*SANITIZERS, f"-DKERNEL_VECTORS={vectors}"])
     environment = {
         **os.environ,
         "LD_PRELOAD": run_time(),
@@ -57,7 +59,7 @@ def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled):
     }
 
     done = subprocess.run(  # noqa: PLW1510 - asserted below
-        [sys.executable, "-m", module, compiled(SANITIZERS), str(CALLS)],
+        [sys.executable, "-m", module, kernel, str(CALLS)],
         cwd=ROOT,
         env=environment,
         capture_output=True,
