@@ -102,20 +102,21 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
                   const struct static_part *part, uint16_t *numbers);
 
 /* The bytes of the payload that are used, or 0 where it is too small. */
-
 int64_t static_encode(const struct static_model *model, const uint16_t *frequencies, size_t tables,
                       const uint16_t *numbers, size_t stride, uint32_t *lengths, size_t streams,
                       uint8_t *payload, size_t size);
-
 int static_fill_slots(const uint16_t *frequencies, size_t tables, uint32_t *slots);
+
+/* maps.c */
+int static_count_map(const uint16_t *level, size_t height, size_t width, uint32_t *counts);
 int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t width,
                       const uint32_t *slots, uint16_t *level);
 int64_t static_encode_map(const uint16_t *level, size_t height, size_t width,
                           const uint16_t *frequencies, uint8_t *payload, size_t size);
-int static_count_map(const uint16_t *level, size_t height, size_t width, uint32_t *counts);
 
+/* counting.c */
 int static_sum(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
-                uint32_t *sums, uint64_t *squares);
+               uint32_t *sums, uint64_t *squares);
 int static_count(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
                  const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
                  size_t classes, size_t levels, uint32_t *counts);
