@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FRAMES, SIDE = 100, 96
+FRAMES, SIDE = 100, 64
 INTRODUCTION = """# Constants of the calibration
 
 `python benchmarks/constants_calibration.py --write`. For movies as a camera writes them: the mean

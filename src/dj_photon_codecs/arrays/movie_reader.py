@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["MovieReader"]
 
 TOGETHER = 8  # frames, which layouts decode together, at most, where frames are large
+OPEN = 1 << 28  # bytes of codes of all chunks that are opened side by side
+# benchmarks/constants_reading.py tries other values of the following.
 SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed together, too
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
 SPANS = 2  # such parts for each processor, should one of them be slower
-OPEN = 1 << 28  # bytes of codes of all chunks that are opened side by side
 GAP = 8  # frames; wanted frames that are nearer to each other are read with those between them
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["clipped_moments", "fit_clipped_curve"]
 
-# The numbers below were chosen with benchmarks/calibration_accuracy.py.
+# benchmarks/constants_calibration.py tries other values of these.
 BRIGHTEST = 60.0  # photons; brighter pixels are not clipped, and are left to the straight line
 UNCLIPPED = 120.0  # photons; the model's variance is a straight line from here on
 RATES = 150  # at which the model is computed; between them it is interpolated

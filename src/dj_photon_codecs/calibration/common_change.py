@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVEMENTS", "remove_common_change"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 FEWEST_TILES = 32  # from which on the noise that the fit of seven patterns takes is negligible
 MOVEMENTS = 5  # patterns of motion: two slopes, whose coefficients are pixels, three curvatures
 DEPENDENT = 1e-5  # of the largest eigenvalue, below which patterns count as the same

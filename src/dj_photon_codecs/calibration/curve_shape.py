@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bend", "curvature", "curve_points", "dark_excess", "unevenness"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 SURE = 6.0  # standard errors
 ABOVE_FLOOR = 4.0  # sigma; so far above the lowest value clipping takes nothing away
 MANY = 0.05  # share of the pixels, that were left out because they are dark

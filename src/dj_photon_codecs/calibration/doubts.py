@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["doubts", "part_doubts"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 OFTEN = 0.4  # share of repeated frames that is no accident
 TREND = 0.17  # correlation of consecutive frames; fast changes of the light reach .15
 BENT = 0.1  # relative distance of a point from the line, beyond three standard errors

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameCounts", "FrameScreen", "too_few_frames"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 LOOKED_AT = 1 << 14  # pixels of a frame that are compared first
 TELLING = 25  # pixels; frames that differ in fewer may be equal by chance
 ROUNDING = 2.0  # ADU in a second difference: of two steps between frames, and of the frame itself

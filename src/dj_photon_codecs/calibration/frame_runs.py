@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["RUN", "RunReader", "read_blocks"]
 
 RUN = 4  # frames; the fewest in which two contrasts are free of both level and slope
+# benchmarks/constants_calibration.py tries other values of these.
 BLOCK = 1 << 23  # samples looked at together, 16 MB of uint16
 ENOUGH = 1 << 28  # samples; of a longer movie, evenly spread blocks are read
 LONGEST_GAP = 3  # frames left out in a row, across which a run may go on

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FRAMES", "Interleaving", "find_interleaving", "sample_pixels"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 LOOKED_AT = 1 << 13  # pixels
 FRAMES = 128  # that are looked at
 LARGEST_PERIOD = 12  # frames; planes of a volume

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CORRELATED", "Correlation", "correlate_noise", "without_shared_change"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 CORRELATED = 0.05  # between neighbours; the estimate for independent pixels is below .02
 CHANCE = 4.0  # standard errors
 ALONG_LINES = 0.03  # by so much more do neighbours in a line correlate where detectors are slow

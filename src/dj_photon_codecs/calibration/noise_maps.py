@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoiseMaps", "QuarterMaps", "light_means", "likely_means"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 NEAR = 2  # pixels to each side
 
 

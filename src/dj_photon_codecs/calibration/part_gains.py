@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PartGains", "gains_in_space", "gains_in_time", "scatter"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 FEWEST_PIXELS = 64  # of a part, through which a line is drawn
 
 

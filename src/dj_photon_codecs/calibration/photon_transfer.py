@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_transfer_line"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 CLIPPED = 0.002  # share of samples at the end of the scale that lowers a variance by .5 %
 LITTLE = 0.02  # share of samples that lowers it by some percent
 ALIKE = 32  # pixels to either side, in the order of brightness

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PixelMotion"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 FEWEST = 3 * MOVEMENTS  # changes of a pixel that are needed to fit its coefficients
 RIDGE = 1e-6  # relative to the diagonal; keeps the equations solvable where nothing moves
 

@@ -23,6 +23,7 @@ __all__ = [
     "refuse_interleaved",
 ]
 
+# benchmarks/constants_calibration.py tries other values of these.
 IMPRECISE = 0.1  # relative standard error of the gain
 SMOOTHED = 0.6  # both ways: a detector that is too slow correlates along its lines only
 AVERAGED = 0.25  # a running mean of two frames reaches .5, one of more .33

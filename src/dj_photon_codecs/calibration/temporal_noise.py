@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["measure_noise"]
 
 QUARTERS = 4  # parts of the recording whose noise is compared
+# benchmarks/constants_calibration.py tries other values of these.
 STEADY = 3.0  # sigma, of the common change of a tile
 STILL = 0.1  # pixels; noise feigns less, and so little does not matter
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tiles"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 TILE = 8  # pixels; small enough to lie in a cell, large enough to see a change of one sigma
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "motion_variance",
 ]
 
+# benchmarks/constants_calibration.py tries other values of these.
 BINS = 32
 FEWEST_PIXELS = 128  # of both folds, four for each bin
 ROUNDS = (0.3, 0.3, 0.3, 0.3, 0.05, 0.05)  # share of its variance that motion may add to a pixel

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["allow_for_offsets", "cut_factor"]
 
+# benchmarks/constants_calibration.py tries other values of these.
 BEYOND = 2.0  # standard errors; benchmarks/calibration_accuracy.py reaches 1 with equal offsets
 LOOSE = 7.0  # sigma, of outliers; the usual cut also takes pixels of merely high read noise
 UNSEEN = 1.5  # times the change from cut to cut; the error of sCMOS in benchmarks/detectors.py

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sample_frames", "sampled_runs"]
 
+# benchmarks/constants_fit.py tries other values of these.
 VALUES = 1 << 21  # in a sample; 4 MB of uint16, 16 MB of float64
 RUNS = 16  # of consecutive frames in a sample, evenly spread
 

@@ -58,6 +58,7 @@ class _ReadingLock:
 
 
 READING = _ReadingLock()
+# benchmarks/insert_sources.py measures what reading takes.
 SLAB_BYTES = 1 << 24  # frames are looked at in slabs of about this size
 BAND_LIMIT = 1 << 28  # bytes of a source that are in memory at a time
 SAFE = (("zarr", "Array"), ("dask", "Array"))  # may be read by several threads

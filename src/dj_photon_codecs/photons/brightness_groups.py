@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BrightnessGroups", "CodedSample"]
 
+# benchmarks/constants_fit.py tries other values of these.
 GROUPS = 40  # at most
 FRAMES = 4  # below which the order of pixels by their mean shows noise rather than brightness
 VALUES = 1000  # in a group, at least
-BLOCK = 1 << 16  # values that are looked at together, so that temporary arrays stay in the cache
+BLOCK = 1 << 16  # values, which stay in the cache (benchmarks/constants_reading.py)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DecodeTable"]
 
 JUNCTION = 2 * math.sqrt(3 / 8)  # the transformed value below which the transform is linear
-BLOCK = 1 << 18  # codes decoded at a time, which bounds the memory of temporary arrays
+BLOCK = 1 << 18  # codes decoded at a time (benchmarks/constants_reading.py)
 
 DAMAGED = "it is damaged. Restore the movie's row from a backup of the database"
 

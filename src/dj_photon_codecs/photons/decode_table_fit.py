@@ -36,7 +36,7 @@ PHOTON, SHARE = 0.005, 0.005  # tolerance of a group's mean: photons, or that sh
 WINDOW_SAMPLE = 1 << 16  # values by which the codes of a table are chosen
 SPACING = 0.5  # of the brightnesses at which the model's means are kept, standard deviations
 NOISE = 0.01  # photons squared, added to the variance of a group, which may be 0
-# What other values do is in benchmarks/results/constants_fit.md (benchmarks/constants_fit.py).
+# benchmarks/constants_fit.py tries other values of these.
 AGREES = 0.3  # of the tolerance; a bias up to that leaves the model's table as it is
 CERTAIN = 3.5  # standard errors; a bias up to that is taken for chance
 RIDGE = 0.2  # weight of the distance of a code's photons from the mean of its values

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_blockwise"]
 
-BLOCK = 1 << 15  # elements; 256 kB of float64, so that a block and its temporaries stay in cache
+BLOCK = 1 << 15  # elements, which stay in the cache (benchmarks/constants_reading.py)
 
 
 def apply_blockwise(

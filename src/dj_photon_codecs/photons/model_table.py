@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["model_table"]
 
+# benchmarks/constants_fit.py tries other values of these.
 MOST_CODES = 320  # in a table, which takes 1.7 kB of text
 BRIGHTEST = 400.0  # photons; above, the closed form errs by less than .1 %
 SATURATED = 1.2  # highest rate that is fitted, relative to the highest value of the camera

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["clipping", "photon_peaks"]
 
+# benchmarks/constants_fit.py tries other values of these.
 SAMPLE = 1 << 18  # values that are used, at most
 ENOUGH = 1000  # values, at least, for another calibration than the given one
 FADING = 5.0  # photons over which weights fall by 1 / e: an error of the gain moves bright peaks

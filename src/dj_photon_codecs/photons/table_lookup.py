@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["look_up"]
 
-BLOCK = 1 << 15  # numbers looked up at a time, so that their indices stay in the cache
+BLOCK = 1 << 15  # numbers, whose indices stay in the cache (benchmarks/constants_reading.py)
 
 
 def look_up(table: NDArray[Any], numbers: NDArray[Any], *, out: NDArray[Any]) -> None:

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "fill_chunk", "frames_of_chunks", "write_chunks", "write_movie"]
 
+# benchmarks/insert_memory.py measures what an insert takes.
 BUDGET = 448 << 20  # bytes of values and codes of the chunks that an insert holds at once
 COPIES = 3  # of the codes of a chunk: themselves, after their layout, and compressed
-PIXEL_BYTES = 64  # for each pixel of a frame, while a layout looks at them (insert_memory.py)
+PIXEL_BYTES = 64  # for each pixel of a frame, while a layout looks at them
 
 
 @dataclass(frozen=True)
