@@ -3,8 +3,7 @@
 import numpy as np
 
 from dj_photon_codecs.layouts.grouped.chunk import Form, join_chunk
-from dj_photon_codecs.layouts.grouped.grouping import CLASS, Grouping
-from dj_photon_codecs.layouts.grouped.unpacking import PACKED_HEADER, padded_size, plane_fields
+from dj_photon_codecs.layouts.grouped.unpacking import ALIGNED, CLASS, PACKED_HEADER, Grouping
 from dj_photon_codecs.layouts.kernels.reference_grouped import STRETCH
 
 
@@ -35,12 +34,12 @@ def group(codes: np.ndarray, rng: np.random.Generator, *, classes: int = 12) -> 
 
 def pack(codes: np.ndarray, grouping: Grouping, values: np.ndarray | None = None) -> np.ndarray:
     """Return the sections of a grouping, whatever it is."""
-    order = (grouping.order[:, np.newaxis] * grouping.size + np.arange(grouping.size)).ravel()
+    order = np.arange(codes.shape[1]).reshape(grouping.classes.size, -1)[grouping.order].ravel()
     above = codes[:, order] - grouping.base(codes.dtype)
     planes, counts, gaps, excess = [], [], [], []
     for kind in grouping.kinds:
         part, width = above[:, kind.start : kind.stop], kind.bits + kind.low
-        planes += [plane(part >> shift, each) for each, shift in plane_fields(kind)]
+        planes += [plane(part >> shift, each) for each, shift in kind.fields]
         over = part >> width if width < 8 * codes.itemsize else np.zeros_like(part)
         at = np.flatnonzero(over)
         counts.append(np.count_nonzero(over, axis=1))
@@ -77,5 +76,5 @@ def joined(codes: np.ndarray, sections: list[np.ndarray]) -> np.ndarray:
     head = np.array(
         [(*codes.shape, codes.itemsize, *(section.size for section in flat))], PACKED_HEADER
     )
-    padded = [np.pad(section, (0, padded_size(section.size) - section.size)) for section in flat]
+    padded = [np.pad(section, (0, -section.size % ALIGNED)) for section in flat]
     return np.concatenate([head.view("u1"), *padded])

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
-from dj_photon_codecs.layouts.grouped.grouping import CLASS, Grouping, Kind
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
 from dj_photon_codecs.layouts.grouped.unpacking import (
+    CLASS,
     PACKED_HEADER,
     SECTIONS,
+    Grouping,
+    Kind,
     PackedChunk,
-    _check_table,
     _places,
 )
 from dj_photon_codecs.layouts.kernels.backend import kernel
@@ -189,14 +190,12 @@ def damaged_table(**changes: int) -> np.ndarray:
     return stored
 
 
-@pytest.mark.parametrize("low", [9, 24])
-def test_bits_may_be_all_of_a_code_but_not_more(low):
-    table = np.zeros(1, CLASS)
-    table["bits"], table["low"] = 8, 8
-    _check_table(table, bits=16)
-    table["low"] = low
-    with pytest.raises(ValueError, match=r"damaged chunk: classes of bits \[8\], low \["):
-        _check_table(table, bits=16)
+def test_bits_may_be_all_of_a_code():
+    assert PackedChunk(damaged_table()).shape == (3, 4)
+    codes = np.full((3, 4), 0xFEDC, "u2")
+    grouping = Grouping(np.array([0, 0], "u1"), np.zeros(4, "i1"), np.zeros(1, CLASS))
+    grouping.table["bits"], grouping.table["low"] = 8, 8
+    assert (unpack(pack(codes, grouping)) == codes).all()
 
 
 @pytest.mark.parametrize("changes", [{"bits": 3}, {"low": 9}, {"low": 8}, {"unit": 16}], ids=str)
