@@ -3,13 +3,15 @@
     python benchmarks/ablation.py [--types photon dense] [--movie FILE.npz ...] [--write]
 
 A part is switched off by constants of the layouts (`benchmarks/constants.py` tries other values of
-them). Chunks are encoded, decoded and compared, without store and database. With --write the table
-goes to benchmarks/results/ablation.md.
+them), or by hiding features of the prediction where its weights are fitted. Chunks are encoded,
+decoded and compared, without store and database. With --write the table goes to
+benchmarks/results/ablation.md.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +22,37 @@ from subjects import from_files, photons
 from dj_photon_codecs.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from subjects import Movie
 
 RESULTS = Path(__file__).parent / "results" / "ablation.md"
 SIMULATED = (*((rate, 100, 256, 256) for rate in (0.3, 3, 50)), (3, 500, 64, 64), (3, 10, 256, 256))
 NEVER = 1e9
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Features that a sampler leaves out, so that they have no weights."""
+
+    features: Sequence[int]
+
+    def __call__(self, sample: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the sampler without them."""
+
+        def without(*given: Any) -> Any:
+            products, pixels = sample(*given)
+            features = list(self.features)
+            products[:, features] = products[:, :, features] = 0
+            return products, pixels
+
+        return without
+
+
+SAMPLE = "adaptive.prediction._sample"
+# Features, as format.md numbers them
+NEIGHBOURS = (2, 3, 5, 6, *range(7, 11), *range(12, 24), 25, 27)
+GATE, ABOVE, LEFT = range(24, 29), range(29, 42), range(42, 45)
 PARTS: dict[str, dict[str, dict[str, Any]]] = {
     "photon": {
         "levels of pixels": {"static.levels.STEP": NEVER},
@@ -34,7 +60,14 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
         "classes of frames": {"static.levels.SAME": NEVER},
         "bins": {"static.bins.RESOLUTION": NEVER},
     },
-    "dense": {},
+    "dense": {
+        "the gate": {SAMPLE: Hidden(GATE)},
+        "the pixels to the left": {SAMPLE: Hidden(LEFT)},
+        "the current frame": {SAMPLE: Hidden([*ABOVE, *LEFT])},
+        "neighbours in former frames": {SAMPLE: Hidden(NEIGHBOURS)},
+        "the short mean and the last frame": {SAMPLE: Hidden([4, 5, 6, *range(7, 16), *GATE])},
+        "bins": {"adaptive.bins.SHARE": 0.0},
+    },
 }
 
 
@@ -45,7 +78,7 @@ def switched(constants: dict[str, Any]) -> dict[str, Any]:
         module_name, _, constant = name.rpartition(".")
         module = import_module(f"dj_photon_codecs.layouts.{module_name}")
         before[name] = getattr(module, constant)
-        setattr(module, constant, value)
+        setattr(module, constant, value(before[name]) if isinstance(value, Hidden) else value)
     return before
 
 

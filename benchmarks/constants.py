@@ -4,9 +4,9 @@
 
 Without constants, all of `VALUES` are tried. Movies are simulated (`simulate.py`), and those of the
 files given. A line says how the size of all movies together and the processor time of encoding
-(in one thread, best of `TURNS`, taking turns with the present value) change. Constants of `dense`
-are measured on dense chunks, all others on chunks stored in the way that `choose_compression`
-finds. A constant is set in its own module only. With --write the table goes to
+(in one thread, best of `TURNS`, taking turns with the present value) change. Constants of
+`adaptive` are measured on chunks of `photon.dense`, all others on those of `photon.grouped`. A
+constant is set in its own module only. With --write the table goes to
 benchmarks/results/constants.md.
 """
 
@@ -23,10 +23,8 @@ import numpy as np
 from simulate import camera, photomultiplier, simulate_rates
 
 from dj_photon_codecs import set_threads
-from dj_photon_codecs.layouts.choice import choose_compression
-from dj_photon_codecs.layouts.dense.numbering import number_codes
-from dj_photon_codecs.layouts.dense.packing import pack_dense
-from dj_photon_codecs.layouts.dense.unpacking import MOST_CODES
+from dj_photon_codecs.layouts.choice import GROUPED, Compression
+from dj_photon_codecs.layouts.dense.layout import DenseLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TURNS = 2
-FRAMES, SIDE, DENSE_SIDE = 100, 128, 64  # of the smaller simulated movies; dense chunks take long
+FRAMES, SIDE = 100, 128  # of the smaller simulated movies
 RESULTS = Path(__file__).parent / "results" / "constants.md"
 INTRODUCTION = """# Constants of the layouts
 
@@ -47,64 +45,71 @@ where other programs share the processors.
 """
 HEAD = "| constant | value | size, % | time, % |\n|---|---|--:|--:|"
 VALUES: dict[str, tuple[Any, ...]] = {
-    "choice.GROUPED_SIZE": (1.0, 1.12),
-    "choice.CORRELATED": (0.0, 0.75, 0.95),
-    "sampling.PATCHES": (4, 16),
-    "sampling.ROWS": (1, 8),
-    "grouped.entropy.CLASSES": (8, 32),
-    "grouped.entropy.HISTOGRAM_BITS": (9, 12),
-    "grouped.entropy.COMMON": (0.95, 0.995),
-    "grouped.entropy.SAMPLED": (1, 31),
-    "grouped.layout.FEWEST_FRAMES": (4, 16),
-    "grouped.layout.STRETCH": (1 << 11, 1 << 13),
-    "grouped.layout.SAMPLE": (1 << 18, 1 << 20),
-    "grouped.layout.PLAIN_SHARE": (3, 10),
-    "grouped.layout.TRIAL": (1 << 17, 1 << 19),
-    "grouped.layout.FEW_PIXELS": (300, 3000),
-    "grouped.layout.FEWEST_STRETCHES": (8, 32),
-    "grouped.layout.CLEAR": (0.9, 1.0),
-    "grouped.grouping.GROUPS_PER_CLASS": (16, 64),
-    "grouped.grouping.STEP": (0.2, 0.45),
-    "grouped.grouping.BINS": (16, 64),
-    "grouped.grouping.RUNS": (3, 8),
-    "grouped.grouping.FEWEST_KIND": (32, 128, 1 << 30),
-    "grouped.grouping.FEWEST_BYTES": (1 << 18, 1 << 20),
-    "grouped.grouping.INDEPENDENT": (0.85, 0.97),
-    "grouped.grouping.UNSTEADY": (5.0, 20.0),
-    "grouped.grouping.COARSER": (6, 12),  # divisors of 204
-    "grouped.grouping.FINEST": (1.5, 6.0),
-    "grouped.grouping.SAMPLED_FRAMES": (3, 10),
-    "grouped.grouping.SAMPLED_GROUPS": (64, 256),
-    "grouped.grouping.SAMPLED_PAIRS": (8, 32),
-    "grouped.grouping.SAMPLED_PIXELS": (1 << 11, 1 << 13),
-    "grouped.fields.HISTOGRAM_BITS": (10, 14),
-    "grouped.fields.OUTSIDE": (
-        {0: 0.04, 1: 0.015, 2: 0.0075, 4: 0.004},
-        {0: 0.16, 1: 0.06, 2: 0.03, 4: 0.016},
-    ),
-    "grouped.renumbering.SAMPLED": (8, 64),
-    "grouped.renumbering.COMMON": ((0.0, 1.0), (0.05, 0.8)),
-    "grouped.renumbering.FILLED": (0.7, 1.0),
-    "grouped.packing.TILE": (1 << 20, 1 << 22),
-    "dense.numbering.CODES_PER_VALUE": (4, 64),
-    "dense.packing.CODERS_SHARE": (1 << 12, 1 << 14),
-    "dense.packing.NOISE_SAMPLED": (1, 15),
-    "dense.level_fitting.FINEST_STEP": (0.05, 0.2),
-    "dense.level_fitting.LEVEL_COST": (14, 56),
-    "dense.level_fitting.MOST_LEVELS": (1 << 13, 1 << 15),
-    "dense.level_fitting.REACH": (4.0, 7.0),
-    "dense.level_fitting.LEAST_SIGMA": (0.05, 0.2),
-    "dense.level_fitting.FINEST": (8.0, 24.0),
-    "dense.level_fitting.FEWEST": (1000, 16000),
-    "dense.level_fitting.FREQUENCY_BITS": (5, 10),
-    "dense.level_fitting.TABLE_BITS": (0, 48),
-    "dense.level_fitting.ESCAPE_BITS": (6, 16),
-    "dense.weighting.SAMPLE": (1 << 14, 1 << 16),
-    "dense.weighting.BINS": (16, 64),
-    "dense.weighting.EAGER": (4, 16),
-    "dense.weighting.EVERY": (2, 8),
-    "dense.weighting.RIDGE": (1e-6, 1e-4),
-    "dense.weighting.LEAST_VARIANCE": (0.005, 0.1),
+    "numbering.FEW": (64, 1024),
+    "numbering.SAMPLED": (1 << 12, 1 << 16),
+    "numbering.CODES_PER_VALUE": (2, 16),
+    "numbering.FILLED": (0.5, 0.9),
+    "plain.STRETCH": (1 << 9, 1 << 12),
+    "plain.PROBE": ((1 << 12, 256), (1 << 15, 32)),
+    "plain.SAMPLE": ((1 << 17, 64), (1 << 21, 4)),
+    "plain.INDEPENDENT": (0.85, 1.0),
+    "plain.DEPENDENT": (0.6, 0.9),
+    "plain.CLEAR": (1.0, 1.2),
+    "plain.PATCHES": (8, 64),
+    "plain.CORRELATED": (0.15, 0.6),
+    "static.bins.RESOLUTION": (4, 16),
+    "static.bins.PRICE": (5.0, 80.0),
+    "static.levels.STEP": (2.0, 4.0),
+    "static.levels.MOST_LEVELS": (256, 4096),
+    "static.levels.SAMPLE": (1 << 16, 1 << 20),
+    "static.levels.SEGMENT": (16, 256),
+    "static.levels.SAME": (0.0, 0.02),
+    "static.levels.CLASS_STEP": (0.08, 0.3),
+    "static.levels.CLASS_NUMBERS": (1 << 14, 1 << 18),
+    "static.levels.MOST_CLASSES": (8, 64),
+    "static.levels.MOST_ROWS": (1 << 10, 1 << 14),
+    "static.levels.FEWEST_FRAMES": (8, 32),
+    "static.levels.EXCESS": ((0.5, 1, 2.5), (2, 4, 10)),
+    "static.levels.DOUBT": (1.5, 4.0),
+    "static.noise.KNOTS": (12, 48),
+    "static.plan.BAND": (1 << 13, 1 << 15),
+    "static.plan.STREAM": (10_000, 60_000),
+    "static.rows.COUNTED": (1 << 18, 1 << 22),
+    "static.rows.BINNED": (1 << 16, 1 << 20),
+    "static.rows.MOST_TABLES": (24, 96),
+    "static.rows.SYMBOL_PRICE": (2, 8),
+    "static.rows.TABLE_PRICE": (8, 64),
+    "static.rows.BELOW": (3.5, 6.0),
+    "static.rows.ABOVE": (4.5, 7.0),
+    "static.tables.RARE": (5e-6, 1e-4),
+    "adaptive.bins.SHARE": (0.25, 0.8),
+    "adaptive.bins.COUNTED": (1 << 16, 1 << 20),
+    "adaptive.bins.COMPARED": (1 << 12, 1 << 16),
+    "adaptive.bins.UNEVEN": (1e-4, 1.6e-3),
+    "adaptive.bins.REACHED": (5, 8),
+    "adaptive.bins.WINDOW": (120, 220),
+    "adaptive.levels.FINEST_STEP": (0.05, 0.2),
+    "adaptive.levels.LEVEL_COST": (14, 56),
+    "adaptive.levels.MOST_LEVELS": (450, 1 << 13),
+    "adaptive.levels.MOST_TABLES": (60, 120),
+    "adaptive.levels.REACH": (8, 16),
+    "adaptive.levels.LEAST_SIGMA": (0.05, 0.2),
+    "adaptive.levels.FEWEST": (50, 1000),
+    "adaptive.levels.SYMBOL_BITS": (5, 10),
+    "adaptive.levels.TABLE_BITS": (0, 48),
+    "adaptive.levels.ESCAPE_BITS": (6, 16),
+    "adaptive.levels.COUNTED": (1, 16),
+    "adaptive.prediction.KNOTS": (16, 64),
+    "adaptive.prediction.SAMPLED": (1 << 10, 1 << 14),
+    "adaptive.prediction.PAIRS": (8, 99),
+    "adaptive.prediction.LEAST_VARIANCE": (0.005, 0.1),
+    "adaptive.prediction.FINEST": (0.125, 0.5),
+    "adaptive.prediction.GATED": (1 / 7, 4 / 7),
+    "adaptive.prediction.RIDGE": (1e-6, 1e-4),
+    "adaptive.prediction.WEIGHT_BITS": (5, 20),
+    "adaptive.prediction.FEW": (7.5e3, 3e4),
+    "adaptive.prediction.SHARE": (0.01, 0.2),
+    "adaptive.prediction.MOST": (3e4, 2.4e5),
 }
 
 
@@ -126,15 +131,13 @@ def simulated(side: int) -> Iterator[NDArray[Any]]:
 
 def stored_size(movies: list[NDArray[Any]], *, dense: bool) -> int:
     """Return how many bytes a chunk of each of the movies takes, all together."""
-    if not dense:
-        return sum(len(choose_compression(movie).encode(movie)) for movie in movies)
-    numbered = (number_codes(movie, most=MOST_CODES) for movie in movies)
-    return sum(len(pack_dense(each[0], values=each[1].values)) for each in numbered if each)
+    compression = Compression(None, DenseLayout()) if dense else GROUPED
+    return sum(len(compression.encode(np.ascontiguousarray(movie))) for movie in movies)
 
 
 def is_dense(name: str) -> bool:
     """Return whether a constant is one of dense chunks."""
-    return name.startswith("dense")
+    return name.startswith("adaptive")
 
 
 def measure(
@@ -170,15 +173,12 @@ def main() -> None:
         given[name] = (*given.get(name, ()), *more)
     files = [np.load(path) for path in options.movie]
     real = [file["movie"] if hasattr(file, "files") else file for file in files]
-    movies = {
-        dense: [*simulated(DENSE_SIDE if dense else SIDE), *real]
-        for dense in set(map(is_dense, given or VALUES))
-    }
+    movies = [*simulated(SIDE), *real]
     set_threads(1)
     lines = [HEAD]
     print(HEAD)
     for name, values in (given or VALUES).items():
-        for value, size, seconds in measure(name, values, movies[is_dense(name)]):
+        for value, size, seconds in measure(name, values, movies):
             change = f"{size:+.2f} | {seconds:+.0f}" if size or seconds else "|"
             lines.append(f"| `{name}` | {value} | {change} |")
             print(lines[-1], flush=True)
