@@ -97,7 +97,7 @@ def number_codes(codes: NDArray[Any]) -> tuple[NDArray[np.uint16], Numbering] | 
         return above, Numbering(lowest, unit, values)
     index = np.zeros(MOST, np.uint16)
     index[values] = np.arange(len(values))
-    return np.take(index, above), Numbering(lowest, unit, values)
+    return np.take(index, above, mode="clip"), Numbering(lowest, unit, values)
 
 
 def _common_divisor(numbers: NDArray[Any], *, most: int) -> int:

@@ -25,13 +25,15 @@ COMPRESSORS = (
 GOLDEN = (np.sqrt(5) - 1) / 2
 # These are measured by benchmarks/constants.py.
 STRETCH = 1 << 10  # bytes that a sample takes from one place
-PROBE = 1 << 13, 128  # bytes, at least, of the first sample, and the share that it is of a chunk
-SAMPLE = 1 << 19, 16  # the same, of the second
 SMALL = 1 << 16  # bytes of a chunk of which no sample is taken
-INDEPENDENT, DEPENDENT = 0.92, 0.72  # sizes relative to the first, from where on there is a second
-CLEAR = 1.05  # size relative to the limit in the second, from where on nothing is compressed
-PATCHES, PATCH = 16, 32  # in which neighbours are compared: how many, and pixels of each
-LONGEST = 128  # frames in which they are
+# Of each sample: bytes, at least, and the share that it is of a chunk; and the size of the chunk
+# without compression, relative to that of the sample, up to which no more is looked at.
+PROBE = 1 << 12, 256
+ROUNDS = (1 << 14, 128, 0.92), (1 << 17, 16, 0.97)
+INDEPENDENT, DEPENDENT = 0.93, 0.72  # the same, of the probe
+FEW = 1 << 19, 8  # bytes of a sample, and share, where there is nothing to compare with
+PATCHES, PATCH = 8, 32  # in which neighbours are compared: how many, and pixels of each
+LONGEST = 32  # frames in which they are
 CORRELATED = 0.3  # of neighbouring pixels, from where on they are not independent
 
 
@@ -48,7 +50,8 @@ def compress_plain(chunk: NDArray[Any]) -> NDArray[np.uint8]:
     ndarray of uint8
         The buffer of the compressor that makes a sample the smallest, or all where frames repeat.
     """
-    return _compressed(chunk, _best(chunk, repeating=_dependence(chunk)[0])[0])
+    sample = chunk.reshape(-1) if _dependence(chunk)[0] else _stretches(chunk, *FEW)
+    return _compressed(chunk, _best(sample)[0])
 
 
 def compress_below(chunk: NDArray[Any], limit: int) -> NDArray[np.uint8] | None:
@@ -71,14 +74,20 @@ def compress_below(chunk: NDArray[Any], limit: int) -> NDArray[np.uint8] | None:
         A buffer of Blosc; None if it is not smaller than the limit.
     """
     repeating, independent = _dependence(chunk)
+    compressor = COMPRESSORS[0]
     if not repeating and chunk.nbytes > SMALL:
         probe = _stretches(chunk, *PROBE)
-        size = len(COMPRESSORS[0].encode(probe)) / probe.nbytes * chunk.nbytes
+        size = len(compressor.encode(probe)) / probe.nbytes * chunk.nbytes
         if limit < size * (INDEPENDENT if independent else DEPENDENT):
             return None
-    compressor, size = _best(chunk, repeating=repeating)
-    if size > CLEAR * limit:
-        return None
+    for least, share, clear in ROUNDS:
+        compressor, size = _best(
+            chunk.reshape(-1) if repeating else _stretches(chunk, least, share)
+        )
+        if limit < clear * size * chunk.nbytes:
+            return None
+        if repeating:
+            break
     compressed = _compressed(chunk, compressor)
     return compressed if compressed.size < limit else None
 
@@ -118,11 +127,10 @@ def _dependence(chunk: NDArray[Any]) -> tuple[bool, bool]:
     return repeating, related < CORRELATED * float(np.vdot(above, above))
 
 
-def _best(chunk: NDArray[Any], *, repeating: bool) -> tuple[Blosc, float]:
-    """Return the compressor that makes a sample the smallest, and the size of the chunk by that."""
-    sample = chunk.reshape(-1) if repeating else _stretches(chunk, *SAMPLE)
+def _best(sample: NDArray[Any]) -> tuple[Blosc, float]:
+    """Return the compressor that makes a sample the smallest, and its size relative to before."""
     sizes = [_compressed(sample, compressor).size for compressor in COMPRESSORS]
-    return COMPRESSORS[int(np.argmin(sizes))], min(sizes) / sample.nbytes * chunk.nbytes
+    return COMPRESSORS[int(np.argmin(sizes))], min(sizes) / sample.nbytes
 
 
 def _stretches(chunk: NDArray[Any], least: int, share: int) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,11 @@ __all__ = ["Levels", "find_levels"]
 # These are measured by benchmarks/constants.py.
 STEP = 2.8  # standard deviations of the mean of a pixel, from a level to the next
 MOST_LEVELS = 1024  # of a family
-SAMPLE = 1 << 18  # numbers in the sample from which the noise is measured
-SEGMENT = 64  # neighbouring pixels in it
-SAME = 0.005  # variance of the brightness of frames, relative to the noise, that is left alone
+FINE = 1 / 8  # of the step from a level to the next, between sums that count as one
+MOST_ENTRIES = 1 << 16  # of a table of sums
+SAMPLE = 1 << 16, 32  # numbers from which the noise is measured, at least, and their share
+SEGMENT = 32  # neighbouring pixels in it
+SAME = 0.008  # variance of the brightness of frames, relative to the noise, that is left alone
 CLASS_STEP = 0.15  # standard deviations from a class to the next, else
 CLASS_NUMBERS = 1 << 16  # numbers in a chunk for each class of frames
 MOST_CLASSES = 32
@@ -27,7 +29,7 @@ FEWEST_FRAMES = 16  # from where on pixels are sorted into families
 EXCESS = 1, 2, 5  # variance relative to the noise, from where on a pixel is in the next family
 DOUBT = 2.5  # standard deviations of that ratio that are no excess
 SKEWNESS = 24.0  # of a ratio, in units of one over the photons of a pixel in these frames, likewise
-MEASURED = 32  # frames, at least, in which the variance of a pixel is measured
+MEASURED = 24  # frames, at least, in which the variance of a pixel is measured
 SMOOTHED = 16  # frames, up to which pixels may be smoothed over their neighbours
 
 
@@ -83,8 +85,8 @@ def find_levels(numbers: NDArray[np.uint16], sums: NDArray[np.uint32], width: in
     noise = measure_noise(sample)
     steady = _is_steady(sample, noise)
     smooth, scale = _smoothed(sums, noise, frames, width)
-    highest = float(noise.depth_at(np.array([smooth.max() / scale]))[0])
-    step = max(STEP / frames**0.5, highest / (MOST_LEVELS - 1))
+    bright = float(noise.depth[-2:][0])  # as are the brightest but for a few
+    step = max(STEP / frames**0.5, 2 * bright / MOST_LEVELS)
     brightness = _brightness(smooth, noise, scale=scale, step=step)
     number = int(brightness.max()) + 1
     family = np.zeros(1, np.uint16)
@@ -104,9 +106,10 @@ def find_levels(numbers: NDArray[np.uint16], sums: NDArray[np.uint32], width: in
 def _sample(numbers: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Return segments of neighbouring pixels, spread over the frame, in all frames."""
     pixels = numbers.shape[1]
-    segments = min(SAMPLE // (len(numbers) * SEGMENT), pixels // SEGMENT // 2)
+    wanted = max(SAMPLE[0], numbers.size // SAMPLE[1]) // len(numbers)
+    segments = min(wanted, pixels // 2) // SEGMENT
     if segments < 2:
-        return numbers[:, : SAMPLE // len(numbers) + 2].astype(np.float32)
+        return numbers[:, : wanted + 2].astype(np.float32)
     starts = np.linspace(0, pixels - SEGMENT, segments).astype(int)
     chosen = (starts[:, None] + np.arange(SEGMENT)).reshape(-1)
     return np.take(numbers, chosen, axis=1).astype(np.float32)
@@ -141,6 +144,8 @@ def _smoothed(
     if frames > SMOOTHED or sums.size == width or width < 3:
         return sums, frames
     picture = sums.reshape(-1, width)
+    if 16 * int(sums.max()) < 1 << 16:
+        picture = picture.astype(np.uint16)  # twice as fast
     sample = picture[:: len(picture) // 16 | 1].astype(np.float32) / frames
     change = np.diff(sample, axis=1)
     if (change * change).mean() / 2 > 2 * noise.variance_at(sample).mean() / frames:
@@ -152,24 +157,26 @@ def _smoothed(
     return np.ascontiguousarray(picture).reshape(-1), 16 * frames
 
 
-def _brightness(
-    sums: NDArray[np.uint32], noise: Noise, *, scale: int, step: float
-) -> NDArray[np.uint16]:
-    """Return the brightness of each sum, by a table of all sums where that is shorter."""
+def _brightness(sums: NDArray[Any], noise: Noise, *, scale: int, step: float) -> NDArray[np.uint16]:
+    """Return the brightness of each sum, by a table of all sums where that is shorter.
 
-    def brightness(of: NDArray[np.integer]) -> NDArray[np.uint16]:
-        return np.rint(noise.depth_at(of / scale) / step).astype(np.uint16)
+    Sums that are much closer to each other than levels share an entry of the table.
+    """
 
-    highest, fine = int(sums.max()), 1 << 16
-    shift = max(0, highest.bit_length() - 16)
-    lower = np.arange(min(highest + 1, fine))
-    upper = np.arange(highest >> shift) + 1 << shift if highest >= fine else lower[:0]
-    if lower.size + upper.size > sums.size:
+    def brightness(of: NDArray[Any]) -> NDArray[np.uint16]:
+        levels = np.rint(noise.depth_at(of / scale) / step)
+        return np.minimum(levels, MOST_LEVELS - 1).astype(np.uint16)
+
+    narrowest = scale * step * float(noise.variance.min()) ** 0.5
+    shift = max(0, int(np.log2(max(narrowest * FINE, 1))))
+    entries = min(int(sums.max()) >> shift, MOST_ENTRIES)
+    if entries >= sums.size:
         return brightness(sums)
-    if not upper.size:
-        return np.take(brightness(lower), sums)
-    places = np.where(sums < fine, sums, fine - 1 + (sums >> np.uint32(shift)))
-    return np.take(brightness(np.append(lower, upper)), places)
+    found = np.take(brightness(np.arange(entries + 1) << shift), sums >> shift, mode="clip")
+    if entries == MOST_ENTRIES:
+        above = np.flatnonzero(sums >> shift > entries)
+        found[above] = brightness(sums[above])
+    return found
 
 
 def _variance(

@@ -22,6 +22,7 @@ LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.
 # These are measured by benchmarks/constants.py.
 COUNTED = 1 << 20  # numbers whose symbols are counted, at least, or a tenth of all
 BINNED = 1 << 18  # numbers from which bins are found
+FEW = 1 << 15  # numbers whose low bits are counted
 MOST_TABLES = 48  # more do not stay in the cache
 SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
 # Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
@@ -81,9 +82,10 @@ def fit_rows(
     sample, sample_class = numbers[start::every], levels.frame_class[start::every].copy()
     low_bits = 0.0
     if low.size:
-        entries = np.take(bins_of_numbers(low), sample)
-        sample = entries.astype(np.uint16)  # without the low bits
-        low_bits = float((entries >> np.uint32(16)).sum(dtype=np.int64))
+        entries = bins_of_numbers(low)
+        few = sample.reshape(-1)[:: sample.size // FEW | 1]
+        low_bits = float((entries >> 16)[few].mean()) * sample.size
+        sample = np.take(entries.astype(np.uint16), sample, mode="clip")  # without low bits
     counts = np.zeros((*shape, 256), np.uint32)
     kernel().count_symbols(sample, sample_class, level, base.astype(np.uint32), counts)
     tables, table = _joined(counts.reshape(-1, 256), *_order(levels, expected))
@@ -151,7 +153,10 @@ def _joined(
     counts: NDArray[np.uint32], order: NDArray[np.intp], starts: NDArray[np.intp]
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """Return the counts of tables that rows share, and the table of each row."""
-    alike = np.add.reduceat(counts[order], starts, axis=0, dtype=np.uint32)
+    alike = counts
+    if starts.size < order.size:
+        parts = np.split(order, starts[1:])
+        alike = np.stack([counts[part].sum(axis=0, dtype=np.uint32) for part in parts])
     table = np.empty(len(alike), np.uint8)
     prices = SYMBOL_PRICE << 16, TABLE_PRICE << 16
     kernel().join_tables(alike.copy(), LOGARITHMS, *prices, MOST_TABLES, table)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dj_photon_codecs.layouts.kernels.reference_maps import MAP_CONTEXTS
+from dj_photon_codecs.layouts.kernels.reference_static import LANES
 from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.layouts.numbering import Numbering
 from dj_photon_codecs.layouts.static.rows import Rows
@@ -111,8 +112,8 @@ def split_body(
         and 0 < number["classes"] <= min(MOST_CLASSES, number["varying"])
         and 0 < number["classes"] * number["families"] * number["brightnesses"] <= MOST_ROWS
         and 0 < number["tables"] <= MOST_TABLES
-        and number["frames_per_stream"] > 0
-        and number["pixels_per_stream"] > 0
+        and 0 < number["frames_per_stream"] <= number["varying"]
+        and 0 < number["pixels_per_stream"] < shape[1] + LANES
         and 0 < number["unit"] < 1 << 8 * itemsize
     )
     if not legal:
