@@ -52,7 +52,7 @@ static struct window window_of(const struct static_model *model, const struct st
     int wanted = frame < last_wanted && part->start_frame < last && first < stop;
     return (struct window){frame, smaller(last, last_wanted), pixel, end - pixel, first,
                            wanted ? stop - first : 0,
-                           last < last_wanted || (last == last_wanted && stop == end)};
+                           last <= last_wanted && stop == end};
 }
 
 /* ------------------------------------------------------------------------------ decoding */
@@ -90,13 +90,13 @@ static uint16_t *place_of(const struct decoding *decoding, const struct window *
            (window->first - decoding->part->start_pixel);
 }
 
-/* The row of a frame; of the last wanted frame, up to the step of the last wanted pixel. */
+/* The row of a frame; of the last one, up to the step of the last wanted pixel. */
 static struct row row_of(const struct decoding *decoding, struct stream *stream, size_t frame)
 {
     const struct window *window = &stream->window;
     uint16_t *place = place_of(decoding, window, frame);
     size_t pixels = window->pixels, wanted = window->first + window->wanted - window->pixel;
-    if (frame + 1 == decoding->part->start_frame + decoding->part->frames)
+    if (frame + 1 == window->stop)
         pixels = smaller(pixels, parts(wanted, LANES) * LANES);
     return (struct row){&stream->reader, cells_of(decoding->model, frame, window->pixel), pixels,
                         place && window->wanted == window->pixels ? place : stream->room};
