@@ -25,6 +25,7 @@ struct stream {
     uint32_t *coders;
     size_t count;
     const uint16_t *word, *end;
+    uint32_t missing; /* whether a word was wanted after the last one */
 };
 
 /* (before + here) + (here + after); what is outside counts as the pixel itself once more. */
@@ -82,72 +83,53 @@ static void predict_keys(const struct images *images, const int32_t *weights, si
     }
 }
 
-/* What a coder becomes with its next word, if it needs one; `end` is NULL where none is missing. */
-static inline uint32_t refill(uint32_t coder, const uint16_t **word, const uint16_t *end, int *missing)
+/* What a coder becomes with its next word, if it needs one; there may be none. */
+static inline uint32_t refill(uint32_t coder, struct stream *stream)
 {
-    if (*word != end)
-        return rans_refill(coder, CODER_LEAST, word);
-    *missing |= coder < CODER_LEAST;
+    if (stream->word != stream->end)
+        return rans_refill(coder, CODER_LEAST, &stream->word);
+    stream->missing |= coder < CODER_LEAST;
     return coder;
 }
 
-/* `end` is NULL where at least as many words are left as there are coders. */
-static inline int read_turn(struct stream *stream, const struct dense_chunk *chunk,
-                            const uint32_t *key, uint32_t *restrict symbol, size_t count,
-                            const uint16_t *end)
+static void read_symbols(struct stream *stream, const struct dense_chunk *chunk,
+                         const uint32_t *restrict key, uint32_t *restrict symbol, size_t count)
 {
-    const uint32_t *restrict slots = chunk->slots, *restrict first = chunk->first_slot;
-    uint32_t *restrict coders = stream->coders;
-    const uint16_t *word = stream->word;
-    int missing = 0;
+    struct stream local = *stream;
     for (size_t i = 0; i < count; i++) {
-        uint32_t entry = slots[first[key[i]] + (coders[i] & (RANS_SLOTS - 1))];
+        uint32_t coder = local.coders[i];
+        uint32_t entry = chunk->slots[chunk->first_slot[key[i]] + (coder & (RANS_SLOTS - 1))];
         symbol[i] = entry & 255;
-        coders[i] = refill(rans_take(coders[i], entry), &word, end, &missing);
+        local.coders[i] = refill(rans_take(coder, entry), &local);
     }
-    stream->word = word;
-    return missing;
+    *stream = local;
 }
 
 /* Puts the low bits under the symbols; those of an escape are none. */
-static inline int read_low_turn(struct stream *stream, const struct dense_chunk *chunk,
-                                const uint32_t *key, uint32_t *restrict symbol, size_t count,
-                                const uint16_t *end)
+static void read_low_bits(struct stream *stream, const struct dense_chunk *chunk,
+                          const uint32_t *restrict key, uint32_t *restrict symbol, size_t count)
 {
-    const uint8_t *restrict low = chunk->low;
-    uint32_t *restrict coders = stream->coders;
-    const uint16_t *word = stream->word;
-    int missing = 0;
+    struct stream local = *stream;
     for (size_t i = 0; i < count; i++) {
-        uint32_t escaped = symbol[i] == RANS_ESCAPE, bits = escaped ? 0 : low[key[i]];
-        uint32_t number = symbol[i] << bits | (coders[i] & (((uint32_t)1 << bits) - 1));
+        uint32_t coder = local.coders[i], escaped = symbol[i] == RANS_ESCAPE;
+        uint32_t bits = escaped ? 0 : chunk->low[key[i]];
+        uint32_t number = symbol[i] << bits | (coder & (((uint32_t)1 << bits) - 1));
         symbol[i] = escaped ? UINT32_MAX : number;
-        coders[i] = refill(coders[i] >> bits, &word, end, &missing);
+        local.coders[i] = refill(coder >> bits, &local);
     }
-    stream->word = word;
-    return missing;
+    *stream = local;
 }
 
-/* The coders take turns at the pixels. In a turn each takes at most one word: where as many words
-   are left as there are coders, none need be looked for. */
-static int read_pixels(struct stream *stream, const struct dense_chunk *chunk,
-                       const struct images *images, size_t pixels, int low)
+/* The coders take turns at the pixels. */
+static void read_pixels(struct stream *stream, const struct dense_chunk *chunk,
+                        const struct images *images, size_t pixels, int any_low)
 {
-    for (size_t start = 0; start < pixels; start += stream->count) {
-        size_t count = pixels - start < stream->count ? pixels - start : stream->count;
-        const uint32_t *key = images->key + start;
-        uint32_t *symbol = images->symbol + start;
-        int scarce = (size_t)(stream->end - stream->word) < count, missing;
-        if (low)
-            missing = scarce ? read_low_turn(stream, chunk, key, symbol, count, stream->end)
-                             : read_low_turn(stream, chunk, key, symbol, count, NULL);
-        else
-            missing = scarce ? read_turn(stream, chunk, key, symbol, count, stream->end)
-                             : read_turn(stream, chunk, key, symbol, count, NULL);
-        if (missing)
-            return KERNEL_DAMAGED;
-    }
-    return 0;
+    for (size_t i = 0; i < pixels; i += stream->count)
+        read_symbols(stream, chunk, images->key + i, images->symbol + i,
+                     pixels - i < stream->count ? pixels - i : stream->count);
+    for (size_t i = 0; any_low && i < pixels; i += stream->count)
+        read_low_bits(stream, chunk, images->key + i, images->symbol + i,
+                      pixels - i < stream->count ? pixels - i : stream->count);
 }
 
 static int number_pixels(const struct dense_chunk *chunk, const struct images *images,
@@ -193,19 +175,16 @@ static int decode_frames(const struct dense_chunk *chunk, const struct images *i
 {
     size_t pixels = chunk->height * chunk->width;
     struct stream stream = {chunk->coders, chunk->coder_count, chunk->words,
-                            chunk->words + chunk->word_count};
+                            chunk->words + chunk->word_count, 0};
     const uint32_t *escapes = chunk->escapes;
     for (size_t t = 0; t < chunk->frames; t++) {
         sum_images(images, 0, chunk->height, chunk->width);
         sum_images(images, 1, chunk->height, chunk->width);
         predict_keys(images, chunk->weights + t * DENSE_FEATURES, pixels);
-        int error = read_pixels(&stream, chunk, images, pixels, 0);
-        if (!error && any_low)
-            error = read_pixels(&stream, chunk, images, pixels, 1);
-        if (!error)
-            error = number_pixels(chunk, images, any_low ? UINT32_MAX : RANS_ESCAPE, &escapes);
-        if (error)
-            return error;
+        read_pixels(&stream, chunk, images, pixels, any_low);
+        uint32_t escape = any_low ? UINT32_MAX : RANS_ESCAPE;
+        if (stream.missing || number_pixels(chunk, images, escape, &escapes))
+            return KERNEL_DAMAGED;
         store(images->number, numbers, t * pixels, pixels, itemsize);
         learn(images->mean[0], images->number, pixels, t + 1 < LONG_MEAN ? t + 1 : LONG_MEAN);
         learn(images->mean[1], images->number, pixels, t + 1 < SHORT_MEAN ? t + 1 : SHORT_MEAN);

@@ -37,8 +37,8 @@ static void regroup(const uint8_t *from, uint8_t *to, const uint32_t *place, siz
             memcpy(to + i * size, from + (size_t)place[i] * size, size);
 }
 
-/* Whether all rows of a plane are stored, and its pixels are in the frame. The sums do not overflow:
-   frames and pixels are below 2^31, and so are the numbers of a plane that are let through first. */
+/* Whether all rows of a plane are stored, and its pixels are in the frame. No sum overflows: frames
+   and pixels are below 2^31, and so are the numbers of a plane that are let through first. */
 static int fits(const struct grouped_chunk *chunk, const struct grouped_plane *plane)
 {
     int width = plane->width == 1 || plane->width == 2 || plane->width == 4 || plane->width == 8;

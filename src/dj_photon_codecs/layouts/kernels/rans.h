@@ -10,7 +10,7 @@
 enum { RANS_BITS = 12, RANS_SLOTS = 1 << RANS_BITS, RANS_SYMBOLS = 256, RANS_ESCAPE = 255 };
 #define RANS_LEAST ((uint32_t)1 << 15)
 
-/* What decoding needs to know of a slot: symbol | place among its slots << 8 | (frequency - 1) << 20.
+/* What decoding needs of a slot: symbol | place among its slots << 8 | (frequency - 1) << 20.
    Refuses frequencies that do not add up to 4096. */
 static inline int rans_fill_slots(const uint16_t frequencies[RANS_SYMBOLS],
                                   uint32_t slots[RANS_SLOTS])
@@ -42,8 +42,8 @@ static inline uint32_t rans_refill(uint32_t state, uint32_t least, const uint16_
     return refilled;
 }
 
-/* What encoding needs to know of a symbol. A state x < 2^31 divided by the frequency f is
-   x * reciprocal >> shift, exactly: reciprocal = ceil(2^shift / f) with shift = 31 + ceil(log2 f). */
+/* What encoding needs of a symbol. A state x < 2^31 divided by the frequency f is exactly
+   x * reciprocal >> shift, with shift = 31 + ceil(log2 f) and reciprocal = ceil(2^shift / f). */
 struct rans_code {
     uint32_t reciprocal, limit; /* a state of `limit` or more is to be spilled first */
     uint16_t cumulative, complement;
