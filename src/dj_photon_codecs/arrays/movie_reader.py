@@ -34,7 +34,6 @@ OPEN = 1 << 28  # bytes of codes of all chunks that are opened side by side
 SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed together, too
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
-SPANS = 2  # such parts for each processor, should one of them be slower
 GAP = 8  # frames; wanted frames that are nearer to each other are read with those between them
 
 
@@ -143,7 +142,7 @@ class MovieReader:
     def _decode_alone(self, number: int, first: int, *, out: NDArray[Any]) -> None:
         """Decode frames of a chunk, from the first one on, while no other chunk is decoded."""
         chunk = self._chunks.open(number, keep=len(out) < self._chunks.length)
-        parts = SPANS * usable_processors() if chunk.divisible else 1
+        parts = 2 * usable_processors() if chunk.divisible else 1  # one may be slower
         span = max(self._span, -(-len(out) // (parts * TOGETHER)) * TOGETHER)
 
         def decode(start: int) -> None:
