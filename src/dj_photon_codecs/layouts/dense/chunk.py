@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.layouts.adaptive.packing import unpack_adaptive
 from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size
 from dj_photon_codecs.layouts.buffers import is_little_endian_integer
-from dj_photon_codecs.layouts.dense.numbering import Numbering
 from dj_photon_codecs.layouts.dense.unpacking import unpack_dense
 from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
 from dj_photon_codecs.layouts.headers import (
@@ -21,6 +21,7 @@ from dj_photon_codecs.layouts.headers import (
     split_header,
 )
 from dj_photon_codecs.layouts.layout import DamagedChunk, DecodedChunk
+from dj_photon_codecs.layouts.numbering import Numbering
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,11 +50,12 @@ class Form(IntEnum):
 
     PLAIN = 0  # in the order of frames, compressed by Blosc
     GROUPED = 1  # as `photon.grouped` stores them, compressed by Blosc
-    DENSE = 2  # by rANS, with the frequencies of symbols at the predicted brightness
+    DENSE = 2  # by rANS, with the frequencies of symbols at the predicted brightness; read only
+    ADAPTIVE = 3  # the same, predicted from the pixels of the frame too
 
 
 class DenseChunk:
-    """An open chunk, which is decoded in full when codes are first asked for.
+    """An open chunk, which is decoded when codes are first asked for: up to a frame, or in full.
 
     Any number of threads may read it at a time.
 
@@ -106,8 +108,8 @@ class DenseChunk:
         DamagedChunk
             If the chunk cannot be decoded.
         """
-        if self._header["form"] == Form.DENSE:
-            self._decode_dense(out)
+        if self._header["form"] in (Form.DENSE, Form.ADAPTIVE):
+            self._decode_frames(out.reshape(self._shape))
         elif self._header["form"] == Form.GROUPED:
             self._grouped().frames(0, self.shape[0], out=out.reshape(self.shape))
         else:
@@ -118,33 +120,41 @@ class DenseChunk:
         if out is not None and out.shape == self.shape and self._opened is None:
             self.decode(out=out.reshape(-1))
             return out
-        return self._codes().frames(start, stop, out=out)
+        return self._codes(stop).frames(start, stop, out=out)
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
         """Return the codes of single pixels in consecutive frames; see `OpenChunk`."""
-        return self._codes().pixels(pixels, frames)
+        return self._codes(frames.stop).pixels(pixels, frames)
 
-    def _codes(self) -> OpenChunk:
-        """Return all codes, decoded once; of grouped ones only the compressor's part is undone.
+    def _codes(self, stop: int) -> OpenChunk:
+        """Return the codes of the frames before `stop`, at least.
 
-        Several threads may do so at a time: a lock would hang a process that is forked meanwhile.
+        An adaptive chunk is decoded up to there at first, and then in full; of grouped ones only
+        the compressor's part is undone. Several threads may do so at a time: a lock would hang a
+        process that is forked meanwhile.
         """
         opened = self._opened
-        if opened is None and self._header["form"] == Form.GROUPED:
+        if opened is not None and opened.shape[0] >= stop:
+            return opened
+        if self._header["form"] == Form.GROUPED:
             self._opened = opened = self._grouped()
-        elif opened is None:
-            codes = np.empty(self.shape, self.dtype)
+            return opened
+        part = self._header["form"] == Form.ADAPTIVE and opened is None
+        codes = np.empty((stop if part else self._shape[0], *self._shape[1:]), self.dtype)
+        if part:
+            self._decode_frames(codes)
+        else:
             self.decode(out=codes.reshape(-1))
-            codes.setflags(write=False)
-            self._opened = opened = DecodedChunk(codes)
+        codes.setflags(write=False)
+        self._opened = opened = DecodedChunk(codes.reshape(len(codes), -1))
         return opened
 
-    def _decode_dense(self, codes: NDArray[Any]) -> None:
-        frames = codes.reshape(self._shape)
-        frames[self._varying :] = read_code(self._header, "last", dtype=self.dtype)
-        varying = frames[: self._varying].view(f"u{self.dtype.itemsize}")
+    def _decode_frames(self, codes: NDArray[Any]) -> None:
+        """Decode the first frames of a dense or adaptive chunk."""
+        codes[self._varying :] = read_code(self._header, "last", dtype=self.dtype)
+        varying = codes[: self._varying].view(f"u{self.dtype.itemsize}")
         if not varying.size:
-            if self._body.size:
+            if self._body.size and len(codes) == self._shape[0]:
                 raise DamagedChunk(
                     f"damaged chunk: {self._body.size} bytes where there should be none"
                 )
@@ -152,9 +162,14 @@ class DenseChunk:
         unit = int(self._header["unit"])
         if not is_little_endian_integer(self.dtype) or not 0 < unit < 1 << 8 * self.dtype.itemsize:
             raise DamagedChunk(f"damaged chunk: {self.dtype} in units of {unit}")
-        values = unpack_dense(self._body, varying.shape, out=varying)
+        numbers = varying
+        if self._header["form"] == Form.DENSE:
+            values = unpack_dense(self._body, varying.shape, out=varying)
+        else:
+            numbers = varying if self.dtype.itemsize == 2 else np.empty(varying.shape, np.uint16)
+            values = unpack_adaptive(self._body, (self._varying, *self._shape[1:]), numbers)
         lowest = int(read_code(self._header, "lowest", dtype=self.dtype)[0])
-        Numbering(lowest, unit, values).apply(varying)
+        Numbering(lowest, unit, values).apply(varying, numbers)
 
     def _grouped(self) -> GroupedChunk:
         room = 2 * math.prod(self.shape) * self.dtype.itemsize + GROUPED_ROOM

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numcodecs.abc import Codec
 
+from dj_photon_codecs.layouts.adaptive.packing import LEAST_WIDTH, pack_adaptive
 from dj_photon_codecs.layouts.buffers import (
     as_bytes,
     check_codes,
@@ -15,28 +16,26 @@ from dj_photon_codecs.layouts.buffers import (
     room_for,
 )
 from dj_photon_codecs.layouts.dense.chunk import DenseChunk, Form, chunk_header, frame_shape
-from dj_photon_codecs.layouts.dense.numbering import number_codes
-from dj_photon_codecs.layouts.dense.packing import pack_dense
-from dj_photon_codecs.layouts.dense.unpacking import MOST_CODES
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
-from dj_photon_codecs.layouts.plain import count_varying
+from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
+from dj_photon_codecs.layouts.numbering import number_codes
+from dj_photon_codecs.layouts.plain import compress_below, count_varying
+from dj_photon_codecs.layouts.static.plan import plan_static
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["DenseLayout"]
 
-# Of a frame. With fewer, its weights take more bytes than its codes; and a buffer of one dimension,
-# each code a frame, would take very long.
-FEWEST_PIXELS = 16
+NEAR = 1.005  # times the size of an adaptive chunk, up to which frames are decoded alone instead
 
 
 class DenseLayout(Codec):  # type: ignore[misc]
     """Numcodecs filter between codes and entropy-coded bytes, which need no compressor.
 
     The fewer codes are likely at the brightness that the frames before predict, the fewer bits a
-    code takes. A chunk that is smaller with one brightness for each pixel, or in the order of
-    frames, such as one of floating-point numbers, is stored so. The stored bytes say all that
+    code takes. A chunk that is smaller in the order of frames or in groups, such as one of
+    floating-point numbers, is stored so, compressed by Blosc. The stored bytes say all that
     decoding needs; there are no parameters.
 
     Examples
@@ -65,10 +64,17 @@ class DenseLayout(Codec):  # type: ignore[misc]
             is stored as its transpose: exactly, but not well predicted.
         """
         codes = check_codes(buf)
-        dense = _dense(codes)
-        other = _other(codes)
-        smaller = other if dense is None or len(other) < len(dense) else dense
-        return np.frombuffer(smaller, np.uint8)
+        frames = codes.reshape(frame_shape(codes))
+        varying = frames[: count_varying(frames)]
+        if not varying.size:
+            return np.frombuffer(chunk_header(Form.DENSE, codes, varying=0), np.uint8)
+        adaptive = _adaptive(codes, varying)
+        if adaptive is None or _is_static(varying, size=len(adaptive)):
+            return _grouped(codes)
+        plain = compress_below(codes, len(adaptive))
+        if plain is not None:
+            adaptive = chunk_header(Form.PLAIN, codes, varying=len(frames)) + plain.tobytes()
+        return np.frombuffer(adaptive, np.uint8)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk; see `Layout`."""
@@ -82,23 +88,29 @@ class DenseLayout(Codec):  # type: ignore[misc]
         return DenseChunk(buf)
 
 
-def _dense(codes: NDArray[Any]) -> bytes | None:
-    """Return a dense chunk; None if codes are no integers, span too much, or frames are tiny."""
-    frames = codes.reshape(frame_shape(codes))
-    varying = frames[: count_varying(frames)]
-    if not varying.size:
-        return chunk_header(Form.DENSE, codes, varying=0)
-    if not is_little_endian_integer(codes.dtype) or codes[0].size < FEWEST_PIXELS:
+def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:
+    """Return an adaptive chunk; None if codes are no integers, span too much, or are in columns.
+
+    So it is without the compiled kernel, which alone writes these.
+    """
+    if not is_little_endian_integer(codes.dtype) or varying.shape[2] < LEAST_WIDTH:
         return None
-    numbered = number_codes(varying, most=MOST_CODES)
+    numbered = number_codes(varying) if kernel_in_use() == "compiled" else None
     if numbered is None:
         return None
     numbers, numbering = numbered
-    header = chunk_header(Form.DENSE, codes, varying=len(varying), numbering=numbering)
-    return header + pack_dense(numbers, values=numbering.values)
+    header = chunk_header(Form.ADAPTIVE, codes, varying=len(varying), numbering=numbering)
+    return header + pack_adaptive(numbers, numbering.values)
 
 
-def _other(codes: NDArray[Any]) -> bytes:
+def _is_static(varying: NDArray[Any], *, size: int) -> bool:
+    """Return whether a static model takes about as few bytes as an adaptive one."""
+    plan = plan_static(varying)
+    return plan is not None and plan.size <= NEAR * size
+
+
+def _grouped(codes: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a chunk as `photon.grouped` stores it."""
     header = chunk_header(Form.GROUPED, codes, varying=frame_shape(codes)[0])
-    return header + bytes(COMPRESSOR.encode(GroupedLayout().encode(codes)))
+    stored = header + bytes(COMPRESSOR.encode(GroupedLayout().encode(codes)))
+    return np.frombuffer(stored, np.uint8)

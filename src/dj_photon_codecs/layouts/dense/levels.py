@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.layouts.dense.brightness import BRIGHTEST, DARKEST
-from dj_photon_codecs.layouts.dense.rans import PRECISION
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Levels:
             or table.size > MOST_TABLES
             or int(level["table"].max()) >= table.size
             or (table["low"] > MOST_BITS).any()
-            or (sums != 1 << PRECISION).any()
+            or (sums != 1 << 12).any()
             or (np.diff(level["key"].astype(int)) <= 0).any()
             or int(level["base"].max()) >= 1 << 24
         ):

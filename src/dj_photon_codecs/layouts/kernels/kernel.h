@@ -129,4 +129,50 @@ enum { LOGARITHMS = 4096 };
 int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, int64_t symbol,
                     int64_t table, size_t most, uint8_t *of_row);
 
+/* adaptive.c */
+enum {
+    ADAPTIVE_LANES = 16,
+    ADAPTIVE_FEATURES = 45,
+    ADAPTIVE_PRODUCTS = 48, /* of a feature: with all features and the value, and two that are 0 */
+    ADAPTIVE_EPOCHS = 6,
+    ADAPTIVE_WIDTH = 16, /* that frames have at least */
+};
+
+/* Of which there are so many, if as many bits are dropped of those between .5f and 2^17. */
+#define ADAPTIVE_KEYS(dropped) ((size_t)0x09000000 >> (dropped))
+
+/* Frames of bins of numbers, and what is expected of them. */
+struct adaptive_model {
+    size_t frames, height, width; /* of ADAPTIVE_WIDTH at least */
+    const float *value;           /* of each bin: the number it is predicted as, plus 1 */
+    size_t bins;
+    float start, gate[3];         /* mean of the first frame; offset, slope and least of the noise */
+    const int32_t *weights;       /* (ADAPTIVE_EPOCHS, ADAPTIVE_FEATURES), in units of 2^-10 */
+    uint32_t dropped;             /* bits that a key is without: 12 to 14 */
+};
+
+/* `products` (frames, features and value, 48), those on and above the diagonal; `sampled` rows of
+   each frame. */
+int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
+                      const float *precision, const uint32_t *every, double *products,
+                      uint32_t *sampled);
+int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
+                  uint32_t *counts, double *squares);
+int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,
+                   const uint16_t *level, size_t all, const uint16_t *base, size_t levels,
+                   uint32_t *counts);
+/* `entries` of the keys of the first frame, then of the others: base | table << 16. */
+int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
+                    const uint16_t *frequencies, size_t tables, const uint16_t *bins,
+                    const uint16_t *keys, uint32_t *states, uint16_t *words, uint16_t *escapes,
+                    uint32_t *left);
+int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
+                    const uint32_t *slots, size_t tables, const uint32_t *states,
+                    const uint16_t *words, size_t word_count, const uint16_t *escapes,
+                    size_t escape_count, size_t frames, uint16_t *bins);
+int64_t adaptive_split(const uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,
+                       uint16_t *found, uint8_t *payload, size_t size);
+int64_t adaptive_join(uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,
+                      const uint8_t *payload, size_t size);
+
 #endif

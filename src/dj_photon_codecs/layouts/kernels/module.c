@@ -265,6 +265,69 @@ FUNCTION(join_tables, "E4nnnB",
          static_join(ITEMS(0), LENGTH(5), ITEMS(1), given.number[2], given.number[3], NUMBER(4),
                      ITEMS(5)))
 
+/* The model in arguments: 0-2 frames, height, width; 3 value; 4 start; 5-7 gate; 8 weights; 9 bits
+   that keys are without. */
+#define ADAPTIVE "nnn4ffff4n"
+#define ADAPTIVE_MODEL \
+    &(struct adaptive_model){NUMBER(0), NUMBER(1), NUMBER(2), ITEMS(3), LENGTH(3), given.real[4], \
+                             {given.real[5], given.real[6], given.real[7]}, ITEMS(8), \
+                             (uint32_t)NUMBER(9)}
+#define IS_ADAPTIVE(pixels) \
+    (fits(NUMBER(1), NUMBER(2), NUMBER(1) * NUMBER(2)) && \
+     fits(NUMBER(0), NUMBER(1) * NUMBER(2), pixels) && NUMBER(9) < 23 && \
+     LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES)
+#define PRODUCTS ((size_t)(ADAPTIVE_FEATURES + 1) * ADAPTIVE_PRODUCTS)
+
+/* 10 bins; 11 precision of each key; 12 blocks for one that is sampled, of each epoch; 13 products;
+   14 sampled rows of each frame */
+FUNCTION(sample_products, ADAPTIVE "244IE",
+         IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) &&
+             LENGTH(12) == ADAPTIVE_EPOCHS && fits(NUMBER(0), PRODUCTS, LENGTH(13)) &&
+             LENGTH(14) == NUMBER(0),
+         adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13), ITEMS(14)))
+
+/* 10 bins; 11 keys; 12, 13 how often keys occur in a sample, and the squares of what is off, of the
+   first frame and the others */
+FUNCTION(predict_keys, ADAPTIVE "2CEI",
+         IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == LENGTH(10) &&
+             LENGTH(12) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(13) == LENGTH(12),
+         adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13)))
+
+/* 0 bins (frames, pixels); 1 keys; 2 level of each key, in the first frame and the others; 3 base
+   of each level; 4 counts */
+FUNCTION(count_levels, "s222E",
+         STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) &&
+             fits(LENGTH(3), RANS_SYMBOLS, LENGTH(4)),
+         adaptive_count(ITEMS(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2), LENGTH(2) / 2,
+                        ITEMS(3), LENGTH(3), ITEMS(4)))
+
+/* 10 entries; 11 frequencies; 12 bins; 13 keys; 14 states; 15 words and 16 escapes, which are
+   written from the end; 17 how many of both are left */
+FUNCTION(encode_predicted, ADAPTIVE "4222ECCE",
+         IS_ADAPTIVE(LENGTH(12)) && LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) &&
+             LENGTH(11) % RANS_SYMBOLS == 0 && LENGTH(13) == LENGTH(12) &&
+             LENGTH(14) == ADAPTIVE_LANES && LENGTH(15) == LENGTH(12) + 1 &&
+             LENGTH(16) == LENGTH(12) && LENGTH(17) == 2,
+         adaptive_encode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SYMBOLS,
+                         ITEMS(12), ITEMS(13), ITEMS(14), ITEMS(15), ITEMS(16), ITEMS(17)))
+
+/* 10 entries; 11 slots; 12 states; 13 words; 14 escapes; 15 how many frames; 16 their bins */
+FUNCTION(decode_predicted, ADAPTIVE "44422nC",
+         NUMBER(15) <= NUMBER(0) && NUMBER(2) && NUMBER(1) < UINT32_MAX / 2 / NUMBER(2) &&
+             fits(NUMBER(15), NUMBER(1) * NUMBER(2), LENGTH(16)) && NUMBER(9) < 23 &&
+             LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES && LENGTH(11) % RANS_SLOTS == 0 &&
+             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(12) == ADAPTIVE_LANES,
+         adaptive_decode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SLOTS, ITEMS(12),
+                         ITEMS(13), LENGTH(13), ITEMS(14), LENGTH(14), NUMBER(15), ITEMS(16)))
+
+/* 0 numbers; 1 bin of each number; 2 bins; 3 payload of low bits */
+FUNCTION(split_numbers, "24CB", LENGTH(2) == LENGTH(0),
+         adaptive_split(ITEMS(0), LENGTH(0), ITEMS(1), LENGTH(1), ITEMS(2), ITEMS(3), LENGTH(3)))
+
+/* 0 bins, which become numbers; 1 first number of each bin; 2 payload of low bits */
+FUNCTION(join_numbers, "C41", 1,
+         adaptive_join(ITEMS(0), LENGTH(0), ITEMS(1), LENGTH(1), ITEMS(2), LENGTH(2)))
+
 /* ------------------------------------------------------------------------------ module */
 
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
@@ -272,7 +335,9 @@ FUNCTION(join_tables, "E4nnnB",
 static PyMethodDef methods[] = {
     METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(count_symbols), METHOD(decoding_slots),
     METHOD(encode_streams), METHOD(decode_streams), METHOD(count_map), METHOD(encode_map),
-    METHOD(decode_map), METHOD(join_tables),
+    METHOD(decode_map), METHOD(join_tables), METHOD(sample_products), METHOD(predict_keys),
+    METHOD(count_levels), METHOD(encode_predicted), METHOD(decode_predicted),
+    METHOD(split_numbers), METHOD(join_numbers),
     {NULL, NULL, 0, NULL},
 };
 

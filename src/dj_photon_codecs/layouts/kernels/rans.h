@@ -74,14 +74,15 @@ static inline int rans_fill_codes(const uint16_t frequencies[RANS_SYMBOLS],
     return cumulative == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
 }
 
-/* The state with a symbol put upon it. Writes at most one word, at --*word: words are written
-   from the end, as symbols are put from the last to the first. */
+/* The state with a symbol put upon it. Writes a word at --*word, and keeps it where the state is
+   full: words are written from the end, as symbols are put from the last to the first. Without a
+   branch, which noise would mispredict. */
 static inline uint32_t rans_put(uint32_t state, const struct rans_code *code, uint16_t **word)
 {
-    if (state >= code->limit) {
-        *--*word = (uint16_t)state;
-        state >>= 16;
-    }
+    uint32_t full = state >= code->limit;
+    (*word)[-1] = (uint16_t)state;
+    *word -= full;
+    state >>= 16 * full;
     uint32_t quotient = (uint32_t)((uint64_t)state * code->reciprocal >> code->shift);
     return state + code->cumulative + quotient * code->complement;
 }

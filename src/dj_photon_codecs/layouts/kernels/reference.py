@@ -1,6 +1,7 @@
 """The functions of the kernel in NumPy: slower, the same bytes, and what they are described by."""
 
 # ruff: noqa: F403, F405 - the parts say what they have
+from dj_photon_codecs.layouts.kernels.reference_adaptive import *
 from dj_photon_codecs.layouts.kernels.reference_dense import *
 from dj_photon_codecs.layouts.kernels.reference_grouped import *
 from dj_photon_codecs.layouts.kernels.reference_joining import *
@@ -13,10 +14,12 @@ __all__ = [
     "count_symbols",
     "decode_dense",
     "decode_map",
+    "decode_predicted",
     "decode_streams",
     "decoding_slots",
     "encode_map",
     "encode_streams",
+    "join_numbers",
     "join_tables",
     "sum_pixels",
     "unpack_frames",

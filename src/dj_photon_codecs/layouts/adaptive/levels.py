@@ -1,0 +1,186 @@
+"""Levels of what is expected, each with a base and a table of frequencies."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dj_photon_codecs.layouts.adaptive.prediction import key_values
+from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.layout import DamagedChunk
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Levels", "fit_levels"]
+
+# These are parts of the stored format.
+SYMBOLS, ESCAPE, PRECISION = 256, 255, 12
+MANTISSA = 3  # bits of a frequency
+# These were found by ablation on real and simulated movies; sigma is that of the noise.
+FINEST_STEP = 0.1  # sigma; the least width of a level
+LEVEL_COST = 28  # sigma**3; bits of a level, relative to those lost per code in a level of 1 sigma
+MOST_LEVELS, MOST_TABLES = 1800, 250
+REACH, MOST_BELOW = 12, 80  # sigma, and bins, of a level below what it expects
+LEAST_SIGMA = 0.1  # of numbers
+FEWEST, PARTS, MOST = 200, 48, 3000  # numbers of which a sigma is measured
+SYMBOL_BITS, TABLE_BITS = 7, 24  # about what a frequency and a table take in the chunk
+ESCAPE_BITS = 10  # about what an escape takes beyond its symbol
+COUNTED = 4  # of the frames after the first, every fourth row is counted by the kernel
+
+
+class Levels(NamedTuple):
+    """The levels of the first frame, and those of the others.
+
+    Attributes
+    ----------
+    first : int
+        How many levels the first frame has.
+    key, base, table : ndarray of integers, shape (levels,)
+        The least key of each level, in ascending order in each of the two; the bin of its symbol
+        0; and its table.
+    frequencies : ndarray of uint16, shape (tables, 256)
+        Of symbols; those of a table add up to 2**12.
+    """
+
+    first: int
+    key: NDArray[Any]
+    base: NDArray[Any]
+    table: NDArray[Any]
+    frequencies: NDArray[np.uint16]
+
+    def entries(self, dropped: int) -> NDArray[np.uint32]:
+        """Return for each key of the first frame, and of the others, its base | table << 16."""
+        level = level_of_key(self.key, self.first, key_values(dropped).size)
+        return (self.base.astype(np.uint32) | self.table.astype(np.uint32) << np.uint32(16))[level]
+
+
+def level_of_key(key: NDArray[Any], first: int, keys: int) -> NDArray[np.intp]:
+    """Return the level of each key, in the first frame and in the others."""
+    if not 0 < first < key.size:
+        raise DamagedChunk(f"damaged chunk: {first} of {key.size} levels are of its first frame")
+    below = np.searchsorted(key[:first], np.arange(keys), "right") - 1
+    others = np.searchsorted(key[first:], np.arange(keys), "right") - 1
+    return np.concatenate([np.maximum(below, 0), first + np.maximum(others, 0)])
+
+
+def fit_levels(
+    bins: NDArray[np.uint16],
+    keys: NDArray[np.uint16],
+    sampled: tuple[NDArray[Any], NDArray[Any]],
+    *,
+    dropped: int,
+    of_value: NDArray[np.uint16],
+) -> Levels:
+    """Choose levels narrower than the noise, and let neighbours share tables.
+
+    Parameters
+    ----------
+    bins, keys : ndarray of uint16, shape (frames, pixels)
+        Bins, and what is expected of them.
+    sampled : tuple of ndarrays, each of shape (2, keys)
+        How often each key occurs in a sample, in the first frame and in the others, and the sums
+        of the squares of what is off.
+    dropped : int
+        Bits that keys are without.
+    of_value : ndarray of uint16
+        The bin of the number below each whole value.
+    """
+    counts, squares = sampled
+    parts = [
+        _outline(count, square, key_values(dropped).astype(float), of_value, share)
+        for count, square, share in zip(counts, squares, (1, COUNTED), strict=True)
+    ]
+    key, base = (np.concatenate(part) for part in zip(*parts, strict=True))
+    first = parts[0][0].size
+    level = level_of_key(key, first, counts.shape[1])
+    found = np.zeros((key.size, SYMBOLS), np.uint32)
+    kernel().count_levels(bins, keys, level.astype(np.uint16), base, found)
+    used = found.any(axis=1)
+    used[[0, first]] = True
+    key, base, found = key[used], base[used], found[used]
+    table = np.zeros(key.size, np.uint8)
+    prices = SYMBOL_BITS << 16, TABLE_BITS << 16
+    tables = kernel().join_tables(found, _logarithms(), *prices, MOST_TABLES, table)
+    heads = np.flatnonzero(np.diff(table.astype(int), prepend=-1))
+    frequencies = np.stack([_frequencies(counted) for counted in found[heads]])
+    assert tables == heads.size
+    return Levels(int(used[:first].sum()), key, base, table, frequencies.astype(np.uint16))
+
+
+def _outline(
+    counts: NDArray[Any],
+    squares: NDArray[Any],
+    value: NDArray[np.float64],
+    of_value: NDArray[np.uint16],
+    share: int,
+) -> tuple[NDArray[Any], NDArray[np.uint16]]:
+    """Return the least keys of levels, and their bases."""
+    used = np.flatnonzero(counts)
+    if not used.size:
+        return np.zeros(1, np.int64), np.zeros(1, np.uint16)
+    span = slice(int(used[0]), int(used[-1]) + 1)
+    sigma = _sigma(counts, squares)
+    noises = np.cumsum((np.diff(value, append=value[-1]) / sigma)[span])
+    step = max(np.cbrt(LEVEL_COST * noises[-1] / (share * counts.sum())), FINEST_STEP)
+    number = ((noises - noises[0]) / max(step, noises[-1] / MOST_LEVELS)).astype(int)
+    key = np.flatnonzero(np.diff(number, prepend=-1)) + span.start
+
+    def bins(at: NDArray[Any]) -> NDArray[np.int64]:
+        return of_value[np.clip(at, 0, of_value.size - 1).astype(int)].astype(np.int64)
+
+    below = bins(value[key] - REACH * sigma[key])
+    return key, np.maximum(below, bins(value[key]) - MOST_BELOW).astype(np.uint16)
+
+
+def _sigma(counts: NDArray[Any], squares: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the standard deviation of numbers about the prediction, at each key."""
+    few = np.clip(counts.sum() / PARTS, FEWEST, MOST)
+    part = ((np.cumsum(counts) - counts) // few).astype(np.intp)
+    number, square, moment = (
+        np.bincount(part, of) for of in (counts, squares, counts * np.arange(counts.size))
+    )
+    used = number > 0
+    variance = np.interp(
+        np.arange(counts.size), moment[used] / number[used], square[used] / number[used]
+    )
+    return np.maximum(np.sqrt(variance), LEAST_SIGMA)
+
+
+@cache
+def _logarithms() -> NDArray[np.uint32]:
+    logarithms = np.log2(np.maximum(np.arange(1 << 12), 1))
+    return np.rint(logarithms * (1 << 16)).astype(np.uint32)
+
+
+def _frequencies(counted: NDArray[Any]) -> NDArray[np.int64]:
+    """Return frequencies that add up to 2**12; 0 for symbols that are better made escapes."""
+    counts = counted.astype(np.int64)
+    rare = (counts * ESCAPE_BITS << PRECISION) < 1.44 * counts.sum()
+    rare[ESCAPE] = False
+    counts[ESCAPE] += counts[rare].sum()
+    counts[rare] = 0
+    most = int(np.argmax(counts))
+    shares = counts * ((1 << PRECISION) / max(int(counts.sum()), 1))
+    found = frequency_of(code_of(np.where(counts > 0, np.maximum(shares, 1), 0)))
+    while True:  # the largest, whose code need not be exact, takes what is left
+        found[most] = 0
+        found[most] = (1 << PRECISION) - found.sum()
+        other = int(np.argmax(code_of(found)))
+        if other == most:
+            return found
+        found[other] = frequency_of(code_of(found[other]) - 1)
+
+
+def code_of(frequency: NDArray[Any]) -> NDArray[np.int64]:
+    """Return frequencies as codes, of `MANTISSA` bits and an exponent; small ones are exact."""
+    exponent = np.maximum(np.log2(np.maximum(frequency, 1)).astype(int) - MANTISSA, 0)
+    return (exponent << MANTISSA) + np.rint(frequency / 2.0**exponent).astype(int)
+
+
+def frequency_of(code: NDArray[Any]) -> NDArray[np.int64]:
+    """Return what codes stand for; code 8 * e + m with m from 8 to 15 for m * 2**e."""
+    exponent = np.maximum((code >> MANTISSA) - 1, 0)
+    return (code - (exponent << MANTISSA)) << exponent

@@ -1,0 +1,232 @@
+"""What a chunk is predicted with: weights of features, and the noise at each brightness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dj_photon_codecs.layouts.kernels.backend import kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["EPOCHS", "FEATURES", "Prediction", "key_values", "measure_noise", "predict"]
+
+# These are parts of the stored format.
+FEATURES, EPOCHS = 45, 6
+LONG, LINEAR = 1, 24  # the long mean, and how many of the features lie about its brightness
+UNIT, CONSTANT = 1 << 10, 16  # of a weight, and the first feature
+FIRST_KEY, LAST_KEY = 0x3F000000, 0x48000000  # bits of the float32 0.5 and 2**17
+MOST_DROPPED, FEWEST_DROPPED = 14, 12  # bits that keys are without
+# These were found by ablation on real and simulated movies.
+KNOTS = 32  # of brightness, at which noise is measured
+SAMPLED, PAIRS = 1 << 12, 32  # pixels, and pairs of frames, in which it is measured
+LEAST_VARIANCE, LEAST_SHARE = 0.02, 1e-3  # of the noise: of numbers, and of the largest
+FINEST = 0.25  # standard deviations of the noise, wider than which no key shall be
+GATED = 4 / 14  # variances of a change, at which the gate is half open
+RIDGE = 1e-5
+PRODUCTS = 48  # sums for each feature, of which the last two are needless
+WEIGHT_BITS = 10  # that a weight takes
+FEW_FRAMES, FEW = 16, 1.5e4  # pixels of which the weights of early frames are fitted
+MANY, SHARE, MOST = 2e4, 0.04, 6e4  # pixels for those of later ones: at least, of all, at most
+LARGEST = 64  # of a weight
+
+
+class Noise(NamedTuple):
+    """The variance of numbers in time, at some brightnesses, which rise."""
+
+    brightness: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """What the kernel predicts with.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (bins,)
+        The value of each bin, plus 1.
+    start : float
+        The mean of the first frame, plus 1.
+    gate : tuple of float
+        Offset, slope and least value of the variance of a change that is noise.
+    weights : ndarray of int32, shape (EPOCHS, FEATURES)
+        In units of 2**-10.
+    dropped : int
+        The bits that keys are without.
+    """
+
+    values: NDArray[np.float32]
+    start: float
+    gate: tuple[float, float, float]
+    weights: NDArray[np.int32]
+    dropped: int
+
+    def arguments(self, frames: int, height: int, width: int) -> tuple[Any, ...]:
+        """Return these as the kernel takes them."""
+        return (
+            frames,
+            height,
+            width,
+            self.values,
+            self.start,
+            *self.gate,
+            self.weights,
+            self.dropped,
+        )
+
+
+def key_values(dropped: int) -> NDArray[np.float32]:
+    """Return the least expected value of each key."""
+    keys = np.arange((LAST_KEY - FIRST_KEY) >> dropped, dtype=np.uint32)
+    return ((keys << np.uint32(dropped)) + np.uint32(FIRST_KEY)).view(np.float32)
+
+
+def measure_noise(numbers: NDArray[np.uint16], values: NDArray[np.float32]) -> Noise:
+    """Measure the noise of numbers, shape (frames, height, width), whose values are given."""
+    flat = numbers.reshape(len(numbers), -1)
+    step = max(1, flat.shape[1] // SAMPLED)
+    places = slice(None, None, step + (step > 1 and step % 2 == 0))
+    times = np.arange(0, max(len(flat) - 1, 1), 1 + max(len(flat) - 2, 0) // PAIRS)
+    one = values[flat[times, places]]
+    mean, variance = one[0], np.maximum(one[0], 1)
+    if len(flat) > 1:
+        other = values[flat[times + 1, places]]
+        mean = (one + other).mean(axis=0) / 2
+        variance = ((one - other) ** 2).mean(axis=0) / 2
+    order = np.argsort(mean, kind="stable")
+    groups = np.array_split(order, KNOTS if order.size >= 1024 else 4)
+    means, variances = (
+        np.array([each[group].mean() for group in groups if group.size])
+        for each in (mean, variance)
+    )
+    least = max(LEAST_VARIANCE, LEAST_SHARE * float(variances.max()))
+    return Noise(means + 1, np.maximum(variances, least))
+
+
+def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise) -> Prediction:
+    """Fit a prediction to bins, shape (frames, height, width), whose values plus 1 are given."""
+    finest = float((noise.brightness / np.sqrt(noise.variance)).max())  # keys are 2**-9 wide at 1
+    dropped = MOST_DROPPED
+    while dropped > FEWEST_DROPPED and finest * 2.0 ** (dropped - 23) > FINEST:
+        dropped -= 1
+    start = float(np.float32(values[bins[0]].mean()))
+    prediction = Prediction(
+        values, start, _gate(noise), np.zeros((EPOCHS, FEATURES), np.int32), dropped
+    )
+    products, sampled = _sample(bins, prediction, noise)
+    frames, pixels = len(bins), bins[0].size
+    for epoch in range(min(EPOCHS, (frames - 1).bit_length() + 1)):
+        ends = [(1 << epoch) >> 1, min(frames, 1 << epoch) if epoch < EPOCHS - 1 else frames]
+        own = slice(*ends)
+        seen = sampled[own] > 0
+        weights = _fit(products[own][seen], sampled[own][seen], (ends[1] - ends[0]) * pixels)
+        prediction.weights[epoch] = _whole(weights, start)
+    return prediction
+
+
+def _gate(noise: Noise) -> tuple[float, float, float]:
+    """Return a line through the noise, and its least value."""
+    brightness, variance = noise
+    rows = np.stack([np.ones_like(brightness), brightness]) / variance
+    offset, slope = np.linalg.lstsq(rows.T, np.ones_like(variance), rcond=None)[0]
+    if slope < 0:
+        offset, slope = 1 / (1 / variance).mean(), 0.0
+    line = offset, slope, max(variance[0] / 2, LEAST_VARIANCE)
+    return tuple(float(np.float32(GATED * each)) for each in line)  # type: ignore[return-value]
+
+
+def _sample(
+    bins: NDArray[np.uint16], prediction: Prediction, noise: Noise
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sums of products of features of each frame, and of how many pixels they are."""
+    frames, height, width = bins.shape
+    wanted = np.full(EPOCHS, min(FEW, 0.02 * bins.size) if frames > FEW_FRAMES else FEW)
+    wanted[-1] = np.clip(SHARE * bins.size, MANY, MOST)
+    lengths = np.diff([0, *(1 << np.arange(EPOCHS - 1)), max(frames, 17)])
+    every = np.maximum(lengths * (height * width) / np.maximum(wanted, 8000), 1).astype(np.uint32)
+    precision = 1 / np.interp(key_values(prediction.dropped), *noise)
+    products = np.zeros((frames, FEATURES + 1, PRODUCTS))
+    rows = np.zeros(frames, np.uint32)
+    given = prediction.arguments(*bins.shape)
+    precision = precision.astype(np.float32)
+    kernel().sample_products(*given, bins, precision, every, products, rows)
+    products = np.triu(products[..., : FEATURES + 1])
+    products += np.triu(products, 1).transpose(0, 2, 1)
+    return products, rows * float(width)
+
+
+def _fit(
+    products: NDArray[np.float64], sampled: NDArray[np.float64], pixels: int
+) -> NDArray[np.float64]:
+    """Return weights of least squares, in which a frame counts the less the worse it fits."""
+    weights, precision = np.zeros(FEATURES), np.ones(len(products))
+    used = np.flatnonzero(products.diagonal(axis1=1, axis2=2).sum(axis=0)[:-1] > 0)
+    for _ in range(3 if len(products) > 1 else 1):
+        total = np.tensordot(precision, products, 1)
+        weights[used] = np.linalg.solve(*_equations(total, used))
+        off = np.append(-weights, 1)
+        square = np.maximum((products @ off) @ off, 1e-6 * products[:, -1, -1])
+        precision = 1 / (square / sampled + 0.01)
+    if not len(products):
+        return weights
+    return _without_needless(total, used, float(sampled.sum()), pixels)
+
+
+def _equations(
+    products: NDArray[np.float64], used: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    own = products[np.ix_(used, used)]
+    scale = own.diagonal()
+    return own + np.diag(RIDGE * scale + 1e-8 * scale.mean() + 1e-9), products[used, -1]
+
+
+def _solve(
+    products: NDArray[np.float64], used: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return weights of the used features, the inverse of their products, and the squares left."""
+    left_side, right_side = _equations(products, used)
+    inverse = np.linalg.inv(left_side)
+    weights = inverse @ right_side
+    off = np.append(-weights, 1)
+    every = np.append(used, FEATURES)
+    left = off @ products[np.ix_(every, every)] @ off
+    return weights, inverse, max(float(left), 1e-9 * products[-1, -1], 1e-30)
+
+
+def _without_needless(
+    products: NDArray[np.float64], used: NDArray[np.intp], sampled: float, pixels: int
+) -> NDArray[np.float64]:
+    """Return weights of those features that save more bits than their weights take."""
+
+    def bits(left: float, number: int) -> float:  # also what chance made better in the sample
+        return 0.72 * pixels * np.log(left) + number * (WEIGHT_BITS + 1.44 * pixels / sampled)
+
+    weights, inverse, left = _solve(products, used)
+    removed = used.size
+    while removed:
+        saves = weights**2 / inverse.diagonal() * sampled / left
+        needless = ((saves - 2) * 0.72 * pixels / sampled < WEIGHT_BITS) & (used > LONG)
+        order = np.argsort(np.where(needless, saves, np.inf))
+        removed = min(removed, (int(needless.sum()) + 1) // 2)
+        while removed:
+            rest = np.delete(used, order[:removed])
+            found = _solve(products, rest)
+            if bits(found[2], rest.size) <= bits(left, used.size):
+                used, (weights, inverse, left) = rest, found
+                removed = used.size
+                break
+            removed //= 2
+    everywhere = np.zeros(FEATURES)
+    everywhere[used] = weights
+    return everywhere
+
+
+def _whole(weights: NDArray[np.float64], start: float) -> NDArray[np.int32]:
+    """Return weights of differences from the long mean as whole weights of the features."""
+    whole = np.rint(np.clip(weights, -LARGEST, LARGEST) * UNIT)
+    constant = weights[0] - whole[LONG] / UNIT * start / CONSTANT
+    whole[0] = np.clip(np.rint(constant * UNIT), -(1 << 23), 1 << 23)
+    whole[LONG] += UNIT - whole[LONG + 1 : LINEAR].sum()
+    return whole.astype(np.int32)
