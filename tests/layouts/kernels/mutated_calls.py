@@ -16,7 +16,8 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 NAME = "dj_photon_codecs.layouts.kernels._kernel"
-TESTS = ["tests/layouts/kernels", *(f"tests/layouts/{kind}" for kind in ("dense", "grouped"))]
+TESTS = ["tests/layouts/kernels"]
+TESTS += [f"tests/layouts/{kind}" for kind in ("adaptive", "dense", "grouped")]
 TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
 MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
 REFUSALS = ValueError, TypeError, MemoryError, OverflowError

@@ -14,7 +14,15 @@ from dj_photon_codecs.layouts.layout import DamagedChunk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Levels", "fit_levels"]
+__all__ = [
+    "Levels",
+    "code_of",
+    "find_frequencies",
+    "fit_levels",
+    "frequency_of",
+    "level_of_key",
+    "read_frequencies",
+]
 
 # These are parts of the stored format.
 SYMBOLS, ESCAPE, PRECISION = 256, 255, 12
@@ -98,15 +106,14 @@ def fit_levels(
     level = level_of_key(key, first, counts.shape[1])
     found = np.zeros((key.size, SYMBOLS), np.uint32)
     kernel().count_levels(bins, keys, level.astype(np.uint16), base, found)
-    used = found.any(axis=1)
+    used: NDArray[np.bool_] = np.asarray(found.any(axis=1))
     used[[0, first]] = True
     key, base, found = key[used], base[used], found[used]
     table = np.zeros(key.size, np.uint8)
     prices = SYMBOL_BITS << 16, TABLE_BITS << 16
-    tables = kernel().join_tables(found, _logarithms(), *prices, MOST_TABLES, table)
+    kernel().join_tables(found, _logarithms(), *prices, MOST_TABLES, table)
     heads = np.flatnonzero(np.diff(table.astype(int), prepend=-1))
-    frequencies = np.stack([_frequencies(counted) for counted in found[heads]])
-    assert tables == heads.size
+    frequencies = np.stack([find_frequencies(counted) for counted in found[heads]])
     return Levels(int(used[:first].sum()), key, base, table, frequencies.astype(np.uint16))
 
 
@@ -155,9 +162,9 @@ def _logarithms() -> NDArray[np.uint32]:
     return np.rint(logarithms * (1 << 16)).astype(np.uint32)
 
 
-def _frequencies(counted: NDArray[Any]) -> NDArray[np.int64]:
+def find_frequencies(counts_of: NDArray[Any]) -> NDArray[np.int64]:
     """Return frequencies that add up to 2**12; 0 for symbols that are better made escapes."""
-    counts = counted.astype(np.int64)
+    counts = counts_of.astype(np.int64)
     rare = (counts * ESCAPE_BITS << PRECISION) < 1.44 * counts.sum()
     rare[ESCAPE] = False
     counts[ESCAPE] += counts[rare].sum()
@@ -184,3 +191,14 @@ def frequency_of(code: NDArray[Any]) -> NDArray[np.int64]:
     """Return what codes stand for; code 8 * e + m with m from 8 to 15 for m * 2**e."""
     exponent = np.maximum((code >> MANTISSA) - 1, 0)
     return (code - (exponent << MANTISSA)) << exponent
+
+
+def read_frequencies(codes: NDArray[Any]) -> NDArray[np.uint16]:
+    """Return the frequencies of tables; the first largest of each is what is left of 2**12."""
+    frequencies = frequency_of(codes.astype(np.int64))
+    rows, most = np.arange(len(codes)), codes.argmax(axis=1)
+    frequencies[rows, most] = 0
+    frequencies[rows, most] = (1 << PRECISION) - frequencies.sum(axis=1)
+    if frequencies.min(initial=0) < 0 or frequencies.max(initial=0) > 1 << PRECISION:
+        raise DamagedChunk("damaged chunk: frequencies that do not add up")
+    return frequencies.astype(np.uint16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,11 +18,13 @@ from dj_photon_codecs.layouts.adaptive.levels import (
     Levels,
     code_of,
     fit_levels,
-    frequency_of,
+    read_frequencies,
 )
 from dj_photon_codecs.layouts.adaptive.prediction import (
     EPOCHS,
     FEATURES,
+    FEWEST_DROPPED,
+    MOST_DROPPED,
     Prediction,
     key_values,
     measure_noise,
@@ -40,6 +43,7 @@ __all__ = ["LEAST_WIDTH", "pack_adaptive", "unpack_adaptive"]
 # These are parts of the stored format.
 LEAST_WIDTH = 16  # of frames
 LANES = 16
+MOST_NUMBERS, MOST_TABLES = 1 << 16, 256
 BODY_HEADER = np.dtype(
     [
         ("start", "<f4"),
@@ -238,8 +242,17 @@ def _split(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Packed:
     header = packed[: BODY_HEADER.itemsize].view(BODY_HEADER)[0]
     sizes = int(header["model"]), 4 * LANES, 2 * int(header["words"])
     rest = packed[BODY_HEADER.itemsize :]
-    if sum(sizes) > rest.size or not shape[0]:
-        raise DamagedChunk(f"damaged chunk: {packed.size} bytes are not what its header says")
+    legal = (
+        sum(sizes) <= rest.size
+        and shape[0] > 0
+        and shape[2] >= LEAST_WIDTH
+        and max(int(header["bins"]), int(header["values"])) <= MOST_NUMBERS
+        and header["escapes"] <= math.prod(shape)
+        and 0 < header["tables"] <= MOST_TABLES
+        and FEWEST_DROPPED <= header["dropped"] <= MOST_DROPPED
+    )
+    if not legal:
+        raise DamagedChunk(f"damaged chunk: {shape} numbers with the header {header}")
     model, states, words, payload = np.split(rest, np.cumsum(sizes))
     return _model(header, model, states.copy().view("<u4"), words.copy().view("<u2"), payload)
 
@@ -275,7 +288,7 @@ def _model(header: Any, model: Any, states: Any, words: Any, payload: Any) -> Pa
             weights,
             int(header["dropped"]),
         ),
-        Levels(int(header["first"]), key, base, table, _table_frequencies(codes)),
+        Levels(int(header["first"]), key, base, table, read_frequencies(codes)),
         bits,
         values,
         escapes,
@@ -288,7 +301,7 @@ def _model(header: Any, model: Any, states: Any, words: Any, payload: Any) -> Pa
 def _decompress(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     decompressor = zlib.decompressobj()
     try:
-        unpacked = decompressor.decompress(model, size + 1)
+        unpacked = decompressor.decompress(model.tobytes(), size + 1)
     except zlib.error as error:
         raise DamagedChunk(f"damaged chunk: its model: {error}") from None
     if len(unpacked) != size or not decompressor.eof:
@@ -302,14 +315,3 @@ def _checked_values(bits: NDArray[np.uint8], values: NDArray[np.uint16]) -> NDAr
     if not count or not enough or (bits > MOST_BITS).any():
         raise DamagedChunk(f"damaged chunk: {bits.size} bins of {count} numbers")
     return _bin_values(bits, _values(count, values))
-
-
-def _table_frequencies(codes: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return the frequencies of tables; the first largest of each is what is left of 2**12."""
-    frequencies = frequency_of(codes.astype(np.int64))
-    rows, most = np.arange(len(codes)), codes.argmax(axis=1)
-    frequencies[rows, most] = 0
-    frequencies[rows, most] = (1 << 12) - frequencies.sum(axis=1)
-    if frequencies.min(initial=0) < 0 or frequencies.max(initial=0) > 1 << 12:
-        raise DamagedChunk("damaged chunk: frequencies that do not add up")
-    return frequencies.astype(np.uint16)

@@ -139,7 +139,7 @@ def _gate(noise: Noise) -> tuple[float, float, float]:
 
 def _sample(
     bins: NDArray[np.uint16], prediction: Prediction, noise: Noise
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the sums of products of features of each frame, and of how many pixels they are."""
     frames, height, width = bins.shape
     wanted = np.full(EPOCHS, min(FEW, 0.02 * bins.size) if frames > FEW_FRAMES else FEW)
@@ -157,9 +157,7 @@ def _sample(
     return products, rows * float(width)
 
 
-def _fit(
-    products: NDArray[np.float64], sampled: NDArray[np.float64], pixels: int
-) -> NDArray[np.float64]:
+def _fit(products: NDArray[Any], sampled: NDArray[Any], pixels: int) -> NDArray[Any]:
     """Return weights of least squares, in which a frame counts the less the worse it fits."""
     weights, precision = np.zeros(FEATURES), np.ones(len(products))
     used = np.flatnonzero(products.diagonal(axis1=1, axis2=2).sum(axis=0)[:-1] > 0)
@@ -174,17 +172,15 @@ def _fit(
     return _without_needless(total, used, float(sampled.sum()), pixels)
 
 
-def _equations(
-    products: NDArray[np.float64], used: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _equations(products: NDArray[Any], used: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
     own = products[np.ix_(used, used)]
     scale = own.diagonal()
     return own + np.diag(RIDGE * scale + 1e-8 * scale.mean() + 1e-9), products[used, -1]
 
 
 def _solve(
-    products: NDArray[np.float64], used: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    products: NDArray[Any], used: NDArray[np.intp]
+) -> tuple[NDArray[Any], NDArray[Any], float]:
     """Return weights of the used features, the inverse of their products, and the squares left."""
     left_side, right_side = _equations(products, used)
     inverse = np.linalg.inv(left_side)
@@ -196,8 +192,8 @@ def _solve(
 
 
 def _without_needless(
-    products: NDArray[np.float64], used: NDArray[np.intp], sampled: float, pixels: int
-) -> NDArray[np.float64]:
+    products: NDArray[Any], used: NDArray[np.intp], sampled: float, pixels: int
+) -> NDArray[Any]:
     """Return weights of those features that save more bits than their weights take."""
 
     def bits(left: float, number: int) -> float:  # also what chance made better in the sample
@@ -223,7 +219,7 @@ def _without_needless(
     return everywhere
 
 
-def _whole(weights: NDArray[np.float64], start: float) -> NDArray[np.int32]:
+def _whole(weights: NDArray[Any], start: float) -> NDArray[np.int32]:
     """Return weights of differences from the long mean as whole weights of the features."""
     whole = np.rint(np.clip(weights, -LARGEST, LARGEST) * UNIT)
     constant = weights[0] - whole[LONG] / UNIT * start / CONSTANT

@@ -162,7 +162,8 @@ class DenseChunk:
         unit = int(self._header["unit"])
         if not is_little_endian_integer(self.dtype) or not 0 < unit < 1 << 8 * self.dtype.itemsize:
             raise DamagedChunk(f"damaged chunk: {self.dtype} in units of {unit}")
-        numbers = varying
+        numbers: NDArray[Any] = varying
+        values: NDArray[Any]
         if self._header["form"] == Form.DENSE:
             values = unpack_dense(self._body, varying.shape, out=varying)
         else:

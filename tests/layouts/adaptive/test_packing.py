@@ -1,0 +1,171 @@
+"""Adaptive chunks come back in either backend, are as small as they should be, or are damaged."""
+
+import numpy as np
+import pytest
+
+from dj_photon_codecs.layouts.adaptive.packing import BODY_HEADER, pack_adaptive, unpack_adaptive
+from tests.backends import use_backend
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+NOTHING = np.zeros(0, np.uint16)
+
+
+def poisson(mean=3.0, shape=(20, 24, 40), seed=0):
+    return np.random.default_rng(seed).poisson(mean, shape).astype("u2")
+
+
+def smooth():
+    """Neighbours resemble each other, in all directions."""
+    counts = poisson(30, (12, 35, 50)).astype(int)
+    for axis in (1, 2, 2):
+        counts = counts + np.roll(counts, 1, axis)
+    return counts.astype("u2")
+
+
+def clipped():
+    """A spike at zero, saturation, and low bits that are noise."""
+    noise = np.random.default_rng(1).normal(100, 400, (17, 20, 33))
+    return np.clip(np.rint(noise), 0, 900).astype("u2")
+
+
+def outliers():
+    counts = poisson(1)
+    counts[5, 3:6, 7], counts[-1, -1, -1], counts[0, 0, 0] = 40_000, 65_535, 300
+    return counts
+
+
+def changing():
+    """Brightness doubles, so that the gate opens."""
+    return np.concatenate([poisson(40, (9, 20, 30)), poisson(90, (9, 20, 30), 1)])
+
+
+KINDS = {
+    "photons": poisson,
+    "few photons": lambda: poisson(0.05),
+    "smooth": smooth,
+    "clipped": clipped,
+    "outliers": outliers,
+    "changing": changing,
+    "16 bits": lambda: np.random.default_rng(2).integers(0, 1 << 16, (3, 18, 17)).astype("u2"),
+    "one value": lambda: np.full((4, 17, 16), 65_535, "u2"),
+    "bright": lambda: poisson(30_000, (8, 16, 40)),
+    "one frame": lambda: poisson(3, (1, 40, 64)),
+    "two frames": lambda: poisson(300, (2, 5, 16)),
+    "one row": lambda: poisson(3, (30, 1, 100)),
+    "wide": lambda: poisson(3, (2, 3, 300)),
+    "high": lambda: poisson(3, (2, 70, 16)),
+}
+
+
+def packed(numbers, values=NOTHING):
+    with use_backend("compiled"):
+        return np.frombuffer(pack_adaptive(numbers, values), np.uint8)
+
+
+def unpacked(chunk, shape, frames=None):
+    numbers = np.empty((shape[0] if frames is None else frames, *shape[1:]), np.uint16)
+    return numbers, unpack_adaptive(chunk, shape, numbers)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_come_back(kind):
+    numbers = KINDS[kind]()
+    found, values = unpacked(packed(numbers), numbers.shape)
+    np.testing.assert_array_equal(found, numbers)
+    assert values.size == 0
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5])
+@pytest.mark.parametrize("kind", ["photons", "clipped", "outliers"])
+def test_the_first_frames_come_back_alone(kind, frames):
+    numbers = KINDS[kind]()
+    found, _ = unpacked(packed(numbers), numbers.shape, frames)
+    np.testing.assert_array_equal(found, numbers[:frames])
+
+
+def test_values_that_are_far_apart_come_back():
+    values = np.unique(np.random.default_rng(3).integers(0, 1 << 16, 90)).astype("u2")
+    numbers = np.minimum(poisson(30), values.size - 1).astype("u2")
+    numbers[0, 0, 0] = values.size - 1
+    found, read = unpacked(packed(numbers, values), numbers.shape)
+    np.testing.assert_array_equal(found, numbers)
+    np.testing.assert_array_equal(read, values)
+
+
+def test_photons_take_their_entropy():
+    # 2.833 bits; a tenth of a usual chunk's pixels pay for all that describes it
+    assert 8 * packed(poisson(3, (60, 64, 64))).size / (60 * 64 * 64) < 1.015 * 2.833
+
+
+def test_a_spike_has_a_bin_of_its_own():
+    # half are 0, and the others need not tell the 64 numbers of a bin apart
+    rng = np.random.default_rng(4)
+    numbers = rng.integers(0, 4096, (30, 32, 64)) * (rng.random((30, 32, 64)) < 0.5)
+    bits = 8 * packed(numbers.astype("u2")).size / numbers.size
+    assert bits < 1.01 * (0.5 * 12 + 1)
+
+
+def test_neighbours_of_the_frame_make_it_smaller():
+    # each sum of two neighbours is known but for the new one, of 5.06 bits
+    counts = np.random.default_rng(5).poisson(64, (40, 40, 81))
+    sums = (counts[..., 1:] + counts[..., :-1]).astype("u2")
+    alone = poisson(128, (40, 40, 80), 6)
+    assert packed(sums).size < 0.97 * packed(alone).size
+
+
+def test_a_known_change_of_brightness_makes_it_smaller():
+    steady, changed = poisson(60, (18, 40, 40)), poisson(60, (18, 40, 40))
+    changed[9:] = poisson(120, (9, 40, 40), 7)
+    # 120 photons take half a bit more than 60; one frame of 18 pays for the change
+    assert packed(changed).size < 1.1 * packed(steady).size
+
+
+def with_field(name, change):
+    chunk = packed(outliers()).copy()
+    header = chunk[: BODY_HEADER.itemsize].view(BODY_HEADER)
+    header[name] = change(int(header[name][0]))
+    return chunk
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        *((name, lambda n: n + 1) for name in ("model", "bins", "values", "levels", "tables")),
+        *((name, lambda n: n - 1) for name in ("model", "bins", "levels", "words", "escapes")),
+        ("first", lambda _: 0),
+        ("first", lambda _: 60_000),
+        ("dropped", lambda _: 11),
+        ("dropped", lambda _: 40),
+        ("tables", lambda _: 0),
+        ("words", lambda _: 1 << 31),
+        ("escapes", lambda _: 1 << 31),
+    ],
+)
+def test_a_header_that_cannot_be_is_refused(name, change):
+    with pytest.raises(ValueError, match="damaged chunk: "):
+        unpacked(with_field(name, change), outliers().shape)
+
+
+@pytest.mark.parametrize("size", [0, 43, 44, 200])
+def test_what_is_cut_is_refused(size):
+    with pytest.raises(ValueError, match="damaged chunk: "):
+        unpacked(packed(poisson())[:size], poisson().shape)
+
+
+@pytest.mark.parametrize("shape", [(20, 24, 39), (20, 23, 40), (21, 24, 40), (0, 24, 40)])
+def test_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="damaged chunk: "):
+        unpacked(packed(poisson()), shape)
+
+
+def test_changed_bytes_of_the_stream_are_noticed():
+    numbers = clipped()
+    good = packed(numbers)
+    start = int(good[: BODY_HEADER.itemsize].view(BODY_HEADER)["model"][0]) + BODY_HEADER.itemsize
+    words = 2 * int(good[: BODY_HEADER.itemsize].view(BODY_HEADER)["words"][0])
+    for byte in np.random.default_rng(5).integers(start, start + 64 + words, 12).tolist():
+        bad = good.copy()
+        bad[byte] ^= 255
+        with pytest.raises(ValueError, match="damaged chunk: "):
+            unpacked(bad, numbers.shape)
