@@ -162,10 +162,9 @@ class DenseChunk:
         unit = int(self._header["unit"])
         if not is_little_endian_integer(self.dtype) or not 0 < unit < 1 << 8 * self.dtype.itemsize:
             raise DamagedChunk(f"damaged chunk: {self.dtype} in units of {unit}")
-        numbers: NDArray[Any] = varying
-        values: NDArray[Any]
+        numbers = varying
         if self._header["form"] == Form.DENSE:
-            values = unpack_dense(self._body, varying.shape, out=varying)
+            values: Any = unpack_dense(self._body, varying.shape, out=varying)
         else:
             numbers = varying if self.dtype.itemsize == 2 else np.empty(varying.shape, np.uint16)
             values = unpack_adaptive(self._body, (self._varying, *self._shape[1:]), numbers)

@@ -301,8 +301,8 @@ static size_t keys_of(const struct adaptive_model *model)
 
 static int check_model(const struct adaptive_model *model)
 {
-    if (!model->height || model->width < ADAPTIVE_WIDTH || !model->bins || model->bins > 1 << 16 ||
-        model->dropped < 12 || model->dropped > 14)
+    if (!model->frames || !model->height || model->width < ADAPTIVE_WIDTH || !model->bins ||
+        model->bins > 1 << 16 || model->dropped < 12 || model->dropped > 14)
         return KERNEL_DAMAGED;
     for (size_t i = 0; i < ADAPTIVE_EPOCHS * FEATURES; i++)
         if (model->weights[i] <= -WEIGHT_LIMIT || model->weights[i] >= WEIGHT_LIMIT)
@@ -897,7 +897,9 @@ int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
                             .escape = escapes, .last_escape = escapes + escape_count};
     int error = check_model(model);
     memcpy(reader.state, states, sizeof reader.state);
-    if (!error && !(error = open_order(&reader.order, model->height, model->width)) &&
+    if (error || !frames) /* without any, nothing bounds the size of a frame */
+        return error;
+    if (!(error = open_order(&reader.order, model->height, model->width)) &&
         !(error = open_past(&past, model)) && !(error = open_reader(&reader)))
         error = read_frames(&reader, &past, frames, bins);
     if (!error && frames == model->frames && !is_finished(&reader))
