@@ -183,7 +183,7 @@ def page_readers() -> dict[str, Any]:
     blocks = re.findall(r"```python\n(.*?)```", FORMAT_PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {"np": np, "numcodecs": numcodecs}
     for block in blocks:
-        if any(f"def {name}" in block for name in ("ungrouped", "read_grouped", "read_dense")):
+        if any(f"def {name}" in block for name in ("ungrouped", "read_grouped", "undensed", "read_dense")):
             exec(block, names)  # noqa: S102
     return names
 
