@@ -1,6 +1,7 @@
 """Write the frozen movies of a format version, once, before the first release that writes it.
 
     python tests/frozen/freeze.py tests/frozen/static
+    python tests/frozen/freeze.py tests/frozen/adaptive
 
 The folder must be new: what has been frozen is what users have on their stores, and is never
 written again (what wrote 1.0 and 1.1 is in the history of this file). Each movie becomes a folder
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from dj_photon_codecs import Calibration, CameraMovie, PhotonArray
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.layouts.choice import GROUPED, PLAIN, Compression
+from dj_photon_codecs.layouts.dense import layout as dense_layout
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.documents.rows import write_row
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
@@ -29,6 +31,7 @@ from dj_photon_codecs.storage.plan import plan_movie
 from dj_photon_codecs.storage.writing import write_movie
 
 COUNTS = Calibration()
+DENSE = Compression(None, dense_layout.DenseLayout())
 CAMERA = Calibration(gain=30, offset=100, variance=81)
 
 Values = NDArray[np.generic]
@@ -47,7 +50,8 @@ class Kind:
 
 def main(folder: Path) -> None:
     folder.mkdir()
-    for name, kind in static().items():
+    kinds = {"static": static, "adaptive": adaptive}[folder.name]
+    for name, kind in kinds().items():
         freeze(kind, folder / name)
 
 
@@ -92,6 +96,61 @@ def static() -> dict[str, Kind]:
     kinds["static-classes"] = Kind(flashing.astype("u2"), GROUPED, frames_per_chunk=45)
     kinds["static-steps"] = Kind(camera(small, "i2"), GROUPED, CAMERA, 0.5, frames_per_chunk=45)
     return kinds
+
+
+def adaptive() -> dict[str, Kind]:
+    """Every dtype; bins, escapes, values, changes of brightness, few frames, filled last chunks.
+
+    Neighbours resemble each other, and no static model is preferred.
+    """
+    dense_layout.NEAR = 0.0
+    dense_layout.compress_below = lambda *_: None
+    generator = np.random.default_rng(2022)
+    small = blurred(scene(generator, (45, 24, 40), (0.2, 300)))
+    small[7, 10:14, 20:24] += 900  # outliers
+    dim = blurred(scene(generator, (45, 24, 40), (0.1, 5)))
+    bright = blurred(scene(generator, (40, 24, 40), (20, 500)))
+    changing = blurred(
+        generator.poisson(40.0 * (1 + np.arange(45) // 9)[:, None, None] ** 2 + small)
+    )
+    clipped = np.clip(np.rint(60 * dim + 20 * generator.normal(0, 3, dim.shape)), 60, 1500)
+    spikes = dim.copy()
+    spikes[::9, ::11, ::13] = 50_000
+    volume = blurred(scene(generator, (30, 3, 20, 30), (0.5, 300)))
+    half_dark = np.concatenate([small[:30], np.zeros_like(small[:15])])
+    frame = blurred(scene(generator, (1, 90, 70), (1, 30)))
+    row = blurred(scene(generator, (40, 1, 700), (1, 300)))
+    whole = {
+        "adaptive-uint8": (np.minimum(small, 255).astype("u1"), COUNTS),
+        "adaptive-int8": ((np.minimum(dim, 127) - 1).astype("i1"), CAMERA),
+        "adaptive-uint16": (small.astype("u2"), COUNTS),
+        "adaptive-int16": (camera(dim, "i2"), CAMERA),
+        "adaptive-uint32": ((small * 70_000).astype("u4"), COUNTS),
+        "adaptive-int32": (camera(bright, "i4") - 4000, CAMERA),
+        "adaptive-uint64": ((small + (1 << 40)).astype("u8"), COUNTS),
+        "adaptive-int64": (small - (1 << 40), CAMERA),
+        "adaptive-4-dimensions": (volume.astype("u2"), COUNTS),
+        "adaptive-changing": (changing.astype("u2"), COUNTS),
+        "adaptive-clipped": (clipped.astype("u2"), Calibration(60, 0, 900)),
+        "adaptive-holes": ((dim * dim * 40).astype("u2"), COUNTS),
+        "adaptive-escapes": (spikes.astype("u2"), COUNTS),
+        "adaptive-few-frames": (small[20:24].astype("u2"), COUNTS),
+        "adaptive-one-frame": (frame.astype("u2"), COUNTS),
+        "adaptive-one-row": (row.astype("u2"), COUNTS),
+        "adaptive-dark-frames": (half_dark.astype("u2"), COUNTS),
+    }
+    kinds = {
+        name: Kind(values, DENSE, calibration, frames_per_chunk=min(len(values), 40))
+        for name, (values, calibration) in whole.items()
+    }
+    kinds["adaptive-steps"] = Kind(camera(small, "i2"), DENSE, CAMERA, 0.5, frames_per_chunk=45)
+    return kinds
+
+
+def blurred(counts: Values) -> Values:
+    """Add to each pixel the one before it, and what of it there was in the frame before."""
+    added: Values = counts + np.roll(counts, 1, axis=-1) + np.roll(counts, 1, axis=0) // 2
+    return added
 
 
 def scene(

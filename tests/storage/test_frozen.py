@@ -75,6 +75,12 @@ NAMES = {
         *(f"static-{kind}" for kind in ("bands", "classes", "clipped", "escapes", "holes")),
         *(f"static-{kind}" for kind in ("4-dimensions", "dark-frames", "few-frames", "steps")),
     },
+    "adaptive": {
+        *(f"adaptive-{kind}" for kind in INTEGERS),
+        *(f"adaptive-{kind}" for kind in ("changing", "clipped", "escapes", "holes", "one-row")),
+        *(f"adaptive-{kind}" for kind in ("4-dimensions", "dark-frames", "few-frames", "steps")),
+        "adaptive-one-frame",
+    },
 }
 
 every_movie = pytest.mark.parametrize(
@@ -166,13 +172,14 @@ def test_its_row_opens_the_movie(fixture):
 @pytest.mark.parametrize("fixture", DIGESTS, ids=lambda path: path.name)
 def test_movies_are_in_the_layout_that_they_are_named_for(fixture):
     layout = fixture.name.partition("-")[0]
-    if layout not in ("grouped", "dense", "static") or fixture.name == "dense-float32":
+    forms = {"grouped": 1, "dense": 2, "static": 3, "adaptive": 3}
+    if layout not in forms or fixture.name == "dense-float32":
         return
 
     documents = read_row(loaded(fixture, "row.json")).documents
 
     stored = decompressed_chunks(fixture / "movie.zarr", documents)[0]
-    assert stored[0] == {"grouped": 1, "dense": 2, "static": 3}[layout]
+    assert stored[0] == forms[layout]
 
 
 # ---------------------------------------------------------------------------- by the format page
@@ -183,7 +190,10 @@ def page_readers() -> dict[str, Any]:
     blocks = re.findall(r"```python\n(.*?)```", FORMAT_PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {"np": np, "numcodecs": numcodecs}
     for block in blocks:
-        if any(f"def {name}" in block for name in ("ungrouped", "read_grouped", "undensed", "read_dense")):
+        if any(
+            f"def {name}" in block
+            for name in ("ungrouped", "read_grouped", "undensed", "read_dense")
+        ):
             exec(block, names)  # noqa: S102
     return names
 

@@ -83,9 +83,10 @@ def number_codes(codes: NDArray[Any]) -> tuple[NDArray[np.uint16], Numbering] | 
     word = np.dtype(f"u{codes.itemsize}").type
     unit = 1
     if highest - lowest < MOST:
-        low = np.uint16(lowest % MOST)  # modulo 2**16, as their difference is below it
-        above = codes.view(word).astype(np.uint16, copy=False)
-        above = above - low if low else above
+        short = np.dtype(f"u{min(codes.itemsize, 2)}").type  # modulo 2**16, as is the difference
+        above = codes.view(word).astype(short, copy=False)
+        low = short(lowest % (1 << 8 * above.itemsize))
+        above = (above - low if low else above).astype(np.uint16, copy=False)
     else:
         wide = codes.view(word) - word(lowest % (1 << 8 * codes.itemsize))
         unit = _common_divisor(wide, most=(highest - lowest) // (MOST - 1))
