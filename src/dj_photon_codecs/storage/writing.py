@@ -38,6 +38,7 @@ __all__ = ["Limits", "fill_chunk", "frames_of_chunks", "write_chunks", "write_mo
 # benchmarks/insert_memory.py measures what an insert takes.
 BUDGET = 448 << 20  # bytes of values and codes of the chunks that an insert holds at once
 COPIES = 3  # of the codes of a chunk: themselves, after their layout, and compressed
+NUMBER_BYTES = 2  # for each code, while a layout looks at it
 PIXEL_BYTES = 64  # for each pixel of a frame, while a layout looks at them
 
 
@@ -55,7 +56,8 @@ class Limits:
     @classmethod
     def of(cls, plan: StoragePlan, values: Frames) -> Limits:
         """Return the limits for a movie whose values become codes."""
-        held = COPIES * plan.chunk_bytes + PIXEL_BYTES * math.prod(plan.shape[1:])
+        held = COPIES * plan.chunk_bytes + NUMBER_BYTES * math.prod(plan.chunk_shape)
+        held += PIXEL_BYTES * math.prod(plan.shape[1:])
         if not as_source(values).is_direct:
             held += math.prod(plan.chunk_shape) * values.dtype.itemsize
         return cls(_workers(held), processors_for(plan.chunk_bytes))

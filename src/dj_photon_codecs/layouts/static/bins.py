@@ -15,7 +15,6 @@ __all__ = ["bins_of_numbers", "find_bins", "numbers_of_bins"]
 
 # These are measured by benchmarks/constants.py.
 RESOLUTION = 8  # bins in a standard deviation of the noise, at least
-PRICE = 20.0  # bits of a further bin
 
 
 def bins_of_numbers(low: NDArray[np.uint8]) -> NDArray[np.uint32]:
