@@ -8,6 +8,7 @@ import numpy as np
 
 from dj_photon_codecs.layouts.buffers import is_little_endian_integer
 from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_maps import MAP_CONTEXTS
 from dj_photon_codecs.layouts.kernels.reference_rans import SLOTS
 from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.layouts.static.bins import numbers_of_bins
@@ -159,21 +160,18 @@ class StaticBody:
     def _model(self) -> Opened:
         model = split_model(self._header, self._sections.model)
         rows, width = model.rows, int(self._header["width"])
+        roots = np.concatenate([model.map_roots.reshape(-1, 256), rows.roots])
+        slots = np.empty((len(roots), SLOTS), np.uint32)
+        kernel().decoding_slots(frequencies_of(roots), slots)
         level, family = np.zeros((2, self.shape[1]), np.uint16)
         maps = self._sections.map, self._sections.family_map
-        for stored, roots, picture in zip(maps, model.map_roots, (level, family), strict=False):
-            kernel().decode_map(stored, width, _slots(roots), picture)
+        for stored, picture in zip(maps[: len(model.map_roots)], (level, family), strict=False):
+            kernel().decode_map(stored, width, slots[:MAP_CONTEXTS], picture)
+            slots = slots[MAP_CONTEXTS:]
         brightnesses = int(self._header["brightnesses"])
         if level.max() >= brightnesses or family.max() >= self._header["families"]:
             raise DamagedChunk(f"damaged chunk: a level beyond the last of {brightnesses}")
         level += family * np.uint16(brightnesses)
         cells = np.take(rows.cells, level, axis=1)
-        bins = numbers_of_bins(rows.low)
         numbering = numbering_of(self._header, model.values)
-        return Opened(numbering, model.frame_class, cells, _slots(rows.roots), bins)
-
-
-def _slots(roots: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    slots = np.empty((len(roots), SLOTS), np.uint32)
-    kernel().decoding_slots(frequencies_of(roots), slots)
-    return slots
+        return Opened(numbering, model.frame_class, cells, slots, numbers_of_bins(rows.low))

@@ -20,13 +20,13 @@ __all__ = ["Rows", "fit_rows"]
 
 LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.uint32)
 # These are measured by benchmarks/constants.py.
-COUNTED = 1 << 20  # numbers whose symbols are counted, at least, or a tenth of all
-BINNED = 1 << 18  # numbers from which bins are found
+COUNTED, EVERY = 1 << 19, 8  # numbers that are counted, at least, or those of every 8th frame
+BINNED = 1 << 17  # numbers from which bins are found
 FEW = 1 << 15  # numbers whose low bits are counted
 MOST_TABLES = 48  # more do not stay in the cache
 SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
 # Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
-PRICES = (20, 0), (200, 0), (2000, 0), (2000, 1), (2000, 2)
+PRICES = (8, 0), (500, 0), (2000, 1), (2000, 2)
 BELOW, ABOVE = 4.5, 5.5  # standard deviations from the mean of a row that its window should hold
 
 
@@ -77,7 +77,7 @@ def fit_rows(
     low, base = np.zeros(0, np.uint8), np.zeros(shape, np.uint16)
     if top >= ESCAPE and expected is not None:
         low, base = _windows(numbers, top, levels, expected)
-    every = max(1, min(10, numbers.size // COUNTED) // (1 if classes == 1 else 3))
+    every = max(1, min(EVERY, numbers.size // COUNTED) // (1 if classes == 1 else 3))
     start = int(every > 1)  # not the frames in which pixels were chosen for their variance
     sample, sample_class = numbers[start::every], levels.frame_class[start::every].copy()
     low_bits = 0.0

@@ -58,12 +58,13 @@ def frequencies_of(roots: NDArray[np.uint8]) -> NDArray[np.uint16]:
     [0, 3984, 111, 1, 0]
     """
     present = roots > 0
-    weights = np.square(roots.astype(np.int64) - present)
-    numbers = present.sum(axis=1, keepdims=True)
-    totals = np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    weights = np.square(roots - present, dtype=np.uint32)  # times SLOTS, they are below 2**32
+    numbers = present.sum(axis=1, keepdims=True, dtype=np.uint32)
+    totals = np.maximum(weights.sum(axis=1, keepdims=True, dtype=np.uint32), 1)
     frequencies = present + weights * (SLOTS - numbers) // totals
     most = np.where(present.any(axis=1), roots.argmax(axis=1), ESCAPE)
-    frequencies[np.arange(len(roots)), most] += SLOTS - frequencies.sum(axis=1)
+    rest = SLOTS - frequencies.sum(axis=1, dtype=np.uint32)
+    frequencies[np.arange(len(roots)), most] += rest
     return frequencies.astype(np.uint16)
 
 
