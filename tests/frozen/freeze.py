@@ -104,7 +104,7 @@ def adaptive() -> dict[str, Kind]:
     Neighbours resemble each other, and no static model is preferred.
     """
     dense_layout.NEAR = 0.0
-    dense_layout.compress_below = lambda *_: None
+    dense_layout.__dict__["compress_below"] = lambda *_: None
     generator = np.random.default_rng(2022)
     small = blurred(scene(generator, (45, 24, 40), (0.2, 300)))
     small[7, 10:14, 20:24] += 900  # outliers
@@ -147,9 +147,11 @@ def adaptive() -> dict[str, Kind]:
     return kinds
 
 
-def blurred(counts: Values) -> Values:
+def blurred(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Add to each pixel the one before it, and what of it there was in the frame before."""
-    added: Values = counts + np.roll(counts, 1, axis=-1) + np.roll(counts, 1, axis=0) // 2
+    added: NDArray[np.int64] = (
+        counts + np.roll(counts, 1, axis=-1) + np.roll(counts, 1, axis=0) // 2
+    )
     return added
 
 

@@ -93,6 +93,6 @@ def test_codes_of_one_value_come_back():
 
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8"])
 def test_numbers_are_in_the_order_of_codes_below_zero(dtype):
-    numbers, numbering = number_codes(np.array([[-3, -1, 0, 2, 120]], dtype))
+    numbers, numbering = numbered(np.array([[-3, -1, 0, 2, 120]], dtype))
     assert numbers.tolist() == [[0, 2, 3, 5, 123]]
     assert numbering.lowest == -3
