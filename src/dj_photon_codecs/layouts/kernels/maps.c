@@ -69,12 +69,14 @@ struct map {
 
 static void diagonal_cells(const struct map *map, size_t diagonal, size_t first, size_t stop)
 {
-    const uint16_t *one = map->known[1], *two = map->known[2], *three = map->known[3];
-    uint32_t *restrict cells = map->cells;
-    for (size_t y = first + 1; y + 1 < stop; y++)
-        cells[y] = cell_between(one[y + 1], two[y], three[y], one[y]);
-    cells[first] = map_cell(map->level, map->width, first, diagonal - 2 * first);
-    cells[stop - 1] = map_cell(map->level, map->width, stop - 1, diagonal - 2 * (stop - 1));
+    const uint16_t *one = map->known[1] + first, *two = map->known[2] + first;
+    const uint16_t *three = map->known[3] + first;
+    uint32_t *restrict cells = map->cells + first;
+    size_t last = stop - 1 - first;
+    for (size_t i = 1; i < last; i++)
+        cells[i] = cell_between(one[i + 1], two[i], three[i], one[i]);
+    cells[0] = map_cell(map->level, map->width, first, diagonal - 2 * first);
+    cells[last] = map_cell(map->level, map->width, stop - 1, diagonal - 2 * (stop - 1));
 }
 
 static int decode_diagonal(struct reader *reader, struct map *map, size_t diagonal)
