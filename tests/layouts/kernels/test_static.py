@@ -212,6 +212,18 @@ def test_sums_and_counts_are_those_of_the_numbers():
     np.testing.assert_array_equal(counts, movie.symbol_counts)
 
 
+@pytest.mark.usefixtures("backend")
+def test_cells_are_the_rows_of_levels():
+    movie = Movie(8, (2, 300), classes=3)
+    cells = np.zeros((3, 300), np.uint32)
+    kernel().fill_cells(movie.level, movie.rows, cells)
+    np.testing.assert_array_equal(cells, movie.cells)
+    with pytest.raises(DamagedChunk, match="damaged chunk"):
+        kernel().fill_cells(movie.level, movie.rows[:, :2].copy(), cells)
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel().fill_cells(movie.level, movie.rows[:2], cells)
+
+
 # ---------------------------------------------------------------------------- damage
 
 

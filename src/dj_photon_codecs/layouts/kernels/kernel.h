@@ -96,6 +96,10 @@ struct static_part {
     size_t start_frame, frames, start_pixel, pixels, stride;
 };
 
+/* Writes the cells, (classes, pixels), of the rows, (classes, levels), of the levels of pixels. */
+int static_fill_cells(const uint16_t *level, size_t pixels, const uint32_t *rows, size_t classes,
+                      size_t levels, uint32_t *cells);
+
 /* `slots` of (tables, 4096); `lengths` of (streams): words. */
 int static_decode(const struct static_model *model, const uint32_t *slots, size_t tables,
                   const uint8_t *payload, size_t size, const uint32_t *lengths, size_t streams,

@@ -213,6 +213,11 @@ FUNCTION(count_symbols, "s124E",
          static_count(ITEMS(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2), ITEMS(3),
                       FRAMES(3), PIXELS(3), ITEMS(4)))
 
+/* 0 level of each pixel; 1 rows; 2 cells */
+FUNCTION(fill_cells, "24E",
+         given.view[1].ndim == 2 && fits(FRAMES(1), LENGTH(0), LENGTH(2)) && PIXELS(1),
+         static_fill_cells(ITEMS(0), LENGTH(0), ITEMS(1), FRAMES(1), PIXELS(1), ITEMS(2)))
+
 /* 0 frequencies; 1 slots */
 FUNCTION(decoding_slots, "2E",
          fits(LENGTH(0) / RANS_SYMBOLS, RANS_SYMBOLS, LENGTH(0)) &&
@@ -333,11 +338,12 @@ FUNCTION(join_numbers, "C41", 1,
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 static PyMethodDef methods[] = {
-    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(count_symbols), METHOD(decoding_slots),
-    METHOD(encode_streams), METHOD(decode_streams), METHOD(count_map), METHOD(encode_map),
-    METHOD(decode_map), METHOD(join_tables), METHOD(sample_products), METHOD(predict_keys),
-    METHOD(count_levels), METHOD(encode_predicted), METHOD(decode_predicted),
-    METHOD(split_numbers), METHOD(join_numbers),
+    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(count_symbols),
+    METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams), METHOD(decode_streams),
+    METHOD(count_map), METHOD(encode_map), METHOD(decode_map), METHOD(join_tables),
+    METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),
+    METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
+    METHOD(join_numbers),
     {NULL, NULL, 0, NULL},
 };
 

@@ -19,6 +19,7 @@ __all__ = [
     "decoding_slots",
     "encode_map",
     "encode_streams",
+    "fill_cells",
     "join_numbers",
     "join_tables",
     "sum_pixels",

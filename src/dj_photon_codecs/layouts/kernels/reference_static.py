@@ -44,7 +44,7 @@ from dj_photon_codecs.layouts.kernels.reference_rans import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LANES", "count_symbols", "decode_streams", "encode_streams", "sum_pixels"]
+__all__ = ["LANES", "count_symbols", "decode_streams", "encode_streams", "fill_cells", "sum_pixels"]
 
 LANES = 32  # of a stream
 
@@ -73,6 +73,16 @@ def count_symbols(
         symbols = np.minimum(frame - Cells.of(rows[kind][level]).base, ESCAPE)
         counted = np.bincount(level.astype(np.intp) << 8 | symbols, minlength=256 * levels)
         counts[kind] += counted.reshape(levels, 256).astype(np.uint32)
+
+
+def fill_cells(
+    level: NDArray[np.uint16], rows: NDArray[np.uint32], cells: NDArray[np.uint32]
+) -> None:
+    """Put the row of the level of each pixel, of each class."""
+    refuse(cells.shape != (len(rows), level.size))
+    if level.max(initial=0) >= rows.shape[1]:
+        raise damaged()
+    np.take(rows, level, axis=1, out=cells, mode="clip")
 
 
 def encode_streams(

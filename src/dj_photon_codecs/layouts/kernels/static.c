@@ -26,6 +26,20 @@ static int check_model(const struct static_model *model, size_t tables, size_t s
     return model->pixels && cell_table(highest) >= tables ? KERNEL_DAMAGED : 0;
 }
 
+int static_fill_cells(const uint16_t *level, size_t pixels, const uint32_t *rows, size_t classes,
+                      size_t levels, uint32_t *cells)
+{
+    uint16_t highest = 0;
+    for (size_t i = 0; i < pixels; i++)
+        highest = level[i] > highest ? level[i] : highest;
+    if (highest >= levels)
+        return KERNEL_DAMAGED;
+    for (size_t class = 0; class < classes; class++, rows += levels, cells += pixels)
+        for (size_t i = 0; i < pixels; i++)
+            cells[i] = rows[level[i]];
+    return 0;
+}
+
 static const uint32_t *cells_of(const struct static_model *model, size_t frame, size_t pixel)
 {
     return model->cells + model->frame_class[frame] * model->pixels + pixel;

@@ -172,6 +172,6 @@ class StaticBody:
         if level.max() >= brightnesses or family.max() >= self._header["families"]:
             raise DamagedChunk(f"damaged chunk: a level beyond the last of {brightnesses}")
         level += family * np.uint16(brightnesses)
-        cells = np.take(rows.cells, level, axis=1)
+        cells, bins = rows.cells(level), numbers_of_bins(rows.low)
         numbering = numbering_of(self._header, model.values)
-        return Opened(numbering, model.frame_class, cells, slots, numbers_of_bins(rows.low))
+        return Opened(numbering, model.frame_class, cells, slots, bins)

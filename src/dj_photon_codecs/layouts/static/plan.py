@@ -89,7 +89,7 @@ class StaticPlan:
             used = kernel().encode_streams(
                 self.numbers,
                 self.model.frame_class,
-                np.take(rows.cells, self.level, axis=1),
+                rows.cells(self.level),
                 frequencies_of(rows.roots),
                 bins_of_numbers(rows.low),
                 int(header["frames_per_stream"]),

@@ -50,10 +50,12 @@ class Rows(NamedTuple):
     roots: NDArray[np.uint8]
     low: NDArray[np.uint8]
 
-    @property
-    def cells(self) -> NDArray[np.uint32]:
-        """Base and table as the kernel takes them."""
-        return self.base | self.table.astype(np.uint32) << np.uint32(24)
+    def cells(self, level: NDArray[np.uint16]) -> NDArray[np.uint32]:
+        """Return base and table of the level of each pixel, as the kernel takes them."""
+        cells = np.empty((len(self.base), level.size), np.uint32)
+        rows = self.base | self.table.astype(np.uint32) << np.uint32(24)
+        kernel().fill_cells(level, rows, cells)
+        return cells
 
 
 def fit_rows(
