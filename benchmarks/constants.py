@@ -54,6 +54,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "plain.PROBE": ((1 << 11, 512), (1 << 14, 64)),
     "plain.ROUNDS": (((1 << 17, 16, 0.97),), ((1 << 14, 128, 0.8), (1 << 19, 4, 1.0))),
     "plain.FEW": ((1 << 17, 16), (1 << 21, 4)),
+    "plain.SPARSE": (64, 1024),
     "plain.INDEPENDENT": (0.85, 1.0),
     "plain.DEPENDENT": (0.6, 0.9),
     "plain.PATCHES": (4, 32),

@@ -23,9 +23,11 @@ COMPRESSORS = (
 )
 # Multiples of the golden ratio, modulo 1, are spread evenly, and in step with nothing periodic.
 GOLDEN = (np.sqrt(5) - 1) / 2
+OVERHEAD = 43  # bytes that a buffer has however well its sample is compressed
 # These are measured by benchmarks/constants.py.
 STRETCH = 1 << 10  # bytes that a sample takes from one place
 SMALL = 1 << 16  # bytes of a chunk of which no sample is taken
+SPARSE = 256  # times smaller, from where on all of a chunk is compressed as fast as a sample
 # Of each sample: bytes, at least, and the share that it is of a chunk; and the size of the chunk
 # without compression, relative to that of the sample, up to which no more is looked at.
 PROBE = 1 << 12, 256
@@ -74,10 +76,11 @@ def compress_below(chunk: NDArray[Any], limit: int) -> NDArray[np.uint8] | None:
         A buffer of Blosc; None if it is not smaller than the limit.
     """
     repeating, independent = _dependence(chunk)
+    repeating = repeating or limit < chunk.nbytes // SPARSE
     compressor = COMPRESSORS[0]
     if not repeating and chunk.nbytes > SMALL:
         probe = _stretches(chunk, *PROBE)
-        size = len(compressor.encode(probe)) / probe.nbytes * chunk.nbytes
+        size = (len(compressor.encode(probe)) - OVERHEAD) / probe.nbytes * chunk.nbytes
         if limit < size * (INDEPENDENT if independent else DEPENDENT):
             return None
     for least, share, clear in ROUNDS:
@@ -130,7 +133,7 @@ def _dependence(chunk: NDArray[Any]) -> tuple[bool, bool]:
 def _best(sample: NDArray[Any]) -> tuple[Blosc, float]:
     """Return the compressor that makes a sample the smallest, and its size relative to before."""
     sizes = [_compressed(sample, compressor).size for compressor in COMPRESSORS]
-    return COMPRESSORS[int(np.argmin(sizes))], min(sizes) / sample.nbytes
+    return COMPRESSORS[int(np.argmin(sizes))], (min(sizes) - OVERHEAD) / sample.nbytes
 
 
 def _stretches(chunk: NDArray[Any], least: int, share: int) -> NDArray[Any]:

@@ -136,6 +136,20 @@ def test_a_plain_chunk_is_smaller_than_blosc_by_itself_makes_it(shape):
     assert len(COMPRESSOR.encode(LAYOUT.encode(codes))) < len(blosc.encode(codes)) + 64
 
 
+ALMOST_NOTHING = {
+    "one event": lambda events: np.where(events == events.max(), 65535, 0),
+    "rare": lambda events: np.where(events > 0.999, 65535, 0),
+    "binary": lambda events: np.where(events > 0.5, 65535, 0),
+}
+
+
+@pytest.mark.parametrize("kind", ALMOST_NOTHING)
+def test_what_compresses_to_almost_nothing_is_no_larger_than_by_blosc(kind):
+    codes = ALMOST_NOTHING[kind](np.random.default_rng(0).random((60, 64, 64))).astype("u2")
+    least = min(len(Blosc("zstd", 5, shuffle).encode(codes)) for shuffle in (0, 1, 2))
+    assert len(COMPRESSOR.encode(LAYOUT.encode(codes))) < 1.01 * least + 64
+
+
 def test_frames_that_fill_the_last_chunk_take_no_space():
     codes = movie()
     codes[60:] = 0
