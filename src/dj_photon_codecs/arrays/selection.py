@@ -25,29 +25,13 @@ ALL = slice(None)
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Which frames and pixels to read, and how to arrange them.
+    """Which frames and pixels to read, and how to arrange them."""
 
-    Attributes
-    ----------
-    frames : range or ndarray of intp
-        Numbers of the frames: a range with a positive step, or an array in any order.
-    pixels : ndarray of intp or None
-        Numbers of the pixels in a frame, counted in C order; None for all of them.
-    shape : tuple of int
-        Of the result.
-    leading : int
-        How many axes of pixels come before that of the frames in the result; NumPy puts them
-        there when arrays and integers are separated by a slice, as in ``movie[:, ys, :, xs]``.
-    paired : bool
-        Whether `frames` and `pixels`, arrays of the same length, are single points; otherwise
-        all these pixels are read in all these frames.
-    """
-
-    frames: range | NDArray[np.intp]
-    pixels: NDArray[np.intp] | None
-    shape: tuple[int, ...]
-    leading: int = 0
-    paired: bool = False
+    frames: range | NDArray[np.intp]  # a range with a positive step, or an array in any order
+    pixels: NDArray[np.intp] | None  # numbers in a frame, in C order; None for all of them
+    shape: tuple[int, ...]  # of the result
+    leading: int = 0  # axes of pixels before that of the frames, as in movie[:, ys, :, xs]
+    paired: bool = False  # single points, or all these pixels in all these frames
 
 
 def parse_selection(selection: Any, shape: tuple[int, ...]) -> Selection:

@@ -26,17 +26,12 @@ ALIKE = 0.97  # change after a period over the least change before; clean movies
 class Interleaving:
     """After how many frames a movie comes back to the same picture.
 
-    Parameters
-    ----------
-    period : int
-        Frames; 1 where each frame follows on the one before.
-    likeness : float
-        Mean square change from a frame to that one period later, over the least mean square change
-        to a frame between them; 1 where frames are not interleaved, 0 without any noise.
+    The likeness is the mean square change to the frame one period later, over the least mean square
+    change to a frame between them; 0 without any noise.
     """
 
-    period: int = 1
-    likeness: float = 1.0
+    period: int = 1  # frames; 1 where each frame follows on the one before
+    likeness: float = 1.0  # 1 where frames are not interleaved
 
 
 def sample_pixels(frames: NDArray[Any]) -> Floats:

@@ -26,20 +26,12 @@ ALONG_LINES = 0.03  # by so much more do neighbours in a line correlate where de
 
 @dataclass(frozen=True)
 class Correlation:
-    """Correlation of the noise of a pixel with the next frame's and its neighbours'.
+    """Correlation of a pixel's noise, -1 to 1; about 0 for a camera that reads each by itself."""
 
-    Parameters
-    ----------
-    time, vertical, horizontal : float
-        -1 to 1; about 0 for a camera that reads every pixel and frame by itself.
-    chance : float
-        What the largest of them may be by chance: four standard errors.
-    """
-
-    time: float
-    vertical: float
-    horizontal: float
-    chance: float = 0.0
+    time: float  # with the next frame
+    vertical: float  # with the pixel below
+    horizontal: float  # with the pixel to the right
+    chance: float = 0.0  # what the largest of them may be by chance: four standard errors
 
 
 def correlate_noise(maps: NoiseMaps, line: TransferLine) -> Correlation:

@@ -25,81 +25,36 @@ NEAR = 2  # pixels to each side
 
 @dataclass(frozen=True)
 class QuarterMaps:
-    """The noise in each quarter of the recording, in the order of time.
+    """The noise in each quarter of the recording, in the order of time: (4, height, width)."""
 
-    Parameters
-    ----------
-    mean, variance, runs : numpy.ndarray
-        (4, height, width). As in `NoiseMaps`, over the runs of the quarter; 0 where it has none.
-    products : numpy.ndarray
-        (2, 4, height, width). Covariance with the pixel below and with the pixel to the right.
-    """
-
-    mean: Maps
+    mean: Maps  # as in `NoiseMaps`, over the runs of the quarter; 0 where it has none
     variance: Maps
     runs: Maps
-    products: Maps
+    products: Maps  # (2, 4, height, width); with the pixel below and the pixel to the right
 
 
 @dataclass(frozen=True)
 class NoiseMaps:
-    """Mean and noise of every pixel of a movie.
+    """Mean and noise of every pixel of a movie; maps are (2, height, width), one for each fold."""
 
-    Maps have the shape (2, height, width): one for each fold.
-
-    Parameters
-    ----------
-    mean : numpy.ndarray
-        Mean of each pixel in each fold, in ADU above `origin`.
-    variance : numpy.ndarray
-        Variance of its noise, in ADU squared, over the same frames.
-    runs : numpy.ndarray
-        How many runs those are.
-    moved : numpy.ndarray
-        What was taken from the variance because the pixel followed the movement of the scene.
-    products : numpy.ndarray
-        (3, 2, height, width). Covariance of the noise with that of the next frame, the pixel below
-        and the pixel to the right, in ADU squared.
-    quarters : QuarterMaps
-        Mean and variance in each quarter of the recording.
-    at_floor, at_ceiling : numpy.ndarray
-        What share of the samples has the lowest, the highest value of the movie.
-    frames : int
-        Frames in the runs, over which all of this was measured.
-    counts : FrameCounts
-        Frames that were read, and those of them that were left out.
-    interleaving : Interleaving
-        Whether the frames come by turns from several channels or planes.
-    motion : float
-        Root mean square of the movement of the whole scene along an axis, in pixels.
-    origin, floor, ceiling : float
-        The value that was subtracted, the lowest and the highest value, in ADU.
-    below_ceiling : float
-        How often the integer below the highest value occurs, relative to the highest value.
-    resolution : float
-        1 ADU for integers, 0 for floating-point values.
-    offsets_differ : bool
-        Whether pixels differ in offset; their neighbours then tell how bright they are.
-    """
-
-    mean: Maps
-    variance: Maps
-    runs: Maps
-    moved: Maps
-    products: Maps
+    mean: Maps  # in ADU above `origin`
+    variance: Maps  # of the noise, in ADU squared, over the same frames
+    runs: Maps  # how many runs those are
+    moved: Maps  # what was taken from the variance, as the pixel followed the movement of the scene
+    products: Maps  # (3, 2, height, width); covariance with the next frame, the pixel below, right
     quarters: QuarterMaps
-    at_floor: Maps
-    at_ceiling: Maps
-    frames: int
-    counts: FrameCounts
-    interleaving: Interleaving
-    motion: float
-    origin: float
-    floor: float
-    ceiling: float
-    below_ceiling: float
-    resolution: float
-    offsets_differ: bool = False
+    at_floor: Maps  # share of the samples that has the lowest value of the movie
+    at_ceiling: Maps  # ... the highest
+    frames: int  # in the runs, over which all of this was measured
+    counts: FrameCounts  # frames that were read, and those of them that were left out
+    interleaving: Interleaving  # whether the frames come by turns from several channels or planes
+    motion: float  # root mean square movement of the whole scene along an axis, in pixels
+    origin: float  # the value that was subtracted, in ADU
+    floor: float  # the lowest value, in ADU
+    ceiling: float  # the highest value, in ADU
+    below_ceiling: float  # how often the integer below the highest value occurs, relative to that
+    resolution: float  # 1 ADU for integers, 0 for floating-point values
+    offsets_differ: bool = False  # between pixels; neighbours then tell their brightness
 
 
 def light_means(maps: NoiseMaps) -> NDArray[Any]:

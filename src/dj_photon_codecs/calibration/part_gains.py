@@ -34,16 +34,10 @@ FEWEST_PIXELS = 64  # of a part, through which a line is drawn
 
 @dataclass(frozen=True)
 class PartGains:
-    """The gain of each part, and how well it is known.
+    """The gain of each part, and how well it is known."""
 
-    Parameters
-    ----------
-    gain, stderr : numpy.ndarray
-        One for each part, in ADU per photon; NaN where a part tells no gain.
-    """
-
-    gain: Floats
-    stderr: Floats
+    gain: Floats  # one for each part, in ADU per photon; NaN where a part tells no gain
+    stderr: Floats  # likewise
 
     @property
     def mean(self) -> float:

@@ -47,36 +47,16 @@ WILD = 35.0  # sigma; so far off that no second opinion is needed
 
 @dataclass(frozen=True)
 class TransferLine:
-    """The line, and the pixels it was drawn through.
+    """The line, and the pixels it was drawn through; its covariance is of intercept and gain."""
 
-    Parameters
-    ----------
-    gain : float
-        Slope of variance against mean, in ADU per photon.
-    intercept : float
-        Variance at the `origin` of the noise maps, in ADU squared.
-    covariance : numpy.ndarray
-        (2, 2). Of intercept and gain.
-    motion : float
-        Variance that motion adds, per unit of `texture`.
-    texture : numpy.ndarray
-        (height, width). Squared differences of the mean image between neighbours.
-    kept : numpy.ndarray
-        (2, height, width). Pixels that the line was drawn through, in each fold.
-    vouched : bool
-        Whether pixels that touch the lowest value of the movie were shown to be unclipped.
-    clipped : bool
-        Whether they were clipped; the line is then what they would follow if they were not.
-    """
-
-    gain: float
-    intercept: float
-    covariance: Floats
-    motion: float
-    texture: Floats
-    kept: Mask
-    vouched: bool = True
-    clipped: bool = False
+    gain: float  # slope of variance against mean, in ADU per photon
+    intercept: float  # variance at the `origin` of the noise maps, in ADU squared
+    covariance: Floats  # (2, 2)
+    motion: float  # variance that motion adds, per unit of `texture`
+    texture: Floats  # (height, width); squared differences of the mean image between neighbours
+    kept: Mask  # (2, height, width); pixels that the line was drawn through, in each fold
+    vouched: bool = True  # whether pixels at the lowest value were shown to be unclipped
+    clipped: bool = False  # whether they were clipped; the line is what they would follow otherwise
 
     @property
     def gain_stderr(self) -> float:

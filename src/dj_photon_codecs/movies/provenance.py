@@ -27,24 +27,12 @@ COUNTS = {"gain": 1.0, "offset": 0.0, "variance": 0.0}  # the calibration of pho
 
 @dataclass(frozen=True)
 class StoredMovie:
-    """What is known of an array that is a stored movie, or a view of one.
-
-    Attributes
-    ----------
-    unit : {"transformed", "ADU", "photon"}
-        Unit of its values: transformed, as they were inserted (`raw`), or `photons`.
-    gain : float
-        ADU per photon, of the calibration that was stored with the movie.
-    calibrated : bool
-        Whether that calibration is another than that of photon counts.
-    through_dask : bool
-        Whether the movie was found in the graph of a dask array, which may compute anything.
-    """
+    """What is known of an array that is a stored movie, or a view of one."""
 
     unit: Literal["transformed", "ADU", "photon"]
-    gain: float
-    calibrated: bool
-    through_dask: bool = False
+    gain: float  # ADU per photon, of the calibration that was stored with the movie
+    calibrated: bool  # whether that is another than the calibration of photon counts
+    through_dask: bool = False  # found in the graph of a dask array, which may compute anything
 
 
 def stored_movie(values: Any) -> StoredMovie | None:

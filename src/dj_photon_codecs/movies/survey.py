@@ -21,19 +21,11 @@ EXACT = 2**53  # from here on, float64 does not hold every whole number
 
 @dataclass(frozen=True)
 class ValueRange:
-    """The range of the values of a movie.
+    """The range of the values of a movie."""
 
-    Attributes
-    ----------
-    lowest, highest : float
-        The lowest and the highest value; Python integers for movies of integers.
-    whole : bool
-        Whether all values are whole numbers below 2**53, or of an integer dtype.
-    """
-
-    lowest: float
-    highest: float
-    whole: bool
+    lowest: float  # a Python integer for movies of integers
+    highest: float  # likewise
+    whole: bool  # whether all are whole numbers below 2**53, or of an integer dtype
 
 
 def survey(values: Frames, *, counts: bool) -> ValueRange:

@@ -29,26 +29,15 @@ BLOCK = 1 << 16  # values, which stay in the cache (benchmarks/constants_reading
 class CodedSample:
     """Values of a movie, their codes, and what a decode table makes of these.
 
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (frames, pixels)
-        ADU.
-    codes : numpy.ndarray of int, shape (frames, pixels)
-        Codes of the values.
-    gain, offset : float
-        ADU per photon, and ADU.
-    first : int
-        The first of the codes that are looked at.
-    decoded : numpy.ndarray, shape (codes,)
-        Photons of these codes. Values with other codes are taken to be decoded without error.
+    Values with other codes than those from `first` on are taken to be decoded without error.
     """
 
-    values: NDArray[Any]
-    codes: NDArray[Any]
-    gain: float
-    offset: float
+    values: NDArray[Any]  # ADU, shape (frames, pixels)
+    codes: NDArray[Any]  # of the values
+    gain: float  # ADU per photon
+    offset: float  # ADU
     first: int
-    decoded: Floats
+    decoded: Floats  # photons of the codes from `first` on
 
     def sums(self, which: slice) -> tuple[Floats, Floats]:
         """Return sums of each pixel over frames, in ADU: of its values, and of decoded less given.
@@ -95,24 +84,12 @@ class CodedSample:
 
 @dataclass(frozen=True)
 class BrightnessGroups:
-    """Groups of pixels of like brightness, and how wrong the mean of each group is.
+    """Groups of pixels of like brightness, and how wrong the mean of each group is, in photons."""
 
-    Parameters
-    ----------
-    ways : list of tuple
-        The ways to group the pixels: the frames that are looked at, and the group of each pixel.
-    means : numpy.ndarray, shape (groups,)
-        Mean of the values of a group, in photons. All groups of the first way come first.
-    biases : numpy.ndarray, shape (groups,)
-        Mean of decoded less given values, in photons.
-    errors : numpy.ndarray, shape (groups,)
-        Standard error of the biases, from the scatter of the pixels of a group.
-    """
-
-    ways: Ways
-    means: Floats
-    biases: Floats
-    errors: Floats
+    ways: Ways  # to group: frames that are looked at, and the group of each pixel
+    means: Floats  # of the values; all groups of the first way come first
+    biases: Floats  # mean of decoded less given values
+    errors: Floats  # standard errors of the biases, from the scatter of the pixels of a group
 
     @classmethod
     def of(cls, sample: CodedSample) -> BrightnessGroups:

@@ -43,36 +43,16 @@ INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
 @dataclass(frozen=True, eq=False)
 class StoragePlan:
-    """How one movie is stored.
+    """How one movie is stored."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        Of the movie: (frames, height, width, ...).
-    original_dtype : numpy.dtype
-        Of the values that were inserted.
-    calibration : Calibration
-        What the values mean.
-    step : float or None
-        The quantisation step; None stores values exactly.
-    code_dtype : numpy.dtype
-        Of the codes in the chunks: integers, or floats for values that are not whole numbers.
-    frames_per_chunk : int
-        Frames in a chunk.
-    compression : Compression
-        The layout and the compressor that the codes of a chunk go through.
-    decode_table : DecodeTable or None
-        What the codes of a movie in steps decode to.
-    """
-
-    shape: tuple[int, ...]
-    original_dtype: np.dtype[Any]
+    shape: tuple[int, ...]  # of the movie: (frames, height, width, ...)
+    original_dtype: np.dtype[Any]  # of the values that were inserted
     calibration: Calibration
-    step: float | None
-    code_dtype: np.dtype[Any]
+    step: float | None  # None stores values exactly
+    code_dtype: np.dtype[Any]  # integers, or floats for values that are not whole numbers
     frames_per_chunk: int
     compression: Compression
-    decode_table: DecodeTable | None = None
+    decode_table: DecodeTable | None = None  # of a movie in steps
 
     @property
     def chunk_shape(self) -> tuple[int, ...]:
