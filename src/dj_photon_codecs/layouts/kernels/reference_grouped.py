@@ -29,31 +29,14 @@ def unpack_frames(
     values: NDArray[Any],
     codes: NDArray[Any],
 ) -> None:
-    """Unpack the codes of consecutive frames.
+    """Unpack the codes of the frames from `start` to before `stop`, in the order of the frame.
 
-    Parameters
-    ----------
-    start, stop, frames : int
-        The first frame, the one after the last, and how many there are.
-    stored : ndarray of uint8
-        The section of planes.
-    planes : ndarray of uint64, shape (planes, 5)
-        Of each plane: the width of its field, and how many bits are below it; its first pixel in
-        the order of the classes, and how many it has; where it begins in `stored`.
-    base : ndarray of unsigned integers, shape (pixels,)
-        The base of each pixel, in the order of the classes.
-    place : ndarray of uint32, shape (groups,)
-        The place of each group of the frame, in the order of the classes.
-    event_ends : ndarray of uint64, shape (kinds, frames + 1)
-        How many events, of all kinds, come before each frame of a kind.
-    events : ndarray of uint64
-        The place of each event, counted through all frames.
-    excess : ndarray of the dtype of the codes
-        What each event adds.
-    values : ndarray of the dtype of the codes
-        If there are any, codes are indices into them.
-    codes : ndarray of unsigned integers, shape (stop - start, pixels)
-        Where to put the codes, in the order of the frame.
+    Of each of the `planes`: the width of its field, and how many bits are below it; its first
+    pixel, and how many it has; where it begins in `stored`. `base` is of each pixel, and `place` of
+    each group of the frame. `event_ends`, (kinds, frames + 1), says how many events, of all kinds,
+    come before each frame of a kind; `events` are their places, counted through all frames, and
+    `excess` what they add. Codes are indices into `values` if there are any. Pixels, and places,
+    are in the order of the classes.
     """
     places, step = np.arange(base.size), max(1, TILE // base.size)
     packed = frames, stored, planes, base, place, event_ends, events, excess, values
@@ -77,13 +60,7 @@ def unpack_places(
     excess: NDArray[Any],
     values: NDArray[Any],
 ) -> NDArray[Any]:
-    """Return the codes of some pixels, given by their places, which ascend, as above.
-
-    Returns
-    -------
-    ndarray of unsigned integers, shape (frames, places)
-        Codes.
-    """
+    """Return the codes, (frames, places), of some pixels, given by their places, which ascend."""
     codes = np.tile(base[places], (len(frames), 1))
     for width, shift, first, pixels, begin in planes.tolist():
         of_plane = slice(*np.searchsorted(places, (first, first + pixels)))
