@@ -4,9 +4,20 @@ import zlib
 
 import numpy as np
 
-from dj_photon_codecs.layouts.dense.brightness import FEATURES, UNIT, Brightness
-from dj_photon_codecs.layouts.dense.levels import ESCAPE, LEVEL, TABLE, brightness_keys
-from dj_photon_codecs.layouts.dense.unpacking import SECTIONS_HEADER, SLOTS, fewest_coders
+from dj_photon_codecs.layouts.dense.unpacking import (
+    LEVEL,
+    SECTIONS_HEADER,
+    SLOTS,
+    TABLE,
+    fewest_coders,
+)
+from dj_photon_codecs.layouts.kernels.reference_dense import (
+    ESCAPE,
+    FEATURES,
+    UNIT,
+    Brightness,
+    brightness_keys,
+)
 
 LEAST = 1 << 16  # of a coder
 

@@ -90,11 +90,11 @@ def test_every_byte_has_its_place():
     escaped = struct.unpack("<I", stored[24:28])[0]
     model = zlib.decompress(stored[40 : 40 + size])
     assert len(model) == 4 * (3 * 7 + len(chunk.levels) * 3 + 4 + 4 * 256 + escaped + len(values))
-    np.testing.assert_array_equal(sections.model.weights, chunk.weights)
-    np.testing.assert_array_equal(sections.model.levels.level, chunk.levels)
-    np.testing.assert_array_equal(sections.model.levels.table, chunk.tables)
-    assert sections.model.values.tolist() == values
-    assert sections.stream.tobytes() == stored[40 + size + 8 :]
+    np.testing.assert_array_equal(sections.weights, chunk.weights)
+    np.testing.assert_array_equal(sections.level, chunk.levels)
+    np.testing.assert_array_equal(sections.table, chunk.tables)
+    assert sections.values.tolist() == values
+    assert sections.words.tobytes() == stored[40 + size + 8 :]
     assert sections.coders.tolist() == chunk.states
 
 
@@ -120,6 +120,7 @@ def with_header(name, value):
         ("values", 1 << 24),
         ("coders", 0),
         ("coders", 4097),
+        ("levels", 0),
     ],
 )
 def test_a_header_that_cannot_be_is_refused(name, value):
@@ -203,6 +204,39 @@ def changed(**changes):
 def test_what_was_not_packed_is_refused(packed, message):
     with pytest.raises(ValueError, match=f"damaged chunk: ({message}|its bytes are not)"):
         unpacked(packed)
+
+
+def level_of(name, values):
+    """Return a chunk of which something of the first levels, or tables, is other."""
+    chunk = Chunk(counts())
+    (chunk.tables if name in (chunk.tables.dtype.names or ()) else chunk.levels)[name][:2] = values
+    return chunk.packed()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("key", (2048, 1024)),
+        ("key", (1024, 1024)),
+        ("table", (0, 4)),
+        ("base", (0, 1 << 24)),
+        ("low", (0, 17)),
+        ("frequencies", 15),
+        ("frequencies", 17),
+    ],
+)
+def test_what_cannot_be_levels_is_refused(name, values):
+    with pytest.raises(ValueError, match="damaged chunk: 9 levels with 4 tables"):
+        split_sections(level_of(name, values), SHAPE)
+
+
+def test_each_key_is_of_the_last_level_that_is_not_above_it():
+    chunk = Chunk(counts(), levels=2)
+    chunk.levels["key"][0] = 20_000  # above most keys, which are of it all the same
+    chunk.levels["key"][1] = 20_001
+    assert (chunk.keys[1:] < 20_000).all()
+    out, _ = unpacked(Chunk(counts(), levels=1).packed())
+    assert (out == counts()).all()
 
 
 def test_numbers_that_their_dtype_does_not_hold_are_refused():

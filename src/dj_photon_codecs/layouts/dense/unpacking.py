@@ -1,98 +1,59 @@
-"""The decoder of dense chunks: from their bytes to the numbers that the kernel decodes."""
+"""The decoder of dense chunks: from their bytes to the numbers that the kernel decodes.
+
+A *level* is a range of predicted brightness: its first key, its table of symbol frequencies, and
+its base.
+"""
 
 from __future__ import annotations
 
 import math
 import zlib
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dj_photon_codecs.layouts.dense.brightness import FEATURES
-from dj_photon_codecs.layouts.dense.levels import LEVEL, MOST_TABLES, TABLE, Levels
 from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_dense import FEATURES, KEYS
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "MOST_CODERS",
-    "MOST_CODES",
-    "SECTIONS_HEADER",
-    "Model",
-    "Sections",
-    "fewest_coders",
-    "split_sections",
-    "unpack_dense",
-]
+    Array = NDArray[Any]
+
+__all__ = ["LEVEL", "MOST_CODES", "SECTIONS_HEADER", "TABLE", "Sections", "fewest_coders"]
+__all__ += ["split_sections", "unpack_dense"]
 
 # All of these are parts of the stored format.
 MOST_CODES = 1 << 24  # above, float32 does not hold every whole number
 MOST_CODERS = 1 << 12
-SLOTS = 1 << 12  # of a table; what its frequencies add up to
 MOST_TURNS = 1 << 10  # of a coder in a frame, unless there are `MOST_CODERS`; they bound the time
-
+MOST_BITS, MOST_TABLES = 16, 256
+SLOTS = 1 << 12  # of a table; what its frequencies add up to
+LEVEL = np.dtype([("key", "<u2"), ("table", "u1"), ("base", "<u4")])
+TABLE = np.dtype([("low", "u1"), ("frequencies", "<u2", (256,))])
 SECTIONS_HEADER = np.dtype(
-    [
-        ("frames", "<u4"),
-        ("height", "<u4"),
-        ("width", "<u4"),
-        ("top", "<u4"),
-        ("start", "<f4"),
-        ("levels", "<u2"),
-        ("tables", "<u2"),
-        ("escapes", "<u4"),
-        ("values", "<u4"),
-        ("coders", "<u4"),
-        ("model", "<u4"),
-    ]
+    [(name, "<u4") for name in ("frames", "height", "width", "top")]
+    + [("start", "<f4"), ("levels", "<u2"), ("tables", "<u2")]
+    + [(name, "<u4") for name in ("escapes", "values", "coders", "model")]
 )
 
 
-class Model(NamedTuple):
-    """All that decoding needs besides the symbols.
-
-    Attributes
-    ----------
-    weights : ndarray of int32, shape (frames, FEATURES)
-        The weights with which each frame is predicted.
-    levels : Levels
-        The levels and their tables.
-    escapes : ndarray of uint32
-        The escapes in their order, less the bases of their levels, modulo 2**32.
-    values : ndarray of unsigned integers
-        If there are any, codes are indices into them; in ascending order.
-    """
-
-    weights: NDArray[np.int32]
-    levels: Levels
-    escapes: NDArray[np.uint32]
-    values: NDArray[Any]
-
-
 class Sections(NamedTuple):
-    """A dense chunk.
-
-    Attributes
-    ----------
-    top : int
-        The largest code.
-    start : float
-        The prediction for the first frame.
-    model : Model
-        Weights, levels, escapes and values.
-    coders, stream : ndarray of unsigned integers
-        For a `SymbolReader`.
-    """
+    """A dense chunk: what `decode_dense` takes, and the values, if numbers are indices of some."""
 
     top: int
     start: float
-    model: Model
+    weights: NDArray[np.int32]
+    level: NDArray[Any]
+    table: NDArray[Any]
+    escapes: NDArray[np.uint32]
+    values: NDArray[np.uint32]
     coders: NDArray[np.uint32]
-    stream: NDArray[np.uint16]
+    words: NDArray[np.uint16]
 
 
 def fewest_coders(pixels: int) -> int:
@@ -109,74 +70,52 @@ def fewest_coders(pixels: int) -> int:
 def unpack_dense(
     packed: NDArray[np.uint8], shape: tuple[int, int, int], *, out: NDArray[Any]
 ) -> NDArray[np.uint32]:
-    """Unpack codes, and return the values into which they are indices, if there are any.
-
-    Parameters
-    ----------
-    packed : ndarray of uint8
-        A dense chunk without its header.
-    shape : tuple of int
-        Frames, height and width.
-    out : ndarray of unsigned integers, shape (frames, height, width)
-        Where to put the codes.
+    """Put the numbers of a chunk into `out`, unsigned, and return the values of which, if any.
 
     Raises
     ------
-    ValueError
-        If it is none of this shape.
+    DamagedChunk
+        If the bytes are no dense chunk of this shape: frames, height and width.
     """
-    top, start, model, coders, stream = split_sections(packed, shape)
-    weights, levels, escapes, values = model
-    if top > np.iinfo(out.dtype).max:
-        raise DamagedChunk(f"damaged chunk: {out.dtype} codes up to {top}")
-    table, low = levels.by_key("table"), levels.low_by_key().astype(np.uint8)
-    frequencies = levels.table["frequencies"].astype(np.uint16)
+    found = split_sections(packed, shape)
+    if found.top > np.iinfo(out.dtype).max:
+        raise DamagedChunk(f"damaged chunk: {out.dtype} codes up to {found.top}")
+    last = np.searchsorted(found.level["key"], np.arange(KEYS), "right") - 1
+    level = found.level[np.maximum(last, 0)]  # of each key; below the first level, that
+    frequencies = found.table["frequencies"].astype(np.uint16)
     slots = np.empty((len(frequencies), SLOTS), np.uint32)
     kernel().decoding_slots(frequencies, slots)
     kernel().decode_dense(
         *shape,
-        top,
-        start,
-        weights,
-        table * np.uint32(SLOTS),
-        levels.by_key("base"),
-        low,
+        found.top,
+        found.start,
+        found.weights,
+        level["table"] * np.uint32(SLOTS),
+        level["base"].astype(np.uint32),
+        found.table["low"][level["table"]],
         slots,
-        coders,
-        stream,
-        escapes,
+        found.coders,
+        found.words,
+        found.escapes,
         out,
     )
-    return values
+    return found.values
 
 
 def split_sections(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Sections:
-    """Return the sections of a chunk.
-
-    Parameters
-    ----------
-    packed : ndarray of uint8
-        A dense chunk without its header.
-    shape : tuple of int
-        Frames, height and width.
-
-    Raises
-    ------
-    ValueError
-        If it is none of this shape.
-    """
+    """Return the sections of a chunk of this shape, checked."""
     header = _header(packed, shape)
     sizes = int(header["model"]), 4 * int(header["coders"])
     left = packed.size - SECTIONS_HEADER.itemsize - sum(sizes)
     if left < 0 or left % 2:
         raise DamagedChunk(f"damaged chunk: {packed.size} bytes are not what its header says")
-    model, coders, stream = _cut(packed[SECTIONS_HEADER.itemsize :], (*sizes, left))
+    model, coders, words = _cut(packed[SECTIONS_HEADER.itemsize :], (*sizes, left))
     return Sections(
         int(header["top"]),
         float(header["start"]),
-        _model(header, model),
+        *_model(header, model),
         coders.view("<u4").astype(np.uint32),
-        stream.view("<u2").astype(np.uint16),
+        words.view("<u2").astype(np.uint16),
     )
 
 
@@ -189,6 +128,7 @@ def _header(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Any:
         given == shape
         and fewest_coders(shape[1] * shape[2]) <= header["coders"] <= MOST_CODERS
         and header["top"] < MOST_CODES
+        and header["levels"] > 0
         and header["tables"] <= MOST_TABLES
         and header["escapes"] <= math.prod(shape)
         and header["values"] in (0, int(header["top"]) + 1)
@@ -199,21 +139,35 @@ def _header(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Any:
     return header
 
 
-def _model(header: Any, stored: NDArray[np.uint8]) -> Model:
+def _model(header: Any, stored: NDArray[np.uint8]) -> tuple[Array, Array, Array, Array, Array]:
+    """Return weights, levels, tables, escapes and values."""
     frames, levels, tables, escapes, values = (
         int(header[name]) for name in ("frames", "levels", "tables", "escapes", "values")
     )
-    symbols = TABLE["frequencies"].shape[0]
-    sizes = [frames] * FEATURES + [levels] * 3 + [tables, tables * symbols, escapes, values]
+    sizes = [frames] * FEATURES + [levels] * 3 + [tables, tables * 256, escapes, values]
     parts = _cut(_inflated(stored, 4 * sum(sizes)), [4 * size for size in sizes])
-    columns = [_wordwise(part) for part in parts]
-    level, table = np.zeros(levels, LEVEL), np.zeros(tables, TABLE)
-    for name, column in zip(("key", "table", "base"), columns[FEATURES:], strict=False):
-        level[name] = _sums(column)
-    low, frequencies, escaped, changes = columns[FEATURES + 3 :]
-    table["low"], table["frequencies"] = low, frequencies.reshape(tables, symbols)
-    weights = np.stack([_sums(column) for column in columns[:FEATURES]], axis=1)
-    return Model(weights.view(np.int32), Levels(level, table), escaped, _sums(changes))
+    columns = [np.ascontiguousarray(part.reshape(4, -1).T).view("<u4").ravel() for part in parts]
+    *changing, low, frequencies, escaped, changes = columns
+    *weights, key, of_level, base, values_in_use = (
+        np.cumsum(each, dtype=np.uint32) for each in (*changing, changes)
+    )
+    level, table = np.empty(levels, LEVEL), np.empty(tables, TABLE)
+    level["key"], level["table"], level["base"] = key, of_level, base
+    table["low"], table["frequencies"] = low, frequencies.reshape(tables, 256)
+    _check_levels(level, table)
+    return np.stack(weights, axis=1).view(np.int32), level, table, escaped, values_in_use
+
+
+def _check_levels(level: NDArray[Any], table: NDArray[Any]) -> None:
+    """Refuse what cannot be levels and tables."""
+    if (
+        int(level["table"].max()) >= table.size
+        or (table["low"] > MOST_BITS).any()
+        or (table["frequencies"].sum(axis=1, dtype=np.int64) != SLOTS).any()
+        or (np.diff(level["key"].astype(int)) <= 0).any()
+        or int(level["base"].max()) >= MOST_CODES
+    ):
+        raise DamagedChunk(f"damaged chunk: {level.size} levels with {table.size} tables")
 
 
 def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -227,17 +181,5 @@ def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.frombuffer(inflated, np.uint8)
 
 
-def _wordwise(section: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    words = np.ascontiguousarray(section.reshape(4, -1).T).view("<u4")
-    return words.ravel().astype(np.uint32)
-
-
-def _sums(changes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return np.cumsum(changes, dtype=np.uint32)
-
-
-def _cut(packed: NDArray[np.uint8], sizes: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-    end = 0
-    for size in sizes:
-        begin, end = end, end + size
-        yield packed[begin:end]
+def _cut(packed: NDArray[np.uint8], sizes: Sequence[int]) -> list[NDArray[np.uint8]]:
+    return [packed[start:stop] for start, stop in pairwise(accumulate(sizes, initial=0))]

@@ -5,13 +5,15 @@ import zlib
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.dense.brightness import (
+from dj_photon_codecs.layouts.kernels.reference_dense import (
     BRIGHTEST,
     DARKEST,
     FEATURES,
+    KEYS,
     SCALES,
     UNIT,
     Brightness,
+    brightness_keys,
 )
 
 
@@ -93,6 +95,12 @@ def test_the_expected_is_within_bounds(weight):
     assert (brightness.expect(only(0, weight)) == (DARKEST if weight < 0 else BRIGHTEST)).all()
 
 
+def test_a_key_is_a_thousandth_of_a_factor_of_two():
+    bounds = np.array([DARKEST, 1, 2, 2 + 2 / 1025, 2 + 2 / 1023, 4, BRIGHTEST], np.float32)
+    assert brightness_keys(bounds).tolist() == [0, 1024, 2048, 2048, 2049, 3072, KEYS - 1]
+    assert brightness_keys(bounds).dtype == np.int32
+
+
 def surroundings(image: np.ndarray, distance: int) -> np.ndarray:
     """Add up as the description of the format does, first along the height."""
     for axis in (0, 1):
@@ -106,7 +114,7 @@ def surroundings(image: np.ndarray, distance: int) -> np.ndarray:
 
 def test_every_bit_of_what_is_known_is_that_of_a_plain_calculation():
     """After 7 frames, so that all sums are rounded."""
-    features = learned(noise((7, 40, 50))).features
+    features = [*learned(noise((7, 40, 50))).features]
     for mean, near, far in (features[:3], features[3:]):
         assert near.tobytes() == surroundings(mean, 1).tobytes()
         assert far.tobytes() == surroundings(near, 2).tobytes()
