@@ -8,7 +8,8 @@ from dj_photon_codecs.layouts.static.levels import STEP, find_levels
 
 def levels_of(codes):
     numbers = codes.reshape(len(codes), -1).astype("u2")
-    return find_levels(numbers, numbers.sum(axis=0, dtype="u4"), codes.shape[-1])
+    sums = numbers.sum(axis=0, dtype="u4"), (numbers.astype("u8") ** 2).sum(axis=0)
+    return find_levels(numbers, *sums, width=codes.shape[-1])
 
 
 def gradient(low, high, shape=(100, 64, 64), seed=0):

@@ -68,15 +68,21 @@ class Levels(NamedTuple):
         return self.family * np.uint16(self.number) + self.brightness
 
 
-def find_levels(numbers: NDArray[np.uint16], sums: NDArray[np.uint32], width: int) -> Levels:
+def find_levels(
+    numbers: NDArray[np.uint16],
+    sums: NDArray[np.uint32],
+    squares: NDArray[np.uint64],
+    *,
+    width: int,
+) -> Levels:
     """Return how bright pixels and frames are.
 
     Parameters
     ----------
     numbers : ndarray of uint16, shape (frames, pixels)
         At least two frames.
-    sums : ndarray of uint32, shape (pixels,)
-        Of each pixel over all frames.
+    sums, squares : ndarray of uint32 and of uint64, shape (pixels,)
+        Of the numbers of each pixel over all frames, and of their squares.
     width : int
         Of a frame, in pixels.
     """
@@ -92,8 +98,10 @@ def find_levels(numbers: NDArray[np.uint16], sums: NDArray[np.uint32], width: in
     family = np.zeros(1, np.uint16)
     if frames >= FEWEST_FRAMES:
         expected = noise.variance_at(noise.mean_at(np.arange(number) * step))
-        variance = _variance(numbers, sums * np.float32(1 / frames), steady=steady)
-        family = _families(variance, brightness, expected, frames)
+        in_time = (squares - sums / frames * sums) / (frames - 1)
+        variance = in_time if steady else _changes(numbers)
+        measured = frames if steady else min(frames, MEASURED)
+        family = _families(variance, brightness, expected, measured)
     families = int(family.max()) + 1
     frame_class = np.zeros(frames, np.uint8)
     if not steady:
@@ -179,35 +187,24 @@ def _brightness(sums: NDArray[Any], noise: Noise, *, scale: int, step: float) ->
     return found
 
 
-def _variance(
-    numbers: NDArray[np.uint16], mean: NDArray[np.float32], *, steady: bool
-) -> NDArray[np.float32]:
-    """Return the variance of each pixel in time, from some of the frames.
-
-    Where frames are not equally bright, it is that from one frame to the next.
-    """
+def _changes(numbers: NDArray[np.uint16]) -> NDArray[np.floating[Any]]:
+    """Return the variance of each pixel from one frame to the next, from some of the frames."""
     chosen = range(0, len(numbers) - 1, max(1, len(numbers) // MEASURED))
-    total, change = np.zeros((2, mean.size), np.float32)
+    total, change = np.zeros((2, numbers.shape[1]), np.float32)
     for frame in chosen:
-        if steady:
-            np.subtract(numbers[frame], mean, out=change)
-        else:
-            np.subtract(numbers[frame], numbers[frame + 1], out=change, dtype=np.float32)
+        np.subtract(numbers[frame], numbers[frame + 1], out=change, dtype=np.float32)
         change *= change
         total += change
-    unbiased = len(numbers) / (len(numbers) - 1) if steady else 0.5
-    total *= np.float32(unbiased / len(chosen))
-    return total
+    return total * np.float32(0.5 / len(chosen))
 
 
 def _families(
-    variance: NDArray[np.float32],
+    variance: NDArray[np.floating[Any]],
     brightness: NDArray[np.uint16],
     expected: NDArray[np.float64],
-    frames: int,
+    number: int,
 ) -> NDArray[np.uint16]:
-    """Return the family of each pixel, by its variance over that expected at its brightness."""
-    number = min(frames, MEASURED)
+    """Return the family of each pixel, by its variance, in so many frames, over that expected."""
     # the variance of a variance of Poisson numbers, and their skewness where they are few
     doubt = DOUBT * np.sqrt((2 + 1 / expected) / number) + SKEWNESS / (expected * number)
     family = np.zeros(brightness.size, np.uint16)

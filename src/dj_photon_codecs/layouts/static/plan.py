@@ -131,8 +131,9 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     numbers, numbering = numbered[0].reshape(len(frames), -1), numbered[1]
     pixels = numbers.shape[1]
     width = frames.shape[-1] if frames.ndim > 2 else math.gcd(pixels, 1 << 10)
-    sums = np.add.reduce(numbers, axis=0, dtype=np.uint32)
-    levels = find_levels(numbers, sums, width)
+    sums, squares = np.empty(pixels, np.uint32), np.empty(pixels, np.uint64)
+    kernel().sum_pixels(numbers, sums, squares)
+    levels = find_levels(numbers, sums, squares, width=width)
     rows, bits = fit_rows(numbers, sums, levels)
     pictures = [levels.brightness, levels.family][: 1 + (levels.families > 1)]
     roots, maps = zip(*(_encoded_map(picture, width) for picture in pictures), strict=True)
