@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from subjects import Movie
 
 PHOTON, DENSE = "<photon@>", "<photon_dense@>"
+RESULTS = Path(__file__).parent / "results" / "bars.md"
 DENSE_POLICY = Policy(compressor=None, layout=DenseLayout())
 RATES = (0.1, 0.3, 1, 3, 10, 50, 200)
 LARGE, SMALL = (100, 256, 256), (500, 64, 64)
@@ -85,7 +86,7 @@ RIGHT = 1.01  # of the smaller one, to which the choice between them is right
 BEFORE = f"{PHOTON} before"  # what the release before the kernel took
 SMALLER = 0.95  # of that, in the geometric mean over real movies
 HEAD = (
-    f"| movie | limit or best peer | {PHOTON} | bar | | form | {DENSE} | bar | | form |\n"
+    f"| movie | limit or best peer | `{PHOTON}` | bar | | form | `{DENSE}` | bar | | form |\n"
     "|---|---|--:|--:|---|---|--:|--:|---|---|"
 )
 
@@ -243,11 +244,11 @@ def summary(found: Sequence[Measured]) -> str:
     lines = []
     for name in (PHOTON, DENSE):
         failed = [each.name for each in found if name in each.failures]
-        lines.append(f"{name}: {len(failed)} of {len(found)} are larger: {'; '.join(failed)}")
+        lines.append(f"`{name}`: {len(failed)} of {len(found)} are larger. {'; '.join(failed)}\n")
     ratios = [each.sizes[PHOTON] / each.peers[BEFORE] for each in found if BEFORE in each.peers]
     if ratios:
         mean = math.exp(float(np.mean(np.log(ratios))))
-        lines.append(f"{PHOTON} takes {mean:.3f} of what it took before (bar {SMALLER}).")
+        lines.append(f"`{PHOTON}` takes {mean:.3f} of what it took before (bar {SMALLER}).")
     return "\n".join(lines)
 
 
@@ -280,6 +281,9 @@ def main() -> None:
                 found[-1].peers[BEFORE] = found[-1].sizes[PHOTON]
             keep(found[-1], options.peers)
     print("", summary(found), sep="\n")
+    if options.write:
+        rows = [HEAD, *(each.row for each in found), "", summary(found)]
+        RESULTS.write_text("\n".join(rows) + "\n", encoding="utf-8")
     sys.exit(any(each.failures for each in found))
 
 
@@ -288,6 +292,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npy or .npz")
     parser.add_argument("--fast", action="store_true", help="a few movies of each kind")
     parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
+    parser.add_argument("--write", action="store_true", help="the table to results/bars.md")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--remember", action="store_true", help="the sizes as those before")
     peers = Path(tempfile.gettempdir(), "photon-peers.json")

@@ -25,6 +25,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from itertools import count, cycle, product
 from pathlib import Path
@@ -39,9 +40,17 @@ from numcodecs import Blosc
 from subjects import Movie, from_files, is_wanted, photons, pulses
 from zarr.storage import FsspecStore, LocalStore
 
-from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, PhotonDenseCodec, kernel_in_use
+from dj_photon_codecs import (
+    Calibration,
+    CameraMovie,
+    PhotonCodec,
+    PhotonDenseCodec,
+    kernel_in_use,
+    set_threads,
+)
+from dj_photon_codecs.layouts.choice import GROUPED, Compression
 from dj_photon_codecs.policy import Policy
-from dj_photon_codecs.storage.plan import plan_movie
+from dj_photon_codecs.storage.plan import compression_of, plan_movie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,6 +138,7 @@ def main() -> None:
         if not options.only:
             lines += [
                 bandwidth(),
+                coders(),
                 f"Peak memory of iterating over 1000 frames: {memory(folder):.0f} MB.",
             ]
         if options.services:
@@ -328,6 +338,26 @@ def bandwidth() -> str:
     return (
         f"One processor copies {speeds[0]:.1f} GB/s of float64 to memory in use, and "
         f"{speeds[1]:.1f} GB/s to fresh memory."
+    )
+
+
+def coders() -> str:
+    """Measure how fast one processor codes a chunk, in the layouts and in Blosc."""
+    codes = photons(3, CHUNK, SIDE, SIDE).values.astype(np.uint8)
+    compressions = {name: compression_of(Policy.of(codec)) for name, codec in TYPES.items()}
+    set_threads(1)
+    speeds = []
+    for name, found in {**compressions, "Blosc": Compression(PLAIN)}.items():
+        compression = found or GROUPED
+        codec = compression.layout or PLAIN
+        stored = codec.encode(codes)
+        times = take_turns(partial(codec.encode, codes), partial(codec.decode, stored))
+        written, read = (round(codes.size / seconds / 1e6) for seconds in times)
+        speeds.append(f"{name} {written} and {read}")
+    set_threads(None)
+    return (
+        "One processor codes and decodes so many million pixels of 3 photons in a second, "
+        f"as bytes: {', '.join(speeds)}."
     )
 
 
