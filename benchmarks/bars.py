@@ -173,8 +173,9 @@ def encode(movie: Movie, policy: Policy) -> tuple[float, str]:
 
 def static_size(movie: Movie) -> float:
     """Return the bits per pixel of a static model of each chunk."""
-    plans = (plan_static(codes) for codes, _ in chunks(movie, Policy()))
-    return 8 * sum(plan.size if plan else math.inf for plan in plans) / movie.values.size
+    plans = [plan_static(codes) for codes, _ in chunks(movie, Policy())]
+    parts = [part for plan in plans if plan for part in plan.encode()]
+    return 8 * sum(part.nbytes for part in parts) / movie.values.size if all(plans) else math.inf
 
 
 def chunks(movie: Movie, policy: Policy) -> Iterator[tuple[NDArray[Any], Compression]]:
