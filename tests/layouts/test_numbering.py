@@ -55,6 +55,16 @@ def test_what_wide_codes_have_in_common_is_left_out():
     np.testing.assert_array_equal(restored(codes), codes, strict=True)
 
 
+@pytest.mark.parametrize("dtype", ["i4", "u4", "i8", "u8"])
+def test_the_two_ends_of_a_dtype_are_numbers_0_and_1(dtype):
+    limits = np.iinfo(dtype)
+    codes = np.array([limits.max, limits.min, limits.max, limits.max], dtype)
+    numbers, numbering = numbered(codes)
+    assert numbers.tolist() == [1, 0, 1, 1]
+    assert numbering.unit == limits.max - limits.min
+    np.testing.assert_array_equal(restored(codes), codes, strict=True)
+
+
 @pytest.mark.parametrize("last", [1 << 16, 100_003])
 def test_codes_that_span_more_have_none(last):
     codes = np.array([[0, 7, last]], "u4")

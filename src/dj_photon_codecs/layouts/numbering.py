@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -105,7 +106,7 @@ def _common_divisor(numbers: NDArray[Any], *, most: int) -> int:
     """Return the greatest common divisor of all numbers, or 1 if it is not above `most`."""
     divisor = 0
     for part in np.array_split(numbers.reshape(-1), max(1, numbers.size // SAMPLED)):
-        divisor = int(np.gcd(divisor, int(np.gcd.reduce(part))))
+        divisor = math.gcd(divisor, int(np.gcd.reduce(part)))
         if divisor <= most:
             return 1
     return divisor
