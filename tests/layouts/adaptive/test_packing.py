@@ -1,5 +1,7 @@
 """Adaptive chunks come back in either backend, are as small as they should be, or are damaged."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,25 @@ def test_the_first_frames_come_back_alone(kind, frames):
     numbers = KINDS[kind]()
     found, _ = unpacked(packed(numbers), numbers.shape, frames)
     np.testing.assert_array_equal(found, numbers[:frames])
+
+
+def test_wide_frames_of_few_rows_come_back():  # of frame 1, no row is sampled
+    numbers = poisson(3, (8, 3, 16_411))
+    with use_backend("compiled"):
+        found, _ = unpacked(packed(numbers), numbers.shape)
+    np.testing.assert_array_equal(found, numbers)
+    with pytest.raises(ValueError, match="damaged chunk: "):
+        unpacked(packed(numbers), (1, 1, 65_537))
+
+
+def test_many_small_frames_take_little_memory():
+    numbers = poisson(3, (20_000, 1, 16))
+    tracemalloc.start()
+    chunk = packed(numbers)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * numbers.nbytes < 64 << 20
+    assert 8 * chunk.size / numbers.size < 1.015 * 2.833
 
 
 def test_values_that_are_far_apart_come_back():

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LEAST_WIDTH", "pack_adaptive", "unpack_adaptive"]
+__all__ = ["LEAST_WIDTH", "MOST_WIDTH", "pack_adaptive", "unpack_adaptive"]
 
 # These are parts of the stored format.
-LEAST_WIDTH = 16  # of frames
+LEAST_WIDTH, MOST_WIDTH = 16, 1 << 16  # of frames; a decoder needs 16 rows of room
 LANES = 16
 MOST_NUMBERS, MOST_TABLES = 1 << 16, 256
 BODY_HEADER = np.dtype(
@@ -245,7 +245,7 @@ def _split(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Packed:
     legal = (
         sum(sizes) <= rest.size
         and shape[0] > 0
-        and shape[2] >= LEAST_WIDTH
+        and LEAST_WIDTH <= shape[2] <= MOST_WIDTH
         and max(int(header["bins"]), int(header["values"])) <= MOST_NUMBERS
         and header["escapes"] <= math.prod(shape)
         and 0 < header["tables"] <= MOST_TABLES

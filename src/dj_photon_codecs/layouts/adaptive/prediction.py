@@ -30,6 +30,7 @@ PRODUCTS = 48  # sums for each feature, of which the last two are needless
 WEIGHT_BITS = 10  # that a weight takes
 FEW_FRAMES, FEW = 16, 1.5e4  # pixels of which the weights of early frames are fitted
 MANY, SHARE, MOST = 2e4, 0.04, 6e4  # pixels for those of later ones: at least, of all, at most
+MOST_SAMPLES = 1 << 9  # of consecutive frames, of which the first 16 have one each
 LARGEST = 64  # of a weight
 
 
@@ -121,7 +122,8 @@ def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise)
         ends = [(1 << epoch) >> 1, min(frames, 1 << epoch) if epoch < EPOCHS - 1 else frames]
         own = slice(*ends)
         seen = sampled[own] > 0
-        weights = _fit(products[own][seen], sampled[own][seen], (ends[1] - ends[0]) * pixels)
+        if seen.any():  # else the weights are those of the frames before
+            weights = _fit(products[own][seen], sampled[own][seen], (ends[1] - ends[0]) * pixels)
         prediction.weights[epoch] = _whole(weights, start)
     return prediction
 
@@ -140,15 +142,16 @@ def _gate(noise: Noise) -> tuple[float, float, float]:
 def _sample(
     bins: NDArray[np.uint16], prediction: Prediction, noise: Noise
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the sums of products of features of each frame, and of how many pixels they are."""
+    """Return the sums of products of features of each sample, and of how many pixels they are."""
     frames, height, width = bins.shape
     wanted = np.full(EPOCHS, min(FEW, 0.02 * bins.size) if frames > FEW_FRAMES else FEW)
     wanted[-1] = np.clip(SHARE * bins.size, MANY, MOST)
     lengths = np.diff([0, *(1 << np.arange(EPOCHS - 1)), max(frames, 17)])
     every = np.maximum(lengths * (height * width) / np.maximum(wanted, 8000), 1).astype(np.uint32)
     precision = 1 / np.interp(key_values(prediction.dropped), *noise)
-    products = np.zeros((frames, FEATURES + 1, PRODUCTS))
-    rows = np.zeros(frames, np.uint32)
+    samples = min(frames, MOST_SAMPLES)
+    products = np.zeros((samples, FEATURES + 1, PRODUCTS))
+    rows = np.zeros(samples, np.uint32)
     given = prediction.arguments(*bins.shape)
     precision = precision.astype(np.float32)
     kernel().sample_products(*given, bins, precision, every, products, rows)
@@ -167,8 +170,6 @@ def _fit(products: NDArray[Any], sampled: NDArray[Any], pixels: int) -> NDArray[
         off = np.append(-weights, 1)
         square = np.maximum((products @ off) @ off, 1e-6 * products[:, -1, -1])
         precision = 1 / (square / sampled + 0.01)
-    if not len(products):
-        return weights
     return _without_needless(total, used, float(sampled.sum()), pixels)
 
 

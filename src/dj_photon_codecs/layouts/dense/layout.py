@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numcodecs.abc import Codec
 
-from dj_photon_codecs.layouts.adaptive.packing import LEAST_WIDTH, pack_adaptive
+from dj_photon_codecs.layouts.adaptive.packing import LEAST_WIDTH, MOST_WIDTH, pack_adaptive
 from dj_photon_codecs.layouts.buffers import (
     as_bytes,
     check_codes,
@@ -89,13 +89,14 @@ class DenseLayout(Codec):  # type: ignore[misc]
 
 
 def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:
-    """Return an adaptive chunk; None if codes are no integers, span too much, or are in columns.
+    """Return an adaptive chunk; None if codes are no integers, span too much, or frames are narrow.
 
     So it is without the compiled kernel, which alone writes these.
     """
-    if not is_little_endian_integer(codes.dtype) or varying.shape[2] < LEAST_WIDTH:
+    if not is_little_endian_integer(codes.dtype) or kernel_in_use() != "compiled":
         return None
-    numbered = number_codes(varying) if kernel_in_use() == "compiled" else None
+    wide = LEAST_WIDTH <= varying.shape[2] <= MOST_WIDTH
+    numbered = number_codes(varying) if wide else None
     if numbered is None:
         return None
     numbers, numbering = numbered

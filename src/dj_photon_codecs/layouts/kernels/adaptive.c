@@ -301,8 +301,8 @@ static size_t keys_of(const struct adaptive_model *model)
 
 static int check_model(const struct adaptive_model *model)
 {
-    if (!model->frames || !model->height || model->width < ADAPTIVE_WIDTH || !model->bins ||
-        model->bins > 1 << 16 || model->dropped < 12 || model->dropped > 14)
+    if (!model->frames || !model->height || model->width < ADAPTIVE_WIDTH ||
+        model->width > ADAPTIVE_WIDEST || !model->bins || model->bins > 1 << 16 || model->dropped < 12 || model->dropped > 14)
         return KERNEL_DAMAGED;
     for (size_t i = 0; i < ADAPTIVE_EPOCHS * FEATURES; i++)
         if (model->weights[i] <= -WEIGHT_LIMIT || model->weights[i] >= WEIGHT_LIMIT)
@@ -410,13 +410,22 @@ static uint32_t sample_frame(struct past *past, const uint16_t *bins, size_t t, 
     return sampled;
 }
 
+/* Where the products of a frame go. */
+static size_t sample_of(size_t t, size_t frames, size_t samples)
+{
+    if (t < ADAPTIVE_ALONE || samples <= ADAPTIVE_ALONE)
+        return smaller(t, samples - 1);
+    size_t room = samples - ADAPTIVE_ALONE, rest = frames - ADAPTIVE_ALONE;
+    return ADAPTIVE_ALONE + (t - ADAPTIVE_ALONE) / ((rest + room - 1) / room);
+}
+
 int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
                       const float *precision, const uint32_t *every, double *products,
-                      uint32_t *sampled)
+                      uint32_t *sampled, size_t samples)
 {
     struct past past;
     size_t pixels = model->height * model->width;
-    int error = open_fitting(&past, model, bins);
+    int error = samples ? open_fitting(&past, model, bins) : KERNEL_MISFIT;
     if (error)
         return error;
     size_t length = BLOCK * model->width;
@@ -425,8 +434,9 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
                             room + (ADAPTIVE_PRODUCTS + 1) * length, 0, length};
     for (size_t t = 0; room && t < model->frames; t++) {
         size_t step = every[epoch_of(t)] ? every[epoch_of(t)] : 1;
-        sampled[t] = sample_frame(&past, bins + t * pixels, t, step, precision, &sample,
-                                  products + t * (FEATURES + 1) * ADAPTIVE_PRODUCTS);
+        size_t at = sample_of(t, model->frames, samples);
+        sampled[at] += sample_frame(&past, bins + t * pixels, t, step, precision, &sample,
+                                    products + at * (FEATURES + 1) * ADAPTIVE_PRODUCTS);
         learn(&past, bins + t * pixels, t);
     }
     free(room);

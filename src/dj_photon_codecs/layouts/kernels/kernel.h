@@ -139,7 +139,8 @@ enum {
     ADAPTIVE_FEATURES = 45,
     ADAPTIVE_PRODUCTS = 48, /* of a feature: with all features and the value, and two that are 0 */
     ADAPTIVE_EPOCHS = 6,
-    ADAPTIVE_WIDTH = 16, /* that frames have at least */
+    ADAPTIVE_WIDTH = 16, ADAPTIVE_WIDEST = 1 << 16, /* that frames have at least, and at most */
+    ADAPTIVE_ALONE = 16, /* frames at the beginning, each sampled alone */
 };
 
 /* Of which there are so many, if as many bits are dropped of those between .5f and 2^17. */
@@ -147,7 +148,7 @@ enum {
 
 /* Frames of bins of numbers, and what is expected of them. */
 struct adaptive_model {
-    size_t frames, height, width; /* of ADAPTIVE_WIDTH at least */
+    size_t frames, height, width; /* a width from ADAPTIVE_WIDTH to ADAPTIVE_WIDEST */
     const float *value;           /* of each bin: the number it is predicted as, plus 1 */
     size_t bins;
     float start, gate[3];         /* mean of the first frame; offset, slope and least of the noise */
@@ -155,11 +156,11 @@ struct adaptive_model {
     uint32_t dropped;             /* bits that a key is without: 12 to 14 */
 };
 
-/* `products` (frames, features and value, 48), those on and above the diagonal; `sampled` rows of
-   each frame. */
+/* Samples of the first frames each, then of equally many consecutive ones: `products` (samples,
+   features and value, 48), those on and above the diagonal; and in `sampled` their rows. */
 int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
                       const float *precision, const uint32_t *every, double *products,
-                      uint32_t *sampled);
+                      uint32_t *sampled, size_t samples);
 int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
                   uint32_t *counts, double *squares);
 int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,

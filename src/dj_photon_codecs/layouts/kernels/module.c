@@ -284,12 +284,12 @@ FUNCTION(join_tables, "E4nnnB",
 #define PRODUCTS ((size_t)(ADAPTIVE_FEATURES + 1) * ADAPTIVE_PRODUCTS)
 
 /* 10 bins; 11 precision of each key; 12 blocks for one that is sampled, of each epoch; 13 products;
-   14 sampled rows of each frame */
+   14 sampled rows of each sample */
 FUNCTION(sample_products, ADAPTIVE "244IE",
          IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) &&
-             LENGTH(12) == ADAPTIVE_EPOCHS && fits(NUMBER(0), PRODUCTS, LENGTH(13)) &&
-             LENGTH(14) == NUMBER(0),
-         adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13), ITEMS(14)))
+             LENGTH(12) == ADAPTIVE_EPOCHS && fits(LENGTH(14), PRODUCTS, LENGTH(13)),
+         adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13), ITEMS(14),
+                           LENGTH(14)))
 
 /* 10 bins; 11 keys; 12, 13 how often keys occur in a sample, and the squares of what is off, of the
    first frame and the others */

@@ -3,7 +3,7 @@
 The first ten arguments are the model:
 
 ===================== ==========================================================================
-frames, height, width of the chunk; frames are at least 16 wide
+frames, height, width of the chunk; frames are 16 to 65536 wide
 values                float32 (bins,): what numbers of a bin are taken for, plus 1
 start                 the mean of the first frame, plus 1
 offset, slope, least  of the variance of a change that is noise
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WITHIN", "decode_predicted", "join_numbers"]
 
-LANES, DELAY, EPOCHS, FEATURES, LEAST_WIDTH = 16, 4, 6, 45, 16
+LANES, DELAY, EPOCHS, FEATURES = 16, 4, 6, 45
+LEAST_WIDTH, MOST_WIDTH = 16, 1 << 16
 ESCAPE, SLOT_BITS, LEAST_STATE = 255, 12, 1 << 15
 FIRST_KEY, LAST_KEY = 0x3F000000, 0x48000000
 # Rows up and columns right of the pixels of a frame whose innovations are its last features.
@@ -84,7 +85,8 @@ def decode_predicted(*given: Any) -> int:
     keys = (LAST_KEY - FIRST_KEY) >> model.dropped
     refuse(frames > model.frames or bins.size != frames * model.height * model.width)
     refuse(entries.size != 2 * keys)
-    _check(model.height > 0 and model.width >= LEAST_WIDTH and 12 <= model.dropped <= 14)
+    _check(model.height > 0 and 12 <= model.dropped <= 14)
+    _check(LEAST_WIDTH <= model.width <= MOST_WIDTH)
     _check(np.abs(model.weights.astype(np.int64)).max() < 1 << 24)
     _check((entries >> 16).max() < slots.size >> SLOT_BITS)
     _check((states >= LEAST_STATE).all() and not (states >> 31).any())
