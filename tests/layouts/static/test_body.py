@@ -7,6 +7,7 @@ from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.layouts.static.body import StaticBody
 from dj_photon_codecs.layouts.static.plan import BAND, plan_static
 from dj_photon_codecs.layouts.static.sections import BODY_HEADER
+from tests.backends import use_backend
 
 pytestmark = pytest.mark.usefixtures("backend")
 RNG = np.random.default_rng(7)
@@ -58,6 +59,15 @@ def test_the_size_is_known_before_anything_is_encoded(codes):
     plan = planned(codes)
     size = sum(part.size for part in plan.encode())
     assert plan.size == pytest.approx(size, rel=0.01, abs=130)
+
+
+@movies
+def test_both_kernels_write_the_same_bytes(codes):
+    written = set()
+    for name in ("compiled", "numpy"):
+        with use_backend(name):
+            written.add(np.concatenate(planned(codes).encode()).tobytes())
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StaticBody"]
 
-TILE = 1 << 20  # numbers that are decoded at a time, where codes are of another size
+TILE = 1 << 18  # numbers that are decoded at a time, where codes are of another size
 
 
 class Opened(NamedTuple):
@@ -97,11 +97,11 @@ class StaticBody:
             numbering.apply(codes)
             return codes
         step = max(1, TILE // (self.shape[1] * self._length)) * self._length
+        numbers = np.empty((min(step, len(codes)), self.shape[1]), np.uint16)
         for first in range(0, len(codes), step):
             tile = codes[first : first + step]
-            numbers = np.empty(tile.shape, np.uint16)
-            self._decode(start + first, 0, numbers)
-            numbering.apply(tile, numbers)
+            self._decode(start + first, 0, numbers[: len(tile)])
+            numbering.apply(tile, numbers[: len(tile)])
         return codes
 
     def read_pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
