@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dj_photon_codecs.layouts.adaptive.bins import choose_bins, decoding_bins, encoding_bins
+from dj_photon_codecs.layouts.adaptive.bins import choose_bins
+from dj_photon_codecs.layouts.static.bins import bins_of_numbers, numbers_of_bins
 
 
 def chosen(numbers, noise, values=None):
@@ -17,18 +18,18 @@ def normal(sigma, center=3000, shape=(20, 40, 50)):
 
 def test_bins_follow_each_other_and_begin_at_their_multiples():
     bits = chosen(normal(100), 100)
-    starts = decoding_bins(bits) & 0xFFFF
+    starts = numbers_of_bins(bits) & 0xFFFF
     assert (starts % (1 << bits) == 0).all()
     assert (np.diff(starts) == 1 << bits[:-1].astype(int)).all()
-    entries = encoding_bins(bits)
-    assert entries.size == int(normal(100).max()) + 1
+    entries = bins_of_numbers(bits)
+    assert entries.size > normal(100).max()
     numbers = np.arange(entries.size)
     assert (starts[entries & 0xFFFF] + numbers % (1 << (entries >> 16)) == numbers).all()
 
 
 def test_bins_are_from_an_eighth_to_half_of_the_noise_wide():
     numbers = normal(256)
-    entries = encoding_bins(chosen(numbers, 256))
+    entries = bins_of_numbers(chosen(numbers, 256))
     common = entries[2600:3400] >> 16
     assert 5 <= np.median(common) <= 7
 
@@ -40,7 +41,7 @@ def test_numbers_that_differ_are_all_bins_where_there_is_little_noise():
 def test_a_spike_is_a_bin():
     numbers = normal(256)
     numbers[:, ::2] = 2048
-    entries = encoding_bins(chosen(numbers, 256))
+    entries = bins_of_numbers(chosen(numbers, 256))
     assert entries[2048] >> 16 == 0
     assert entries[3000] >> 16 > 2
 
@@ -48,7 +49,7 @@ def test_a_spike_is_a_bin():
 def test_bins_are_wide_enough_for_the_window_of_a_level():
     rng = np.random.default_rng(1)
     pairs = normal(600, 9000) // 2 * 2 + (rng.random((20, 40, 50)) < 0.2)  # odd ones are rare
-    entries = encoding_bins(chosen(pairs, 600))
+    entries = bins_of_numbers(chosen(pairs, 600))
     around = np.unique(entries[9000 - 3600 : 9000 + 3600] & 0xFFFF)
     assert around.size < 250
 

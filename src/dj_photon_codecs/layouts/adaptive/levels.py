@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,23 +9,15 @@ import numpy as np
 from dj_photon_codecs.layouts.adaptive.prediction import key_values
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.layout import DamagedChunk
+from dj_photon_codecs.layouts.static.rows import LOGARITHMS
+from dj_photon_codecs.layouts.static.tables import find_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "Levels",
-    "code_of",
-    "find_frequencies",
-    "fit_levels",
-    "frequency_of",
-    "level_of_key",
-    "read_frequencies",
-]
+__all__ = ["Levels", "fit_levels", "level_of_key"]
 
-# These are parts of the stored format.
-SYMBOLS, ESCAPE, PRECISION = 256, 255, 12
-MANTISSA = 3  # bits of a frequency
+SYMBOLS, ESCAPE = 256, 255  # of a table
 # These were found by ablation on real and simulated movies; sigma is that of the noise.
 FINEST_STEP = 0.1  # sigma; the least width of a level
 LEVEL_COST = 28  # sigma**3; bits of a level, relative to those lost per code in a level of 1 sigma
@@ -35,7 +26,7 @@ REACH, MOST_BELOW = 12, 80  # sigma, and bins, of a level below what it expects
 LEAST_SIGMA = 0.1  # of numbers
 FEWEST, PARTS, MOST = 200, 48, 3000  # numbers of which a sigma is measured
 SYMBOL_BITS, TABLE_BITS = 7, 24  # about what a frequency and a table take in the chunk
-ESCAPE_BITS = 10  # about what an escape takes beyond its symbol
+RARE = 3.5e-5  # share of a symbol, below which an escape costs less than its frequency of 1
 COUNTED = 4  # of the frames after the first, every fourth row is counted by the kernel
 
 
@@ -49,15 +40,15 @@ class Levels(NamedTuple):
     key, base, table : ndarray of integers, shape (levels,)
         The least key of each level, in ascending order in each of the two; the bin of its symbol
         0; and its table.
-    frequencies : ndarray of uint16, shape (tables, 256)
-        Of symbols; those of a table add up to 2**12.
+    roots : ndarray of uint8, shape (tables, 256)
+        Of the frequencies of symbols; see `frequencies_of`.
     """
 
     first: int
     key: NDArray[Any]
     base: NDArray[Any]
     table: NDArray[Any]
-    frequencies: NDArray[np.uint16]
+    roots: NDArray[np.uint8]
 
     def entries(self, dropped: int) -> NDArray[np.uint32]:
         """Return for each key of the first frame, and of the others, its base | table << 16."""
@@ -101,7 +92,7 @@ def fit_levels(
         _outline(count, square, key_values(dropped).astype(float), of_value, share)
         for count, square, share in zip(counts, squares, (1, COUNTED), strict=True)
     ]
-    key, base = (np.concatenate(part) for part in zip(*parts, strict=True))
+    key, base = (np.concatenate(part).astype(np.uint16) for part in zip(*parts, strict=True))
     first = parts[0][0].size
     level = level_of_key(key, first, counts.shape[1])
     found = np.zeros((key.size, SYMBOLS), np.uint32)
@@ -111,10 +102,10 @@ def fit_levels(
     key, base, found = key[used], base[used], found[used]
     table = np.zeros(key.size, np.uint8)
     prices = SYMBOL_BITS << 16, TABLE_BITS << 16
-    kernel().join_tables(found, _logarithms(), *prices, MOST_TABLES, table)
+    kernel().join_tables(found, LOGARITHMS, *prices, MOST_TABLES, table)
     heads = np.flatnonzero(np.diff(table.astype(int), prepend=-1))
-    frequencies = np.stack([find_frequencies(counted) for counted in found[heads]])
-    return Levels(int(used[:first].sum()), key, base, table, frequencies.astype(np.uint16))
+    roots = find_roots(_without_rare(found[heads]), sampled=False)
+    return Levels(int(used[:first].sum()), key, base, table, roots)
 
 
 def _outline(
@@ -156,49 +147,10 @@ def _sigma(counts: NDArray[Any], squares: NDArray[Any]) -> NDArray[np.float64]:
     return np.maximum(np.sqrt(variance), LEAST_SIGMA)
 
 
-@cache
-def _logarithms() -> NDArray[np.uint32]:
-    logarithms = np.log2(np.maximum(np.arange(1 << 12), 1))
-    return np.rint(logarithms * (1 << 16)).astype(np.uint32)
-
-
-def find_frequencies(counts_of: NDArray[Any]) -> NDArray[np.int64]:
-    """Return frequencies that add up to 2**12; 0 for symbols that are better made escapes."""
-    counts = counts_of.astype(np.int64)
-    rare = (counts * ESCAPE_BITS << PRECISION) < 1.44 * counts.sum()
-    rare[ESCAPE] = False
-    counts[ESCAPE] += counts[rare].sum()
-    counts[rare] = 0
-    most = int(np.argmax(counts))
-    shares = counts * ((1 << PRECISION) / max(int(counts.sum()), 1))
-    found = frequency_of(code_of(np.where(counts > 0, np.maximum(shares, 1), 0)))
-    while True:  # the largest, whose code need not be exact, takes what is left
-        found[most] = 0
-        found[most] = (1 << PRECISION) - found.sum()
-        other = int(np.argmax(code_of(found)))
-        if other == most:
-            return found
-        found[other] = frequency_of(code_of(found[other]) - 1)
-
-
-def code_of(frequency: NDArray[Any]) -> NDArray[np.int64]:
-    """Return frequencies as codes, of `MANTISSA` bits and an exponent; small ones are exact."""
-    exponent = np.maximum(np.log2(np.maximum(frequency, 1)).astype(int) - MANTISSA, 0)
-    return (exponent << MANTISSA) + np.rint(frequency / 2.0**exponent).astype(int)
-
-
-def frequency_of(code: NDArray[Any]) -> NDArray[np.int64]:
-    """Return what codes stand for; code 8 * e + m with m from 8 to 15 for m * 2**e."""
-    exponent = np.maximum((code >> MANTISSA) - 1, 0)
-    return (code - (exponent << MANTISSA)) << exponent
-
-
-def read_frequencies(codes: NDArray[Any]) -> NDArray[np.uint16]:
-    """Return the frequencies of tables; the first largest of each is what is left of 2**12."""
-    frequencies = frequency_of(codes.astype(np.int64))
-    rows, most = np.arange(len(codes)), codes.argmax(axis=1)
-    frequencies[rows, most] = 0
-    frequencies[rows, most] = (1 << PRECISION) - frequencies.sum(axis=1)
-    if frequencies.min(initial=0) < 0 or frequencies.max(initial=0) > 1 << PRECISION:
-        raise DamagedChunk("damaged chunk: frequencies that do not add up")
-    return frequencies.astype(np.uint16)
+def _without_rare(counts: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Make rare symbols escapes."""
+    rare = counts < RARE * counts.sum(axis=1, keepdims=True)
+    rare[:, ESCAPE] = False
+    kept = np.where(rare, 0, counts).astype(np.uint32)
+    kept[:, ESCAPE] += np.where(rare, counts, 0).sum(axis=1, dtype=np.uint32)
+    return kept

@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dj_photon_codecs.layouts.adaptive.bins import (
-    MOST_BITS,
-    choose_bins,
-    decoding_bins,
-    encoding_bins,
-)
-from dj_photon_codecs.layouts.adaptive.levels import (
-    Levels,
-    code_of,
-    fit_levels,
-    read_frequencies,
-)
+from dj_photon_codecs.layouts.adaptive.bins import choose_bins
+from dj_photon_codecs.layouts.adaptive.levels import Levels, fit_levels
 from dj_photon_codecs.layouts.adaptive.prediction import (
     EPOCHS,
     FEATURES,
@@ -30,12 +20,13 @@ from dj_photon_codecs.layouts.adaptive.prediction import (
     measure_noise,
     predict,
 )
+from dj_photon_codecs.layouts.columns import bytewise, changes, cut, inflated, numbers_of
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.layout import DamagedChunk
+from dj_photon_codecs.layouts.static.bins import bins_of_numbers, numbers_of_bins
+from dj_photon_codecs.layouts.static.tables import frequencies_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 __all__ = ["LEAST_WIDTH", "MOST_WIDTH", "pack_adaptive", "unpack_adaptive"]
@@ -43,7 +34,7 @@ __all__ = ["LEAST_WIDTH", "MOST_WIDTH", "pack_adaptive", "unpack_adaptive"]
 # These are parts of the stored format.
 LEAST_WIDTH, MOST_WIDTH = 16, 1 << 16  # of frames; a decoder needs 16 rows of room
 LANES = 16
-MOST_NUMBERS, MOST_TABLES = 1 << 16, 256
+MOST_NUMBERS, MOST_TABLES, MOST_BITS = 1 << 16, 256, 15
 BODY_HEADER = np.dtype(
     [
         ("start", "<f4"),
@@ -96,16 +87,17 @@ def pack_adaptive(numbers: NDArray[np.uint16], values: NDArray[np.uint16]) -> by
     """Pack numbers, shape (frames, height, width), which index values if there are any."""
     numbers = np.ascontiguousarray(numbers)
     flat = numbers.reshape(len(numbers), -1)
-    value = _values(int(numbers.max()) + 1, values)
+    count = int(numbers.max()) + 1
+    value = (values if values.size else np.arange(count)).astype(np.float32)
     noise = measure_noise(numbers, value)
     deviation = np.sqrt(np.interp(value + 1, *noise))
     bits = choose_bins(numbers, value, deviation)
-    of_number = encoding_bins(bits)
+    of_number = bins_of_numbers(bits)
     bins, payload = numbers, np.empty(0, np.uint8)
     if bits.any():
         bins, payload = np.empty_like(numbers), np.empty(2 * numbers.size + 4, np.uint8)
         payload = payload[: kernel().split_numbers(numbers, of_number, bins, payload)]
-    prediction = predict(bins, _bin_values(bits, value), noise)
+    prediction = predict(bins, _bin_values(bits, values), noise)
     given = prediction.arguments(*numbers.shape)
     keys = np.empty_like(flat)
     counts = np.zeros((2, key_values(prediction.dropped).size), np.uint32)
@@ -125,7 +117,7 @@ def pack_adaptive(numbers: NDArray[np.uint16], values: NDArray[np.uint16]) -> by
     kernel().encode_predicted(
         *given,
         levels.entries(prediction.dropped),
-        levels.frequencies,
+        frequencies_of(levels.roots),
         bins,
         keys,
         states,
@@ -173,8 +165,8 @@ def unpack_adaptive(
     """
     parts = _split(packed, shape)
     prediction, levels = parts.prediction, parts.levels
-    slots = np.empty((len(levels.frequencies), 1 << 12), np.uint32)
-    kernel().decoding_slots(levels.frequencies, slots)
+    slots = np.empty((len(levels.roots), 1 << 12), np.uint32)
+    kernel().decoding_slots(frequencies_of(levels.roots), slots)
     kernel().decode_predicted(
         *prediction.arguments(*shape),
         levels.entries(prediction.dropped),
@@ -186,65 +178,47 @@ def unpack_adaptive(
         numbers,
     )
     if parts.bits.any():
-        used = kernel().join_numbers(numbers, decoding_bins(parts.bits), parts.payload)
+        used = kernel().join_numbers(numbers, numbers_of_bins(parts.bits), parts.payload)
         if len(numbers) == shape[0] and used != parts.payload.size:
             raise DamagedChunk(f"damaged chunk: {used} of {parts.payload.size} bytes of low bits")
     return parts.values
 
 
-def _values(count: int, values: NDArray[np.uint16]) -> NDArray[np.float32]:
-    return (values[:count] if values.size else np.arange(count)).astype(np.float32)
-
-
-def _bin_values(bits: NDArray[np.uint8], value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the value in the middle of each bin, plus 1."""
-    sizes = 1 << bits.astype(np.int64)
-    return value[np.cumsum(sizes) - sizes + sizes // 2] + np.float32(1)
+def _bin_values(bits: NDArray[np.uint8], values: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return the value of the number in the middle of each bin, plus 1."""
+    sizes = np.left_shift(1, bits, dtype=np.int64)
+    middle = np.cumsum(sizes) - sizes + sizes // 2
+    found = values[np.minimum(middle, values.size - 1)] if values.size else middle
+    return found.astype(np.float32) + np.float32(1)
 
 
 def _join(parts: Packed) -> bytes:
     """Return the bytes of a chunk."""
     prediction, levels = parts.prediction, parts.levels
-    model = zlib.compress(b"".join(_planes(section) for section in _sections(parts)), 9)
-    header = np.zeros(1, BODY_HEADER)
-    header["start"], header["gate"] = prediction.start, prediction.gate
-    header["dropped"], header["first"] = prediction.dropped, levels.first
-    header["levels"], header["tables"] = levels.key.size, len(levels.frequencies)
-    for name in ("bits", "values", "escapes", "words"):
-        header[name.replace("bits", "bins")] = getattr(parts, name).size
-    header["model"] = len(model)
-    stored = parts.states.astype("<u4"), parts.words.astype("<u2"), parts.payload
-    return b"".join([header.tobytes(), model, *(part.tobytes() for part in stored)])
-
-
-def _sections(parts: Packed) -> Iterator[NDArray[Any]]:
-    """Yield the numbers of the model, in the dtypes and order of the stored format."""
-    levels = parts.levels
-    codes = code_of(levels.frequencies)
-    yield parts.prediction.weights.T.astype("<i4")
-    for numbers in (levels.key, levels.base, levels.table):
-        yield np.diff(numbers.astype(np.int64), prepend=0).astype("<u2")
-    yield np.diff(codes, axis=1, prepend=0).astype("u1")
-    yield parts.bits
-    yield np.diff(parts.values, prepend=np.uint16(0)).astype("<u2")
-    yield parts.escapes.astype("<u2")
-
-
-def _planes(numbers: NDArray[Any]) -> bytes:
-    """Return the first byte of all numbers, then the second, and so on."""
-    flat = np.ascontiguousarray(numbers).reshape(-1, 1).view(np.uint8)
-    return flat.T.tobytes()
+    columns = (
+        bytewise(prediction.weights.T),
+        *(bytewise(changes(each)) for each in (levels.key, levels.base)),
+        changes(levels.table),
+        levels.roots,
+        parts.bits,
+        bytewise(changes(parts.values)),
+        bytewise(parts.escapes),
+    )
+    model = zlib.compress(b"".join(column.tobytes() for column in columns), 9)
+    counts = len(model), parts.bits.size, parts.values.size, parts.escapes.size, parts.words.size
+    sizes = levels.first, levels.key.size, len(levels.roots), prediction.dropped
+    header = np.array([(prediction.start, prediction.gate, *counts, *sizes)], BODY_HEADER)
+    stored = header, parts.states.astype("<u4"), parts.words.astype("<u2"), parts.payload
+    first, *others = (part.tobytes() for part in stored)
+    return b"".join([first, model, *others])
 
 
 def _split(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Packed:
     if packed.size < BODY_HEADER.itemsize:
         raise DamagedChunk(f"damaged chunk: {packed.size} bytes are too few for its body")
     header = packed[: BODY_HEADER.itemsize].view(BODY_HEADER)[0]
-    sizes = int(header["model"]), 4 * LANES, 2 * int(header["words"])
-    rest = packed[BODY_HEADER.itemsize :]
     legal = (
-        sum(sizes) <= rest.size
-        and shape[0] > 0
+        shape[0] > 0
         and LEAST_WIDTH <= shape[2] <= MOST_WIDTH
         and max(int(header["bins"]), int(header["values"])) <= MOST_NUMBERS
         and header["escapes"] <= math.prod(shape)
@@ -253,65 +227,48 @@ def _split(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Packed:
     )
     if not legal:
         raise DamagedChunk(f"damaged chunk: {shape} numbers with the header {header}")
-    model, states, words, payload = np.split(rest, np.cumsum(sizes))
-    return _model(header, model, states.copy().view("<u4"), words.copy().view("<u2"), payload)
+    sizes = BODY_HEADER.itemsize, int(header["model"]), 4 * LANES, 2 * int(header["words"])
+    _, model, states, words, payload = cut(packed, sizes)
+    prediction, levels, bits, values, escapes = _model(header, model)
+    coded = numbers_of(states.reshape(-1, 4).T, "u4"), words.copy().view("<u2")
+    return Packed(prediction, levels, bits, values, escapes, *coded, payload)
 
 
-def _model(header: Any, model: Any, states: Any, words: Any, payload: Any) -> Packed:
-    bins, levels, tables = (int(header[name]) for name in ("bins", "levels", "tables"))
-    sizes = [
-        4 * EPOCHS * FEATURES,
-        *[2 * levels] * 3,
-        256 * tables,
-        bins,
-        2 * int(header["values"]),
-        2 * int(header["escapes"]),
-    ]
-    unpacked = _decompress(model, sum(sizes))
-    parts = iter(np.split(unpacked, np.cumsum(sizes)[:-1]))
-
-    def take(dtype: str) -> NDArray[Any]:
-        part = next(parts)
-        planes = part.reshape(np.dtype(dtype).itemsize, -1)
-        return planes.T.copy().view(dtype).reshape(-1)
-
-    weights = np.ascontiguousarray(take("<i4").reshape(FEATURES, EPOCHS).T)
-    key, base, table = (np.cumsum(take("<u2"), dtype=np.uint16) for _ in range(3))
-    codes = np.cumsum(next(parts).reshape(tables, 256), axis=1, dtype=np.uint8)
-    bits = next(parts)
-    values, escapes = np.cumsum(take("<u2"), dtype=np.uint16), take("<u2")
-    return Packed(
+def _model(header: Any, stored: NDArray[np.uint8]) -> tuple[Any, ...]:
+    bins, levels, tables, values, escapes = (
+        int(header[name]) for name in ("bins", "levels", "tables", "values", "escapes")
+    )
+    sizes = [4 * EPOCHS * FEATURES, 2 * levels, 2 * levels, levels]
+    sizes += [256 * tables, bins, 2 * values, 2 * escapes]
+    weight, *words, table, roots, bits, value, escape = cut(
+        inflated(stored, sum(sizes)), sizes, all_of_it=True
+    )
+    key, base, values_read = (
+        np.cumsum(numbers_of(each, "u2"), dtype=np.uint16) for each in (*words, value)
+    )
+    if (
+        not 0 < np.left_shift(1, bits, dtype=np.int64).sum() <= MOST_NUMBERS
+        or bits.max() > MOST_BITS
+    ):
+        raise DamagedChunk(f"damaged chunk: {bins} bins")
+    weights = np.ascontiguousarray(numbers_of(weight, "i4").reshape(FEATURES, EPOCHS).T)
+    gate = tuple(header["gate"].tolist())
+    return (
         Prediction(
-            _checked_values(bits, values),
+            _bin_values(bits, values_read),
             float(header["start"]),
-            tuple(header["gate"].tolist()),
+            gate,
             weights,
             int(header["dropped"]),
         ),
-        Levels(int(header["first"]), key, base, table, read_frequencies(codes)),
+        Levels(
+            int(header["first"]),
+            key,
+            base,
+            np.cumsum(table, dtype=np.uint8),
+            roots.reshape(tables, 256),
+        ),
         bits,
-        values,
-        escapes,
-        states,
-        words,
-        payload,
+        values_read,
+        numbers_of(escape, "u2"),
     )
-
-
-def _decompress(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    decompressor = zlib.decompressobj()
-    try:
-        unpacked = decompressor.decompress(model.tobytes(), size + 1)
-    except zlib.error as error:
-        raise DamagedChunk(f"damaged chunk: its model: {error}") from None
-    if len(unpacked) != size or not decompressor.eof:
-        raise DamagedChunk(f"damaged chunk: {len(unpacked)} bytes of model, where {size} belong")
-    return np.frombuffer(unpacked, np.uint8)
-
-
-def _checked_values(bits: NDArray[np.uint8], values: NDArray[np.uint16]) -> NDArray[np.float32]:
-    count = int((1 << bits.astype(np.int64)).sum()) if bits.size else 0
-    enough = count <= (values.size or 1 << 16)
-    if not count or not enough or (bits > MOST_BITS).any():
-        raise DamagedChunk(f"damaged chunk: {bits.size} bins of {count} numbers")
-    return _bin_values(bits, _values(count, values))

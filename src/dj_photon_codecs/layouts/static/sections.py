@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dj_photon_codecs.layouts.columns import bytewise, changes, cut, inflated, numbers_of
 from dj_photon_codecs.layouts.kernels.reference_maps import MAP_CONTEXTS
 from dj_photon_codecs.layouts.kernels.reference_static import LANES
 from dj_photon_codecs.layouts.layout import DamagedChunk
@@ -70,12 +70,12 @@ def join_model(model: Model) -> bytes:
     rows = model.rows
     columns = (
         model.frame_class,
-        _bytewise(_changes(rows.base)),
-        _changes(rows.table),
+        bytewise(changes(rows.base)),
+        changes(rows.table),
         rows.roots,
         model.map_roots,
         rows.low,
-        _bytewise(_changes(model.values)),
+        bytewise(changes(model.values)),
     )
     return zlib.compress(b"".join(column.tobytes() for column in columns), LEVEL_OF_ZLIB)
 
@@ -121,7 +121,7 @@ def split_body(
     streams = -(-number["varying"] // number["frames_per_stream"])
     streams *= -(-shape[1] // number["pixels_per_stream"])
     sizes = number["model"], number["map"], number["family_map"], 4 * streams
-    _, model, level, family, lengths, payload = _cut(body, (BODY_HEADER.itemsize, *sizes))
+    _, model, level, family, lengths, payload = cut(body, (BODY_HEADER.itemsize, *sizes))
     numbers = np.frombuffer(lengths.tobytes(), "<u4").astype(np.uint32)
     return header, Sections(model, level, family, numbers, payload)
 
@@ -142,11 +142,11 @@ def split_model(header: Any, stored: NDArray[np.uint8]) -> Model:
     shapes = (classes, levels), (tables, 256), (maps, MAP_CONTEXTS, 256)
     sizes = [int(np.prod(shape)) for shape in shapes]
     columns = [frames, 2 * sizes[0], *sizes, bins, 2 * values]
-    frame_class, base, table, roots, map_roots, low, changes = _cut(
-        _inflated(stored, sum(columns)), columns, all_of_it=True
+    frame_class, base, table, roots, map_roots, low, differences = cut(
+        inflated(stored, sum(columns)), columns, all_of_it=True
     )
     rows = Rows(
-        np.cumsum(_wordwise(base).reshape(shapes[0]), axis=1, dtype=np.uint16),
+        np.cumsum(numbers_of(base, "u2").reshape(shapes[0]), axis=1, dtype=np.uint16),
         np.cumsum(table.reshape(shapes[0]), axis=1, dtype=np.uint8),
         roots.reshape(shapes[1]),
         low,
@@ -155,48 +155,10 @@ def split_model(header: Any, stored: NDArray[np.uint8]) -> Model:
         raise DamagedChunk(f"damaged chunk: a class or a table is beyond the last of {classes}")
     if low.max(initial=0) > 15 or np.left_shift(1, low, dtype=np.int64).sum() > MOST_BINS:
         raise DamagedChunk("damaged chunk: its bins hold more than 65536 numbers")
-    numbers = np.cumsum(_wordwise(changes), dtype=np.uint16)
+    numbers = np.cumsum(numbers_of(differences, "u2"), dtype=np.uint16)
     return Model(frame_class, rows, map_roots.reshape(shapes[2]), numbers)
 
 
 def numbering_of(header: Any, values: NDArray[np.uint16]) -> Numbering:
     """Return how the numbers of a body become codes."""
     return Numbering(int(header["lowest"]), int(header["unit"]), values)
-
-
-def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    stream = zlib.decompressobj()
-    try:
-        inflated = stream.decompress(model.tobytes(), size + 1)
-    except zlib.error as error:
-        raise DamagedChunk(f"damaged chunk: {error}") from error
-    if len(inflated) != size or not stream.eof or stream.unused_data:
-        raise DamagedChunk(f"damaged chunk: a model of {len(inflated)} bytes or more, not {size}")
-    return np.frombuffer(inflated, np.uint8)
-
-
-def _cut(
-    stored: NDArray[np.uint8], sizes: Any, *, all_of_it: bool = False
-) -> list[NDArray[np.uint8]]:
-    """Cut bytes into parts of given sizes, and the rest unless there must be none."""
-    edges = list(accumulate(sizes, initial=0))
-    if edges[-1] > stored.size:
-        raise DamagedChunk(f"damaged chunk: {stored.size} bytes, where {edges[-1]} should be")
-    parts = [stored[start:stop] for start, stop in pairwise(edges)]
-    return parts if all_of_it else [*parts, stored[edges[-1] :]]
-
-
-def _changes(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Return each number less the one before it on the last axis, modulo the range of the dtype."""
-    changes: NDArray[Any] = np.diff(numbers, axis=-1, prepend=numbers.dtype.type(0))
-    return changes
-
-
-def _bytewise(words: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Return the lower bytes of all words, then the upper ones."""
-    return np.ascontiguousarray(words.astype("<u2").reshape(-1, 1).view(np.uint8).T)
-
-
-def _wordwise(section: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    lower, upper = section.reshape(2, -1).astype(np.uint16)
-    return lower | upper << np.uint16(8)

@@ -1,0 +1,83 @@
+"""Columns of whole numbers in a stream of zlib: what describes a chunk, beside its symbols."""
+
+from __future__ import annotations
+
+import zlib
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dj_photon_codecs.layouts.layout import DamagedChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+__all__ = ["bytewise", "changes", "cut", "inflated", "numbers_of"]
+
+
+def changes(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return each number less the one before it on the last axis, modulo the range of the dtype.
+
+    Examples
+    --------
+    >>> changes(np.array([3, 5, 4], np.uint8)).tolist()
+    [3, 2, 255]
+    """
+    found: NDArray[Any] = np.diff(numbers, axis=-1, prepend=numbers.dtype.type(0))
+    return found
+
+
+def bytewise(numbers: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the lowest byte of all numbers, then the next byte of all, and so on.
+
+    Examples
+    --------
+    >>> bytewise(np.array([1, 258], np.uint16)).tolist()
+    [1, 2, 0, 1]
+    """
+    little = numbers.astype(numbers.dtype.newbyteorder("<"))
+    return np.ascontiguousarray(little.reshape(-1, 1).view(np.uint8).T).reshape(-1)
+
+
+def numbers_of(section: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
+    """Return the numbers of which `bytewise` made bytes."""
+    planes = section.reshape(np.dtype(dtype).itemsize, -1)
+    return planes.T.copy().view(np.dtype(dtype).newbyteorder("<")).reshape(-1).astype(dtype)
+
+
+def inflated(stored: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return what a stream of zlib holds.
+
+    Raises
+    ------
+    DamagedChunk
+        If it does not hold so many bytes, or is none.
+    """
+    stream = zlib.decompressobj()
+    try:
+        found = stream.decompress(stored.tobytes(), size + 1)
+    except zlib.error as error:
+        raise DamagedChunk(f"damaged chunk: {error}") from error
+    if len(found) != size or not stream.eof or stream.unused_data:
+        raise DamagedChunk(f"damaged chunk: a model of {len(found)} bytes or more, not {size}")
+    return np.frombuffer(found, np.uint8)
+
+
+def cut(
+    stored: NDArray[np.uint8], sizes: Iterable[int], *, all_of_it: bool = False
+) -> list[NDArray[np.uint8]]:
+    """Cut bytes into parts of given sizes, and the rest unless there must be none.
+
+    Raises
+    ------
+    DamagedChunk
+        If there are too few.
+    """
+    edges = list(accumulate(sizes, initial=0))
+    if edges[-1] > stored.size:
+        raise DamagedChunk(f"damaged chunk: {stored.size} bytes, where {edges[-1]} should be")
+    parts = [stored[start:stop] for start, stop in pairwise(edges)]
+    return parts if all_of_it else [*parts, stored[edges[-1] :]]
