@@ -76,7 +76,8 @@ def _robust_noise(numbers: NDArray[np.uint16], values: NDArray[np.float32]) -> N
     found = [across] if frames == 1 else [along / np.sqrt(2), across, both]
     at = now[..., 1:].ravel()
     order = np.argsort(at, kind="stable")
-    groups = np.array_split(order, max(1, min(64, at.size // 200)))
-    logs = [np.log(np.abs(each.ravel()) + 0.3) for each in found]
-    noise = [np.exp(min(log[group].mean() for log in logs)) for group in groups]
-    return np.interp(values, [at[group].mean() for group in groups], noise)
+    starts = np.linspace(0, at.size, max(1, min(64, at.size // 200)), endpoint=False).astype(int)
+    sizes = np.diff(starts, append=at.size)
+    logs = (np.log(np.abs(each.ravel()[order]) + 0.3) for each in found)
+    noise = np.min([np.add.reduceat(log, starts) / sizes for log in logs], axis=0)
+    return np.interp(values, np.add.reduceat(at[order], starts) / sizes, np.exp(noise))

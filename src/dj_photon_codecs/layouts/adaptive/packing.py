@@ -230,7 +230,7 @@ def _split(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Packed:
     sizes = BODY_HEADER.itemsize, int(header["model"]), 4 * LANES, 2 * int(header["words"])
     _, model, states, words, payload = cut(packed, sizes)
     prediction, levels, bits, values, escapes = _model(header, model)
-    coded = numbers_of(states.reshape(-1, 4).T, "u4"), words.copy().view("<u2")
+    coded = states.copy().view("<u4"), words.copy().view("<u2")
     return Packed(prediction, levels, bits, values, escapes, *coded, payload)
 
 
