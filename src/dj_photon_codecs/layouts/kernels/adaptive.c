@@ -323,22 +323,21 @@ static int open_fitting(struct past *past, const struct adaptive_model *model,
     return open_past(past, model);
 }
 
-/* Adds the products of a row with four others, `stride` apart. */
-WIDE_ROWS static void add_four(const float *restrict one, const float *restrict others,
-                               size_t stride, size_t count, double *products)
+/* Adds the products of a row with eight others, `stride` apart. */
+WIDE_ROWS static void add_eight(const float *restrict one, const float *restrict others,
+                                size_t stride, size_t count, double *products)
 {
-    enum { SUMS = 8 };
-    float sums[4][SUMS] = {{0}};
+    float sums[8][VECTOR] = {{0}};
     size_t x = 0;
-    for (; x + SUMS <= count; x += SUMS)
-        for (size_t k = 0; k < 4; k++)
-            for (size_t i = 0; i < SUMS; i++)
+    for (; x + VECTOR <= count; x += VECTOR)
+        for (size_t k = 0; k < 8; k++)
+            for (size_t i = 0; i < VECTOR; i++)
                 sums[k][i] += one[x + i] * others[k * stride + x + i];
     for (; x < count; x++)
-        for (size_t k = 0; k < 4; k++)
+        for (size_t k = 0; k < 8; k++)
             sums[k][0] += one[x] * others[k * stride + x];
-    for (size_t k = 0; k < 4; k++)
-        for (size_t i = 0; i < SUMS; i++)
+    for (size_t k = 0; k < 8; k++)
+        for (size_t i = 0; i < VECTOR; i++)
             products[k] += sums[k][i];
 }
 
@@ -372,16 +371,19 @@ WIDE_ROWS static void sample_row(const struct past *past, const uint16_t *bins, 
     sample->count += width;
 }
 
-/* Only those of features and of later ones; rows of products are padded to fours. */
-static void add_products(const struct sample *sample, double *products)
+/* Only those of features and of later ones; rows of products are padded to eights. */
+WIDE_ROWS static void add_products(const struct sample *sample, double *products)
 {
+    size_t length = sample->length, count = sample->count;
+    float *restrict weighted = sample->weighted;
     for (size_t i = 0; i <= FEATURES; i++) {
-        const float *row = sample->feature + i * sample->length;
-        for (size_t x = 0; x < sample->count; x++)
-            sample->weighted[x] = sample->precision[x] * row[x];
-        for (size_t j = i / 4 * 4; j <= FEATURES; j += 4)
-            add_four(sample->weighted, sample->feature + j * sample->length, sample->length,
-                     sample->count, products + i * ADAPTIVE_PRODUCTS + j);
+        const float *restrict row = sample->feature + i * length;
+        const float *restrict precision = sample->precision;
+        for (size_t x = 0; x < count; x++)
+            weighted[x] = precision[x] * row[x];
+        for (size_t j = i / 8 * 8; j <= FEATURES; j += 8)
+            add_eight(weighted, sample->feature + j * length, length, count,
+                      products + i * ADAPTIVE_PRODUCTS + j);
     }
 }
 
