@@ -7,19 +7,16 @@ its base.
 from __future__ import annotations
 
 import math
-import zlib
-from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dj_photon_codecs.layouts.columns import cut, inflated
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.kernels.reference_dense import FEATURES, KEYS
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -109,7 +106,7 @@ def split_sections(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Se
     left = packed.size - SECTIONS_HEADER.itemsize - sum(sizes)
     if left < 0 or left % 2:
         raise DamagedChunk(f"damaged chunk: {packed.size} bytes are not what its header says")
-    model, coders, words = _cut(packed[SECTIONS_HEADER.itemsize :], (*sizes, left))
+    model, coders, words = cut(packed[SECTIONS_HEADER.itemsize :], (*sizes, left), all_of_it=True)
     return Sections(
         int(header["top"]),
         float(header["start"]),
@@ -145,7 +142,8 @@ def _model(header: Any, stored: NDArray[np.uint8]) -> tuple[Array, Array, Array,
         int(header[name]) for name in ("frames", "levels", "tables", "escapes", "values")
     )
     sizes = [frames] * FEATURES + [levels] * 3 + [tables, tables * 256, escapes, values]
-    parts = _cut(_inflated(stored, 4 * sum(sizes)), [4 * size for size in sizes])
+    sizes = [4 * size for size in sizes]
+    parts = cut(inflated(stored, sum(sizes)), sizes, all_of_it=True)
     columns = [np.ascontiguousarray(part.reshape(4, -1).T).view("<u4").ravel() for part in parts]
     *changing, low, frequencies, escaped, changes = columns
     *weights, key, of_level, base, values_in_use = (
@@ -168,18 +166,3 @@ def _check_levels(level: NDArray[Any], table: NDArray[Any]) -> None:
         or int(level["base"].max()) >= MOST_CODES
     ):
         raise DamagedChunk(f"damaged chunk: {level.size} levels with {table.size} tables")
-
-
-def _inflated(model: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    stream = zlib.decompressobj()
-    try:
-        inflated = stream.decompress(model.tobytes(), size + 1)
-    except zlib.error as error:
-        raise DamagedChunk(f"damaged chunk: {error}") from error
-    if len(inflated) != size or not stream.eof or stream.unused_data:
-        raise DamagedChunk(f"damaged chunk: a model of {len(inflated)} bytes or more, not {size}")
-    return np.frombuffer(inflated, np.uint8)
-
-
-def _cut(packed: NDArray[np.uint8], sizes: Sequence[int]) -> list[NDArray[np.uint8]]:
-    return [packed[start:stop] for start, stop in pairwise(accumulate(sizes, initial=0))]
