@@ -197,8 +197,16 @@ def test_zarr_arrays_of_either_order_come_back(layout, order, dtype, shape):
 # ---------------------------------------------------------------------------- opened
 
 
+def changing(shape=(30, 12, 20)):
+    """Counts that double in the middle of a movie: photon.dense predicts them from each other."""
+    counts = movie(20.0, shape)
+    counts[shape[0] // 2 :] += movie(20.0, shape)[: shape[0] // 2]
+    return counts
+
+
 OPENED = {
     "counts": movie(shape=(30, 12, 10)),
+    "changing": changing(),
     "floats": movie(shape=(30, 12, 10)).astype("f4"),
     "big-endian": movie(shape=(30, 12, 10)).astype(">u2"),
     "constant": np.full((30, 12, 10), 7, "i2"),
@@ -207,6 +215,16 @@ OPENED = {
     "4-D": movie(shape=(30, 2, 6, 10)),
     "one frame": movie(shape=(1, 12, 10)),
 }
+
+
+@pytest.mark.parametrize("codes", OPENED.values(), ids=OPENED)
+def test_an_open_chunk_gives_no_frames_where_none_are_asked_for(layout, codes):
+    stored, pixels = layout.encode(codes), codes[0].size
+    for at in (0, len(codes)):
+        assert layout.open(stored).frames(at, at).shape == (0, pixels)
+        assert layout.open(stored).pixels(np.array([3, 1, 3]), range(at, at)).shape == (0, 3)
+        out = np.empty((0, pixels), codes.dtype)
+        assert layout.open(stored).frames(at, at, out=out) is out
 
 
 @pytest.mark.parametrize("codes", OPENED.values(), ids=OPENED)

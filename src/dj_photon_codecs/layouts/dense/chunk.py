@@ -146,7 +146,7 @@ class DenseChunk:
         else:
             self.decode(out=codes.reshape(-1))
         codes.setflags(write=False)
-        self._opened = opened = DecodedChunk(codes.reshape(len(codes), -1))
+        self._opened = opened = DecodedChunk(codes.reshape(len(codes), self.shape[1]))
         return opened
 
     def _decode_frames(self, codes: NDArray[Any]) -> None:
