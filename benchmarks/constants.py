@@ -73,6 +73,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "static.levels.MOST_ROWS": (1 << 10, 1 << 14),
     "static.levels.FEWEST_FRAMES": (8, 32),
     "static.levels.EXCESS": ((0.5, 1, 2.5), (2, 4, 10)),
+    "static.levels.WORTH": (0, 1, 4),
     "static.levels.DOUBT": (1.5, 4.0),
     "static.levels.SKEWNESS": (8.0, 48.0),
     "static.levels.MEASURED": (12, 50),

@@ -27,6 +27,7 @@ MOST_CLASSES = 32
 MOST_ROWS = 1 << 12
 FEWEST_FRAMES = 16  # from where on pixels are sorted into families
 EXCESS = 1, 2, 5  # variance relative to the noise, from where on a pixel is in the next family
+WORTH = 2  # bits that families save, for each that their map takes
 DOUBT = 2.5  # standard deviations of that ratio that are no excess
 SKEWNESS = 24.0  # of a ratio, in units of one over the photons of a pixel in these frames, likewise
 MEASURED = 24  # frames, at least, in which the variance of a pixel is measured
@@ -102,6 +103,7 @@ def find_levels(
         variance = in_time if steady else _changes(numbers)
         measured = frames if steady else min(frames, MEASURED)
         family = _families(variance, brightness, expected, measured)
+        family *= _are_worth(family, variance / expected[brightness], frames, width)
     families = int(family.max()) + 1
     frame_class = np.zeros(frames, np.uint8)
     if not steady:
@@ -212,3 +214,17 @@ def _families(
         limit = (expected * excess * (1 + doubt)).astype(np.float32)
         family += variance > np.take(limit, brightness)
     return family
+
+
+def _are_worth(
+    family: NDArray[np.uint16], ratio: NDArray[np.floating[Any]], frames: int, width: int
+) -> np.bool_:
+    """Return whether families save more than their map takes.
+
+    At most a bit for each number is saved: what a Gaussian distribution takes more with the
+    variance of another one.
+    """
+    ratio = ratio[family > 0]
+    saved = np.minimum((ratio - 1 - np.log(ratio)) / np.log(4), 1).sum() * frames
+    bits = np.log2(family.size / max(ratio.size, 1)) + 2
+    return saved > WORTH * (bits * ratio.size + 32 * (family.size // width))
