@@ -22,6 +22,12 @@ MOVIES = {
     "flat": RNG.poisson(3, (30, 401)).astype("u2"),
     "bands": RNG.poisson(1, (9, 3, BAND)).astype("u2"),
     "changing light": RNG.poisson(np.linspace(1, 9, 80)[:, None, None], (80, 40, 50)).astype("u2"),
+    # all pixels are equally bright; there are two families of them, and two classes of frames
+    "differences": np.diff(
+        RNG.normal(0, 1, (151, 30, 30)) * np.where(np.arange(30) < 10, 15, 8)
+        + RNG.normal(0, 6, (151, 1, 1)),
+        axis=0,
+    ).astype("i2"),
 }
 movies = pytest.mark.parametrize("codes", MOVIES.values(), ids=MOVIES)
 

@@ -155,10 +155,9 @@ def _joined(
     counts: NDArray[np.uint32], order: NDArray[np.intp], starts: NDArray[np.intp]
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """Return the counts of tables that rows share, and the table of each row."""
-    alike = counts
+    alike = counts[order]
     if starts.size < order.size:
-        parts = np.split(order, starts[1:])
-        alike = np.stack([counts[part].sum(axis=0, dtype=np.uint32) for part in parts])
+        alike = np.add.reduceat(alike, starts, axis=0, dtype=np.uint32)
     table = np.empty(len(alike), np.uint8)
     prices = SYMBOL_PRICE << 16, TABLE_PRICE << 16
     kernel().join_tables(alike.copy(), LOGARITHMS, *prices, MOST_TABLES, table)
