@@ -31,6 +31,7 @@ WEIGHT_BITS = 10  # that a weight takes
 FEW_FRAMES, FEW = 16, 1.5e4  # pixels of which the weights of early frames are fitted
 MANY, SHARE, MOST = 2e4, 0.04, 6e4  # pixels for those of later ones: at least, of all, at most
 MOST_SAMPLES = 1 << 9  # of consecutive frames, of which the first 16 have one each
+DIM, DIMMEST = 0.4, 4  # numbers, below which a pixel tells less, and how much less at most
 LARGEST = 64  # of a weight
 
 
@@ -117,14 +118,21 @@ def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise)
     )
     products, sampled = _sample(bins, prediction, noise)
     frames, pixels = len(bins), bins[0].size
+    price = WEIGHT_BITS * _dimness(start)
     for epoch in range(min(EPOCHS, (frames - 1).bit_length() + 1)):
         ends = [(1 << epoch) >> 1, min(frames, 1 << epoch) if epoch < EPOCHS - 1 else frames]
         own = slice(*ends)
         seen = sampled[own] > 0
         if seen.any():  # else the weights are those of the frames before
-            weights = _fit(products[own][seen], sampled[own][seen], (ends[1] - ends[0]) * pixels)
+            number = (ends[1] - ends[0]) * pixels
+        weights = _fit(products[own][seen], sampled[own][seen], number, price=price)
         prediction.weights[epoch] = _whole(weights, start)
     return prediction
+
+
+def _dimness(start: float) -> float:
+    """Return how many times more pixels must be looked at, and bits be saved by a weight."""
+    return float(np.clip(DIM / max(start - 1, 1e-9), 1, DIMMEST))
 
 
 def _gate(noise: Noise) -> tuple[float, float, float]:
@@ -144,7 +152,7 @@ def _sample(
     """Return the sums of products of features of each sample, and of how many pixels they are."""
     frames, height, width = bins.shape
     wanted = np.full(EPOCHS, min(FEW, 0.02 * bins.size) if frames > FEW_FRAMES else FEW)
-    wanted[-1] = np.clip(SHARE * bins.size, MANY, MOST)
+    wanted[-1] = np.clip(SHARE * bins.size, MANY, MOST * _dimness(prediction.start))
     lengths = np.diff([0, *(1 << np.arange(EPOCHS - 1)), max(frames, 17)])
     every = np.maximum(lengths * (height * width) / np.maximum(wanted, 8000), 1).astype(np.uint32)
     precision = 1 / np.interp(key_values(prediction.dropped), *noise)
@@ -159,7 +167,9 @@ def _sample(
     return products, rows * float(width)
 
 
-def _fit(products: NDArray[Any], sampled: NDArray[Any], pixels: int) -> NDArray[Any]:
+def _fit(
+    products: NDArray[Any], sampled: NDArray[Any], pixels: int, *, price: float
+) -> NDArray[Any]:
     """Return weights of least squares, in which a frame counts the less the worse it fits."""
     weights, precision = np.zeros(FEATURES), np.ones(len(products))
     used = np.flatnonzero(products.diagonal(axis1=1, axis2=2).sum(axis=0)[:-1] > 0)
@@ -169,7 +179,7 @@ def _fit(products: NDArray[Any], sampled: NDArray[Any], pixels: int) -> NDArray[
         off = np.append(-weights, 1)
         square = np.maximum((products @ off) @ off, 1e-6 * products[:, -1, -1])
         precision = 1 / (square / sampled + 0.01)
-    return _without_needless(total, used, float(sampled.sum()), pixels)
+    return _without_needless(total, used, float(sampled.sum()), pixels, price)
 
 
 def _equations(products: NDArray[Any], used: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -192,18 +202,18 @@ def _solve(
 
 
 def _without_needless(
-    products: NDArray[Any], used: NDArray[np.intp], sampled: float, pixels: int
+    products: NDArray[Any], used: NDArray[np.intp], sampled: float, pixels: int, price: float
 ) -> NDArray[Any]:
     """Return weights of those features that save more bits than their weights take."""
 
     def bits(left: float, number: int) -> float:  # also what chance made better in the sample
-        return 0.72 * pixels * np.log(left) + number * (WEIGHT_BITS + 1.44 * pixels / sampled)
+        return 0.72 * pixels * np.log(left) + number * (price + 1.44 * pixels / sampled)
 
     weights, inverse, left = _solve(products, used)
     removed = used.size
     while removed:
         saves = weights**2 / inverse.diagonal() * sampled / left
-        needless = ((saves - 2) * 0.72 * pixels / sampled < WEIGHT_BITS) & (used > LONG)
+        needless = ((saves - 2) * 0.72 * pixels / sampled < price) & (used > LONG)
         order = np.argsort(np.where(needless, saves, np.inf))
         removed = min(removed, (int(needless.sum()) + 1) // 2)
         while removed:
