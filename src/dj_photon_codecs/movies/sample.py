@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["sample_frames", "sampled_runs"]
 
 # benchmarks/constants_fit.py tries other values of these.
-VALUES = 1 << 21  # in a sample; 4 MB of uint16, 16 MB of float64
+VALUES = 1 << 20  # in a sample; 2 MB of uint16, 8 MB of float64
 RUNS = 16  # of consecutive frames in a sample, evenly spread
 
 
 def sample_frames(values: Frames) -> NDArray[Any]:
-    """Return about two million values of a movie, (frames, pixels), from frames spread over it.
+    """Return about a million values of a movie, (frames, pixels), from frames spread over it.
 
-    The whole movie if it has at most 2**21 values. Of large frames at least 16, with evenly spaced
+    The whole movie if it has at most 2**20 values. Of large frames at least 16, with evenly spaced
     pixels of each. A `Source` that has kept the frames of `sampled_runs` reads none again.
     """
     runs, pixels = sampled_runs(values.shape), math.prod(values.shape[1:])

@@ -58,7 +58,7 @@ def fit_table(
     whole : bool
         Whether all values of the movie are whole numbers of ADU.
     sample : numpy.ndarray, shape (frames, ...)
-        Frames of the movie, ADU, spread over it: about two million values, or all.
+        Frames of the movie, ADU, spread over it: about a million values, or all.
 
     Returns
     -------

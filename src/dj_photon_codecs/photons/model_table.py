@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +48,7 @@ WEIGHTS = np.array([[0.1], [20.0]])  # range of the weight of a rate's bias, rel
 ROUNDS = 40  # of adapting these weights; the bias is then within 6 % of MOST_BIAS
 
 
+@lru_cache(maxsize=64)  # the movies of a session often have one calibration
 def model_table(
     calibration: Calibration,
     *,
