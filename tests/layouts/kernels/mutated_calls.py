@@ -9,6 +9,7 @@ arrays. `test_sanitizers.py` runs it: a new function needs a test with the compi
 import importlib.machinery
 import importlib.util
 import sys
+import time
 from collections import defaultdict
 
 import numpy as np
@@ -20,6 +21,7 @@ TESTS = ["tests/layouts/kernels"]
 TESTS += [f"tests/layouts/{kind}" for kind in ("adaptive", "dense", "grouped")]
 TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
 MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
+SECONDS = 6  # for a function
 REFUSALS = ValueError, TypeError, MemoryError, OverflowError
 NUMBERS = 0, 1, 2, 255, 4095, 4096, 65535, 1 << 24, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62
 
@@ -91,9 +93,11 @@ def mutated(argument, rng):
 
 
 def repeat(function, calls, rng, number):
-    """Call a function with mutated arguments, and return how often it refused them."""
-    refused = 0
-    for _ in range(number):
+    """Call a function with mutated arguments; return how often, and how often it refused them."""
+    refused = done = 0
+    end = time.thread_time() + SECONDS
+    while done < number and time.thread_time() < end:
+        done += 1
         given = [copied(argument) for argument in calls[int(rng.integers(len(calls)))]]
         for _ in range(int(rng.integers(1, 4))):
             which = int(rng.integers(len(given)))
@@ -102,7 +106,7 @@ def repeat(function, calls, rng, number):
             function(*given)
         except REFUSALS:
             refused += 1
-    return refused
+    return done, refused
 
 
 def load(path):
@@ -128,8 +132,8 @@ def main(path, number):
             uncalled.append(name)
             continue
         rng = np.random.default_rng(len(name))
-        refused = repeat(getattr(recorder.module, name), calls, rng, number)
-        print(f"{name}: {number} mutated calls of {len(calls)}, {refused} refused", flush=True)
+        done, refused = repeat(getattr(recorder.module, name), calls, rng, number)
+        print(f"{name}: {done} mutated calls of {len(calls)}, {refused} refused", flush=True)
         assert refused, f"{name} refuses nothing"
     assert not failed, "tests fail with the kernel that has sanitizers"
     assert not uncalled, f"no test calls {uncalled}: add some to {TESTS[0]}"

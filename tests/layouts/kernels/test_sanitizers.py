@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 SOURCES = Path(dj_photon_codecs.__file__).parent / "layouts" / "kernels" / "module.c"
 SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 WARNINGS = ["-O3", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Werror"]
-CALLS = 4000  # of each function
+CALLS = 2000  # of each function, as far as there is time
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def test_the_sources_compile_without_a_warning(compiled):
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("vectors", [0, 1, 2])  # none, AVX2, AVX-512, as far as they are here
+@pytest.mark.parametrize("vectors", [0, 2])  # none, and the widest that are here
 def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled, vectors):
     module = "tests.layouts.kernels.mutated_calls"
     kernel = compiled([*SANITIZERS, f"-DKERNEL_VECTORS={vectors}"])
