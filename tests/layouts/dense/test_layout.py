@@ -55,8 +55,14 @@ def movie(mean: float = 2.0, shape: tuple[int, ...] = (100, 48, 40)) -> np.ndarr
     return np.random.default_rng(0).poisson(rates(mean, shape)).astype("<u2")
 
 
+def correlated() -> np.ndarray:
+    """Neighbours resemble each other, without which a static model is as good."""
+    counts = movie(20, (30, 24, 20))
+    return counts + np.roll(counts, 1, axis=2) + np.roll(counts, 2, axis=2)
+
+
 KINDS = [
-    pytest.param(movie(shape=(30, 24, 20)), id="adaptive"),
+    pytest.param(correlated(), id="adaptive"),
     pytest.param(movie(shape=(30, 24, 20)).astype("f4"), id="plain"),
     pytest.param(np.zeros((100, 4, 4), "u2"), id="constant"),
 ]
@@ -266,7 +272,7 @@ def test_a_dark_movie_with_a_few_photons_comes_back():
     codes = np.zeros((20, 64, 64), "u1")
     codes[np.random.default_rng(0).random(codes.shape) < 0.002] = 1
     stored = LAYOUT.encode(codes)
-    assert stored[0] == Form.ADAPTIVE
+    assert stored[0] in (Form.ADAPTIVE, Form.GROUPED)
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
 
 

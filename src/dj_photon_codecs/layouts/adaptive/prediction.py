@@ -125,7 +125,7 @@ def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise)
         seen = sampled[own] > 0
         if seen.any():  # else the weights are those of the frames before
             number = (ends[1] - ends[0]) * pixels
-        weights = _fit(products[own][seen], sampled[own][seen], number, price=price)
+            weights = _fit(products[own][seen], sampled[own][seen], number, price=price)
         prediction.weights[epoch] = _whole(weights, start)
     return prediction
 
