@@ -115,6 +115,8 @@ def test_a_part_is_decoded_alone(backend):
             movie.decode(lengths, payload, 4, 64, start=start, out=out)
             part = movie.numbers[start[0] :, start[1] :][: shape[0], : shape[1]]
             np.testing.assert_array_equal(out, part)
+            low = movie.decode(lengths, payload, 4, 64, start=start, out=out.astype(np.uint8))
+            np.testing.assert_array_equal(low, part & 255)
 
 
 # ---------------------------------------------------------------------------- vectors

@@ -91,9 +91,10 @@ struct static_model {
     size_t bin_count;
 };
 
-/* A part of the frames and pixels, whose frames are `stride` numbers apart in memory. */
+/* A part of the frames and pixels. In memory, frames are `stride` numbers of `itemsize` bytes apart:
+   2, or 1 for the lowest 8 bits of numbers. */
 struct static_part {
-    size_t start_frame, frames, start_pixel, pixels, stride;
+    size_t start_frame, frames, start_pixel, pixels, stride, itemsize;
 };
 
 /* Writes the cells, (classes, pixels), of the rows, (classes, levels), of the levels of pixels. */
@@ -103,7 +104,7 @@ int static_fill_cells(const uint16_t *level, size_t pixels, const uint32_t *rows
 /* `slots` of (tables, 4096); `lengths` of (streams): words. */
 int static_decode(const struct static_model *model, const uint32_t *slots, size_t tables,
                   const uint8_t *payload, size_t size, const uint32_t *lengths, size_t streams,
-                  const struct static_part *part, uint16_t *numbers);
+                  const struct static_part *part, void *numbers);
 
 /* The bytes of the payload that are used, or 0 where it is too small. */
 int64_t static_encode(const struct static_model *model, const uint16_t *frequencies, size_t tables,

@@ -50,10 +50,12 @@ static int take_frames(PyObject *object, Py_buffer *view, int written, Py_ssize_
 {
     if (PyObject_GetBuffer(object, view, written ? PyBUF_STRIDED : PyBUF_STRIDED_RO) < 0)
         return -1;
-    if (view->ndim == 2 && view->itemsize == 2 && (uintptr_t)view->buf % 2 == 0 &&
-        (view->shape[1] < 2 || view->strides[1] == 2) &&
+    Py_ssize_t size = view->itemsize;
+    if (view->ndim == 2 && (size == 2 || (size == 1 && written)) &&
+        (uintptr_t)view->buf % (uintptr_t)size == 0 &&
+        (view->shape[1] < 2 || view->strides[1] == size) &&
         (view->shape[0] < 2 ||
-         (view->strides[0] >= 2 * view->shape[1] && view->strides[0] % 2 == 0)))
+         (view->strides[0] >= size * view->shape[1] && view->strides[0] % size == 0)))
         return 0;
     PyErr_Format(PyExc_ValueError,
                  "argument %zd must be frames of 16-bit numbers, whose pixels are neighbours", i);
@@ -87,7 +89,8 @@ static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssi
 
 /* Takes arguments of the given kinds: n a whole number that is not negative, f a float; 1, 2, 4, 8
    an array to read with items of so many bytes, and B, C, E, I one to write; r and w an array to
-   read, or write, with items of any size up to 8; s frames of 16-bit numbers to read, S to write. */
+   read, or write, with items of any size up to 8; s frames of 16-bit numbers to read, S of 8
+   or 16 bits to write. */
 static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t count,
                 const char *kinds)
 {
@@ -116,7 +119,7 @@ static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t 
 #define NUMBER(i) ((size_t)given.number[i])
 #define FRAMES(i) ((size_t)given.view[i].shape[0])
 #define PIXELS(i) ((size_t)given.view[i].shape[1])
-#define STRIDE(i) ((size_t)given.view[i].strides[0] / 2)
+#define STRIDE(i) ((size_t)given.view[i].strides[0] / ITEMSIZE(i))
 
 /* Whether the product of two sizes is the length of an array, without overflow. */
 static int fits(size_t rows, size_t columns, size_t length)
@@ -245,7 +248,7 @@ FUNCTION(decode_streams, "141444nnnnS",
          static_decode(MODEL(2, 3, 5, 6, 7), ITEMS(4), LENGTH(4) / RANS_SLOTS, ITEMS(0), LENGTH(0),
                        ITEMS(1), LENGTH(1),
                        &(struct static_part){NUMBER(8), FRAMES(10), NUMBER(9), PIXELS(10),
-                                             STRIDE(10)},
+                                             STRIDE(10), ITEMSIZE(10)},
                        ITEMS(10)))
 
 /* The rows of a map, level i, whose width is number w. */

@@ -125,9 +125,12 @@ def decode_streams(
     pixels_per_stream: int,
     start_frame: int,
     start_pixel: int,
-    out: NDArray[np.uint16],
+    out: NDArray[Any],
 ) -> None:
-    """Decode the frames and pixels that `out` has room for, from some frame and pixel on."""
+    """Decode the frames and pixels that `out` has room for, from some frame and pixel on.
+
+    It is of uint16, or of uint8 for the lowest 8 bits of numbers.
+    """
     cut = frames_per_stream, pixels_per_stream
     grid = _Grid(cells, frame_class, 12, slots.size, cut)
     stop, stop_pixel = start_frame + len(out), start_pixel + out.shape[1]

@@ -91,29 +91,47 @@ struct stream {
 struct decoding {
     const struct static_model *model;
     const struct static_part *part;
-    uint16_t *numbers;
+    uint8_t *numbers;
 };
 
 /* Where the wanted pixels of a frame go to; NULL if the frame is not wanted. */
-static uint16_t *place_of(const struct decoding *decoding, const struct window *window,
-                          size_t frame)
+static uint8_t *place_of(const struct decoding *decoding, const struct window *window,
+                         size_t frame)
 {
-    if (frame < decoding->part->start_frame || frame >= window->stop)
+    const struct static_part *part = decoding->part;
+    if (frame < part->start_frame || frame >= window->stop)
         return NULL;
-    return decoding->numbers + (frame - decoding->part->start_frame) * decoding->part->stride +
-           (window->first - decoding->part->start_pixel);
+    return decoding->numbers + part->itemsize * ((frame - part->start_frame) * part->stride +
+                                                 (window->first - part->start_pixel));
+}
+
+static int is_direct(const struct decoding *decoding, const struct window *window)
+{
+    return decoding->part->itemsize == 2 && window->wanted == window->pixels;
 }
 
 /* The row of a frame; of the last one, up to the step of the last wanted pixel. */
 static struct row row_of(const struct decoding *decoding, struct stream *stream, size_t frame)
 {
     const struct window *window = &stream->window;
-    uint16_t *place = place_of(decoding, window, frame);
+    void *place = place_of(decoding, window, frame);
     size_t pixels = window->pixels, wanted = window->first + window->wanted - window->pixel;
     if (frame + 1 == window->stop)
         pixels = smaller(pixels, parts(wanted, LANES) * LANES);
     return (struct row){&stream->reader, cells_of(decoding->model, frame, window->pixel), pixels,
-                        place && window->wanted == window->pixels ? place : stream->room};
+                        place && is_direct(decoding, window) ? place : stream->room};
+}
+
+/* Copies the wanted pixels of a row out of its room. */
+static void leave_room(const struct decoding *decoding, const struct stream *stream,
+                       uint8_t *restrict place)
+{
+    const struct window *window = &stream->window;
+    const uint16_t *found = stream->room + (window->first - window->pixel);
+    if (decoding->part->itemsize == 2)
+        memcpy(place, found, 2 * window->wanted);
+    for (size_t i = 0; i < window->wanted && decoding->part->itemsize == 1; i++)
+        place[i] = (uint8_t)found[i];
 }
 
 /* Decodes one or two streams, a row of each at a time. */
@@ -131,10 +149,9 @@ static int decode_rows(const struct decoding *decoding, struct stream *streams, 
             return KERNEL_DAMAGED;
         for (size_t k = 0; k < count; k++) {
             const struct window *window = &streams[k].window;
-            uint16_t *place = place_of(decoding, window, window->frame + t);
-            if (place && window->wanted < window->pixels)
-                memcpy(place, streams[k].room + (window->first - window->pixel),
-                       2 * window->wanted);
+            uint8_t *place = place_of(decoding, window, window->frame + t);
+            if (place && !is_direct(decoding, window))
+                leave_room(decoding, streams + k, place);
         }
     }
     for (size_t k = 0; k < count; k++)
@@ -177,7 +194,7 @@ static int decode_streams(const struct decoding *decoding, struct stream *pair,
 
 int static_decode(const struct static_model *model, const uint32_t *slots, size_t tables,
                   const uint8_t *payload, size_t size, const uint32_t *lengths, size_t streams,
-                  const struct static_part *part, uint16_t *numbers)
+                  const struct static_part *part, void *numbers)
 {
     int error = check_model(model, tables, streams);
     if (error)
@@ -208,7 +225,7 @@ static int64_t encode_streams(struct writer *writer, const struct static_model *
                               const uint16_t *numbers, size_t stride, uint32_t *lengths,
                               size_t streams, uint8_t *payload, size_t size, uint8_t *end)
 {
-    struct static_part whole = {0, model->frames, 0, model->pixels, 0};
+    struct static_part whole = {0, model->frames, 0, model->pixels, 0, 2};
     size_t used = 0;
     for (size_t i = 0; i < streams; i++) {
         struct window window = window_of(model, &whole, i);

@@ -92,7 +92,7 @@ class StaticBody:
         """
         codes = np.empty((stop - start, self.shape[1]), self.dtype) if out is None else out
         numbering = self._open().numbering
-        if codes.itemsize == 2:
+        if codes.itemsize <= 2:
             self._decode(start, 0, codes)
             numbering.apply(codes)
             return codes
@@ -131,7 +131,7 @@ class StaticBody:
         self._open().numbering.apply(codes, numbers)
         return codes
 
-    def _decode(self, start_frame: int, start_pixel: int, numbers: NDArray[np.uint16]) -> None:
+    def _decode(self, start_frame: int, start_pixel: int, numbers: NDArray[Any]) -> None:
         opened, sections = self._open(), self._sections
         kernel().decode_streams(
             sections.payload,
