@@ -56,7 +56,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "plain.FEW": ((1 << 17, 16), (1 << 21, 4)),
     "plain.SPARSE": (64, 1024),
     "plain.INDEPENDENT": (0.85, 1.0),
-    "plain.DEPENDENT": (0.6, 0.9),
+    "plain.DEPENDENT": (0.5, 0.72),
     "plain.PATCHES": (4, 32),
     "plain.CORRELATED": (0.15, 0.6),
     "static.bins.RESOLUTION": (4, 16),

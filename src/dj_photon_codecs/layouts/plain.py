@@ -32,7 +32,7 @@ SPARSE = 256  # times smaller, from where on all of a chunk is compressed as fas
 # without compression, relative to that of the sample, up to which no more is looked at.
 PROBE = 1 << 12, 256
 ROUNDS = (1 << 14, 128, 0.92), (1 << 17, 16, 0.97)
-INDEPENDENT, DEPENDENT = 0.93, 0.72  # the same, of the probe
+INDEPENDENT, DEPENDENT = 0.93, 0.6  # the same, of the probe
 FEW = 1 << 19, 8  # bytes of a sample, and share, where there is nothing to compare with
 PATCHES, PATCH = 8, 32  # in which neighbours are compared: how many, and pixels of each
 LONGEST = 32  # frames in which they are
@@ -127,7 +127,7 @@ def _dependence(chunk: NDArray[Any]) -> tuple[bool, bool]:
     above = patches[:LONGEST].astype(np.float32)
     above -= above.mean(axis=0)
     related = float((above[:, :, 1:] * above[:, :, :-1]).sum())
-    return repeating, related < CORRELATED * float(np.vdot(above, above))
+    return repeating, abs(related) < CORRELATED * float(np.vdot(above, above))
 
 
 def _best(sample: NDArray[Any]) -> tuple[Blosc, float]:

@@ -150,6 +150,13 @@ def test_what_compresses_to_almost_nothing_is_no_larger_than_by_blosc(kind):
     assert len(COMPRESSOR.encode(LAYOUT.encode(codes))) < 1.01 * least + 64
 
 
+def test_differences_of_neighbours_are_no_larger_than_by_blosc():
+    counts = np.random.default_rng(0).poisson(0.2, (40, 100, 60))
+    codes = np.ascontiguousarray(np.diff(counts, axis=2).astype("i1"))
+    least = min(len(Blosc("zstd", 5, shuffle).encode(codes)) for shuffle in (0, 1, 2))
+    assert len(COMPRESSOR.encode(LAYOUT.encode(codes))) < 1.01 * least
+
+
 def test_frames_that_fill_the_last_chunk_take_no_space():
     codes = movie()
     codes[60:] = 0
