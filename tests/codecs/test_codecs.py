@@ -216,7 +216,7 @@ POLICIES = {
     "a layout besides": (
         {"layout": "photon.dense"},
         ValueError,
-        "'auto', which chooses the layout",
+        "'auto', which has a layout of its own",
     ),
     "no layout": ({"layout": 3, "compressor": None}, ValueError, "layout of Lab is 3"),
     "empty layout": ({"layout": "", "compressor": None}, ValueError, "numcodecs or its codec_id"),
