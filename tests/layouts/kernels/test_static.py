@@ -1,3 +1,4 @@
+import math
 import runpy
 import shutil
 from pathlib import Path
@@ -191,7 +192,7 @@ def test_both_kernels_write_the_same_maps():
 def test_a_smooth_map_takes_few_bits():
     payload, _ = encoded_map(image("smooth", (256, 256)).ravel(), 256)
     # noise of 1, rounded, which the weights of the neighbours, (4, 3, 2, -1) / 8, add to
-    entropy = np.log2(2 * np.pi * np.e * (1 + 1 / 12) * (1 + 30 / 64)) / 2
+    entropy = np.log2(2 * np.pi * math.e * (1 + 1 / 12) * (1 + 30 / 64)) / 2
     assert 8 * payload.size / 256**2 < entropy + 32 / 256 + 0.2
 
 
