@@ -449,9 +449,11 @@ class Counter:
             self.now -= 1
 
 
-@pytest.mark.parametrize(
-    ("budget", "most"), [(10**9, WAITING), (3 * 6 * (3 + writing.PIXEL_BYTES), 3), (1, 1)], ids=str
-)
+# What a chunk of one frame of 6 pixels of 1 byte holds.
+HELD = 6 * (writing.COPIES + writing.NUMBER_BYTES + writing.PIXEL_BYTES)
+
+
+@pytest.mark.parametrize(("budget", "most"), [(10**9, WAITING), (3 * HELD, 3), (1, 1)], ids=str)
 def test_as_many_chunks_are_under_way_as_fit_the_budget(budget, most, target, monkeypatch):
     monkeypatch.setattr(writing, "BUDGET", budget)
     under_way = Counter()
