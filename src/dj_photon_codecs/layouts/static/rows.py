@@ -23,7 +23,7 @@ LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.
 COUNTED, EVERY = 1 << 19, 8  # numbers that are counted, at least, or those of every 8th frame
 BINNED = 1 << 17  # numbers from which bins are found
 FEW = 1 << 15  # numbers whose low bits are counted
-MOST_TABLES = 48  # more do not stay in the cache
+MOST_TABLES = 64  # more do not stay in the cache
 SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
 # Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
 PRICES = (8, 0), (500, 0), (2000, 1), (2000, 2)
