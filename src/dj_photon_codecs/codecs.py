@@ -246,7 +246,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
 class PhotonDenseCodec(PhotonCodec):
     """The same for archives: ``movie : <photon_dense@store>``, as small as the noise allows.
 
-    A movie of counts is within 1.4 % of Shannon's limit, 2 to 4 % smaller than as
+    Large frames of .1 to 200 photons are within 1.4 % of Shannon's limit, 1 to 3 % smaller than as
     ``<photon@store>``, real ones up to half. Encoding and decoding take three to ten times as
     long, and to read a frame, those before it in its chunk are decoded.
     """
