@@ -134,7 +134,7 @@ enum { LOGARITHMS = 4096 };
 int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, int64_t symbol,
                     int64_t table, size_t most, uint8_t *of_row);
 
-/* adaptive.c */
+/* adaptive_fit.c, adaptive_encode.c, adaptive_decode.c and adaptive_bits.c */
 enum {
     ADAPTIVE_LANES = 16,
     ADAPTIVE_FEATURES = 45,
