@@ -123,6 +123,11 @@ struct order {
     int32_t *place;
 };
 
+static inline size_t order_period(size_t width)
+{
+    return width + DELAY > LANES * DELAY ? width + DELAY : LANES * DELAY;
+}
+
 int order_open(struct order *order, size_t height, size_t width);
 
 #endif

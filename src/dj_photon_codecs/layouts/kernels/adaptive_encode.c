@@ -1,70 +1,295 @@
 /* Writes frames whose keys are known. */
 #include "adaptive.h"
 
+enum { OVERLAP = (LANES - 1) * DELAY }; /* steps in which lanes still code the 16 rows before */
+
 struct writer {
-    const struct rans_code *codes;
+    const uint64_t *codes;
+    uint32_t none;         /* place of a code that changes no state */
     uint32_t state[LANES];
     uint16_t *word, *escape; /* both are written from the end */
+    const uint32_t *entries; /* of the frame */
+    size_t height, width, period;
+    uint32_t *place; /* of the codes of 16 rows: of each step, `period` and OVERLAP, and lane */
 };
 
-static int write_pixel(struct writer *writer, uint32_t *state, uint16_t bin, uint32_t entry)
+/* Puts the places of the codes of pixels into a lane, from pixel x of a row on. */
+static void place_pixels(const struct writer *writer, const uint16_t *bins, const uint16_t *keys,
+                         size_t x, uint32_t *place)
 {
-    const struct rans_code *codes = writer->codes + (size_t)(entry >> 16) * RANS_SYMBOLS;
-    uint32_t symbol = (uint32_t)bin - (entry & 0xffff);
-    if (symbol >= RANS_ESCAPE || !codes[symbol].limit) {
-        *--writer->escape = bin;
-        symbol = RANS_ESCAPE;
-        if (!codes[symbol].limit)
-            return KERNEL_MISFIT;
+    for (; x < writer->width; x++) {
+        uint32_t entry = writer->entries[keys[x]], symbol = (uint32_t)bins[x] - (entry & 0xffff);
+        symbol = symbol < RANS_ESCAPE ? symbol : RANS_ESCAPE; /* below the base: a large number */
+        place[x * LANES] = (entry >> 16) * RANS_SYMBOLS + symbol;
     }
-    *state = rans_put(*state, codes + symbol, &writer->word);
+}
+
+/* Lists the escapes of a step of the rows from `row` on. */
+static int put_escapes(struct writer *writer, const uint16_t *bins, size_t row, size_t step)
+{
+    for (size_t lane = LANES; lane-- > 0;) {
+        uint64_t code = writer->codes[writer->place[step * LANES + lane]];
+        size_t x = step - lane * DELAY, y = row + lane;
+        if (step >= writer->period + lane * DELAY) { /* the lane is among the rows after */
+            x -= writer->period;
+            y += LANES;
+        }
+        if (!(code & RANS_ESCAPED))
+            continue;
+        if (!(uint32_t)code)
+            return KERNEL_MISFIT;
+        *--writer->escape = bins[y * writer->width + x];
+    }
     return 0;
 }
 
-static int write_frame(struct writer *writer, const struct order *order, const uint16_t *bins,
-                       const uint16_t *keys, const uint32_t *entries)
+static int put_steps(struct writer *writer, const uint16_t *bins, size_t row, size_t first,
+                     size_t step)
 {
-    for (size_t step = order->steps; step-- > 0;) {
-        const int32_t *place = order->place + step * LANES;
-        for (size_t lane = LANES; lane-- > 0;)
-            if (place[lane] >= 0 &&
-                write_pixel(writer, writer->state + lane, bins[place[lane]],
-                            entries[keys[place[lane]]]) < 0)
-                return KERNEL_MISFIT;
+    while (step-- > first) {
+        uint64_t marks = 0;
+        for (size_t lane = LANES; lane-- > 0;) {
+            uint64_t code = writer->codes[writer->place[step * LANES + lane]];
+            marks |= code;
+            writer->state[lane] = rans_put(writer->state[lane], code, &writer->word);
+        }
+        if (marks & RANS_ESCAPED && put_escapes(writer, bins, row, step) < 0)
+            return KERNEL_MISFIT;
     }
     return 0;
+}
+
+#ifdef AVX2
+/* For each set of four lanes, where their words go: behind those of the others, which are not kept. */
+static uint8_t squeeze[16][8];
+
+__attribute__((constructor)) static void fill_squeeze(void)
+{
+    for (int set = 0; set < 16; set++)
+        for (int lane = 3, at = 8; lane >= 0; lane--)
+            if (set >> lane & 1) {
+                squeeze[set][--at] = (uint8_t)(8 * (lane & 1) + 4 * (lane >> 1) + 1);
+                squeeze[set][--at] = (uint8_t)(8 * (lane & 1) + 4 * (lane >> 1));
+            }
+}
+
+AVX2 static void place_pixels_avx2(const struct writer *writer, const uint16_t *bins,
+                                   const uint16_t *keys, uint32_t *place)
+{
+    const __m256i low = _mm256_set1_epi32(0xffff), escape = _mm256_set1_epi32(RANS_ESCAPE);
+    uint32_t found[8];
+    size_t x = 0;
+    for (; x + 8 <= writer->width; x += 8) {
+        __m256i key = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(keys + x)));
+        __m256i bin = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(bins + x)));
+        __m256i entry = _mm256_i32gather_epi32((const int *)writer->entries, key, 4);
+        __m256i symbol = _mm256_sub_epi32(bin, _mm256_and_si256(entry, low));
+        symbol = _mm256_min_epu32(symbol, escape);
+        __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entry, 16), 8);
+        _mm256_storeu_si256((__m256i *)found, _mm256_or_si256(table, symbol));
+        for (size_t i = 0; i < 8; i++)
+            place[(x + i) * LANES] = found[i];
+    }
+    place_pixels(writer, bins, keys, x, place);
+}
+
+/* Four lanes of a step, as in `rans_put`. */
+AVX2 static inline __m256i put_avx2(__m256i state, __m256i code, uint16_t **word)
+{
+    const __m256i mask = _mm256_set1_epi64x(RANS_SLOTS - 1);
+    __m256i complement = _mm256_and_si256(_mm256_srli_epi64(code, RANS_COMPLEMENT), mask);
+    __m256i before = _mm256_and_si256(_mm256_srli_epi64(code, RANS_BEFORE), mask);
+    __m256i shift = _mm256_and_si256(_mm256_srli_epi64(code, RANS_SHIFT), _mm256_set1_epi64x(63));
+    __m256i full = _mm256_add_epi64(_mm256_srli_epi64(state, 19), complement);
+    full = _mm256_cmpgt_epi64(full, mask);
+    unsigned set = (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(full));
+    __m128i words = _mm_or_si128(_mm256_castsi256_si128(state),
+                                 _mm_slli_epi64(_mm256_extracti128_si256(state, 1), 32));
+    words = _mm_shuffle_epi8(words, _mm_loadl_epi64((const __m128i *)squeeze[set]));
+    _mm_storel_epi64((__m128i *)(*word - 4), words);
+    *word -= __builtin_popcount(set);
+    state = _mm256_srlv_epi64(state, _mm256_and_si256(full, _mm256_set1_epi64x(16)));
+    __m256i quotient = _mm256_srlv_epi64(_mm256_mul_epu32(state, code), shift);
+    return _mm256_add_epi64(_mm256_add_epi64(state, before),
+                            _mm256_mul_epu32(quotient, complement));
+}
+
+AVX2 static int put_steps_avx2(struct writer *writer, const uint16_t *bins, size_t row,
+                               size_t first, size_t step)
+{
+    enum { PARTS = LANES / 4 };
+    __m256i state[PARTS];
+    int error = 0;
+    for (size_t i = 0; i < PARTS; i++)
+        state[i] = _mm256_cvtepu32_epi64(_mm_loadu_si128((const __m128i *)writer->state + i));
+    while (step-- > first && !error) {
+        const __m128i *place = (const __m128i *)(writer->place + step * LANES);
+        __m256i marks = _mm256_setzero_si256();
+        for (size_t i = PARTS; i-- > 0;) {
+            __m256i code = _mm256_i32gather_epi64((const long long *)writer->codes,
+                                                  _mm_loadu_si128(place + i), 8);
+            marks = _mm256_or_si256(marks, code);
+            state[i] = put_avx2(state[i], code, &writer->word);
+        }
+        if (_mm256_movemask_pd(_mm256_castsi256_pd(marks)))
+            error = put_escapes(writer, bins, row, step);
+    }
+    for (size_t lane = 0; lane < LANES; lane++) {
+        uint64_t wide[4];
+        memcpy(wide, state + lane / 4, sizeof wide);
+        writer->state[lane] = (uint32_t)wide[lane % 4];
+    }
+    return error;
+}
+
+AVX512 static void place_pixels_avx512(const struct writer *writer, const uint16_t *bins,
+                                       const uint16_t *keys, uint32_t *place)
+{
+    const __m512i low = _mm512_set1_epi32(0xffff), escape = _mm512_set1_epi32(RANS_ESCAPE);
+    uint32_t found[16];
+    size_t x = 0;
+    for (; x + 16 <= writer->width; x += 16) {
+        __m512i key = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(keys + x)));
+        __m512i bin = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(bins + x)));
+        __m512i entry = _mm512_i32gather_epi32(key, writer->entries, 4);
+        __m512i symbol = _mm512_sub_epi32(bin, _mm512_and_si512(entry, low));
+        symbol = _mm512_min_epu32(symbol, escape);
+        __m512i table = _mm512_slli_epi32(_mm512_srli_epi32(entry, 16), 8);
+        _mm512_storeu_si512(found, _mm512_or_si512(table, symbol));
+        for (size_t i = 0; i < 16; i++)
+            place[(x + i) * LANES] = found[i];
+    }
+    place_pixels(writer, bins, keys, x, place);
+}
+
+/* Eight lanes of a step, as in `rans_put`. */
+AVX512 static inline __m512i put_avx512(__m512i state, __m512i code, uint16_t **word)
+{
+    const __m512i mask = _mm512_set1_epi64(RANS_SLOTS - 1);
+    __m512i complement = _mm512_and_si512(_mm512_srli_epi64(code, RANS_COMPLEMENT), mask);
+    __m512i before = _mm512_and_si512(_mm512_srli_epi64(code, RANS_BEFORE), mask);
+    __m512i shift = _mm512_and_si512(_mm512_srli_epi64(code, RANS_SHIFT), _mm512_set1_epi64(63));
+    __m512i high = _mm512_add_epi64(_mm512_srli_epi64(state, 19), complement);
+    __mmask8 full = _mm512_cmpgt_epu64_mask(high, mask);
+    unsigned words = (unsigned)__builtin_popcount(full);
+    *word -= words;
+    _mm_mask_storeu_epi16(*word, (__mmask8)((1u << words) - 1),
+                          _mm_maskz_compress_epi16(full, _mm512_cvtepi64_epi16(state)));
+    state = _mm512_mask_srli_epi64(state, full, state, 16);
+    __m512i quotient = _mm512_srlv_epi64(_mm512_mul_epu32(state, code), shift);
+    return _mm512_add_epi64(_mm512_add_epi64(state, before),
+                            _mm512_mul_epu32(quotient, complement));
+}
+
+AVX512 static int put_steps_avx512(struct writer *writer, const uint16_t *bins, size_t row,
+                                   size_t first, size_t step)
+{
+    __m512i low = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)writer->state));
+    __m512i high = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)writer->state + 1));
+    int error = 0;
+    while (step-- > first && !error) {
+        const __m256i *place = (const __m256i *)(writer->place + step * LANES);
+        __m512i code = _mm512_i32gather_epi64(_mm256_loadu_si256(place), writer->codes, 8);
+        __m512i after = _mm512_i32gather_epi64(_mm256_loadu_si256(place + 1), writer->codes, 8);
+        high = put_avx512(high, after, &writer->word);
+        low = put_avx512(low, code, &writer->word);
+        if (_mm512_cmplt_epi64_mask(_mm512_or_si512(code, after), _mm512_setzero_si512()))
+            error = put_escapes(writer, bins, row, step);
+    }
+    _mm256_storeu_si256((__m256i *)writer->state, _mm512_cvtepi64_epi32(low));
+    _mm256_storeu_si256((__m256i *)writer->state + 1, _mm512_cvtepi64_epi32(high));
+    return error;
+}
+#endif
+
+static void place_row(const struct writer *writer, const uint16_t *bins, const uint16_t *keys,
+                      uint32_t *place)
+{
+#ifdef AVX2
+    if (processor_vectors == VECTORS_AVX512)
+        return place_pixels_avx512(writer, bins, keys, place);
+    if (processor_vectors == VECTORS_AVX2)
+        return place_pixels_avx2(writer, bins, keys, place);
+#endif
+    place_pixels(writer, bins, keys, 0, place);
+}
+
+/* Writes steps of the 16 rows from `row` on, and of those after: from before `step` down to `first`. */
+static int write_steps(struct writer *writer, const uint16_t *bins, size_t row, size_t first,
+                       size_t step)
+{
+#ifdef AVX2
+    if (processor_vectors == VECTORS_AVX512)
+        return put_steps_avx512(writer, bins, row, first, step);
+    if (processor_vectors == VECTORS_AVX2)
+        return put_steps_avx2(writer, bins, row, first, step);
+#endif
+    return put_steps(writer, bins, row, first, step);
+}
+
+/* 16 rows at a time, whose first steps are also the last ones of the rows before. */
+static int write_frame(struct writer *writer, const uint16_t *bins, const uint16_t *keys)
+{
+    size_t period = writer->period, width = writer->width, end = period + OVERLAP;
+    int error = 0;
+    for (size_t i = 0; i < end * LANES; i++)
+        writer->place[i] = writer->none;
+    for (size_t row = (writer->height - 1) / LANES * LANES;; row -= LANES) {
+        for (size_t lane = 0; lane < smaller(LANES, writer->height - row); lane++)
+            place_row(writer, bins + (row + lane) * width, keys + (row + lane) * width,
+                      writer->place + lane * DELAY * LANES + lane);
+        error = error ? error : write_steps(writer, bins, row, row ? OVERLAP : 0, end);
+        if (error || !row)
+            return error;
+        memcpy(writer->place + period * LANES, writer->place,
+               OVERLAP * LANES * sizeof *writer->place);
+    }
+}
+
+static int write_frames(struct writer *writer, const struct adaptive_model *model,
+                        const uint32_t *entries, const uint16_t *bins, const uint16_t *keys)
+{
+    size_t pixels = model->height * model->width;
+    int error = 0;
+    for (size_t t = model->frames; t-- > 0 && !error;) {
+        writer->entries = entries + (t ? keys_of(model) : 0);
+        error = write_frame(writer, bins + t * pixels, keys + t * pixels);
+    }
+    return error;
 }
 
 /* `words` and `escapes` have room for a pixel each, and `words` for one more; both are filled from
-   their ends. */
+   their ends. A pixel takes 12 bits at most: four words at least are left over. */
 int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *frequencies, size_t tables, const uint16_t *bins,
                     const uint16_t *keys, uint32_t *states, uint16_t *words, uint16_t *escapes,
                     uint32_t *left)
 {
-    size_t pixels = model->height * model->width, numbers = pixels * model->frames;
-    size_t all = keys_of(model);
-    struct order order;
-    struct rans_code *codes = malloc((tables + 1) * RANS_SYMBOLS * sizeof *codes);
-    struct writer writer = {.codes = codes, .word = words + numbers + 1,
-                            .escape = escapes + numbers};
-    int error = past_check(model) < 0 || check_entries(entries, tables, all) < 0 ? KERNEL_MISFIT : 0;
-    error = !error && !codes ? KERNEL_MEMORY : error;
-    for (size_t i = 0; i < tables && !error; i++)
-        error = rans_fill_codes(frequencies + i * RANS_SYMBOLS, codes + i * RANS_SYMBOLS);
-    size_t highest = 0;
+    size_t numbers = model->frames * model->height * model->width, highest = 0;
+    size_t period = order_period(model->width), steps = period + OVERLAP;
+    uint64_t *codes = malloc((tables * RANS_SYMBOLS + 1) * sizeof *codes);
+    uint32_t *place = malloc(steps * LANES * sizeof *place);
+    struct writer writer = {.codes = codes, .none = (uint32_t)(tables * RANS_SYMBOLS),
+                            .word = words + numbers + 1, .escape = escapes + numbers,
+                            .height = model->height, .width = model->width, .period = period,
+                            .place = place};
     for (size_t i = 0; i < numbers; i++)
         highest = keys[i] > highest ? keys[i] : highest;
-    error = !error && highest >= all ? KERNEL_MISFIT : error;
+    int error = past_check(model) < 0 || check_entries(entries, tables, keys_of(model)) < 0 ||
+                        highest >= keys_of(model)
+                    ? KERNEL_MISFIT
+                    : 0;
+    error = !error && !(codes && place) ? KERNEL_MEMORY : error;
+    for (size_t i = 0; i < tables && !error; i++)
+        error = rans_fill_codes(frequencies + i * RANS_SYMBOLS, codes + i * RANS_SYMBOLS);
     for (size_t lane = 0; lane < LANES; lane++)
         writer.state[lane] = RANS_LEAST;
-    if (!error && !(error = order_open(&order, model->height, model->width))) {
-        for (size_t t = model->frames; t-- > 0 && !error;)
-            error = write_frame(&writer, &order, bins + t * pixels, keys + t * pixels,
-                                entries + (t ? all : 0));
-        free(order.place);
+    if (!error) {
+        codes[tables * RANS_SYMBOLS] = 0;
+        error = write_frames(&writer, model, entries, bins, keys);
     }
     free(codes);
+    free(place);
     memcpy(states, writer.state, sizeof writer.state);
     left[0] = (uint32_t)(writer.word - words);
     left[1] = (uint32_t)(writer.escape - escapes);

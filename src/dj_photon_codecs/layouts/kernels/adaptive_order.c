@@ -4,7 +4,7 @@
 int order_open(struct order *order, size_t height, size_t width)
 {
     size_t rounds = (height + LANES - 1) / LANES, lane_delay = (LANES - 1) * DELAY;
-    order->period = width + DELAY > LANES * DELAY ? width + DELAY : LANES * DELAY;
+    order->period = order_period(width);
     order->steps = (rounds - 1) * order->period + lane_delay + width;
     order->place = malloc(order->steps * LANES * sizeof *order->place);
     if (!order->place)

@@ -42,49 +42,51 @@ static inline uint32_t rans_refill(uint32_t state, uint32_t least, const uint16_
     return refilled;
 }
 
-/* What encoding needs of a symbol. A state x < 2^31 divided by the frequency f is exactly
-   x * reciprocal >> shift, with shift = 31 + ceil(log2 f) and reciprocal = ceil(2^shift / f). */
-struct rans_code {
-    uint32_t reciprocal, limit; /* a state of `limit` or more is to be spilled first */
-    uint16_t cumulative, complement;
-    uint8_t shift;
-};
+/* What encoding needs of a symbol of frequency f, from the lowest bit: reciprocal, 32 bits |
+   4096 - f, 12 bits | frequencies before it, 12 bits | shift, 6 bits | one bit unused | escape. A
+   state x < 2^31 divided by f is exactly x * reciprocal >> shift, with shift = 31 + ceil(log2 f)
+   and reciprocal = ceil(2^shift / f). */
+enum { RANS_COMPLEMENT = 32, RANS_BEFORE = 44, RANS_SHIFT = 56 };
+#define RANS_ESCAPED ((uint64_t)1 << 63)
 
-/* Refuses frequencies that do not add up to 4096. Codes of frequency 0 must not be put. */
+/* Symbols of frequency 0 are coded as the escape, whose reciprocal is 0 if it has none either.
+   Refuses frequencies that do not add up to 4096. */
 static inline int rans_fill_codes(const uint16_t frequencies[RANS_SYMBOLS],
-                                  struct rans_code codes[RANS_SYMBOLS])
+                                  uint64_t codes[RANS_SYMBOLS])
 {
-    uint32_t cumulative = 0;
+    uint32_t before = 0;
     for (int symbol = 0; symbol < RANS_SYMBOLS; symbol++) {
         uint32_t frequency = frequencies[symbol], shift = 31;
-        if (frequency > RANS_SLOTS - cumulative)
+        if (frequency > RANS_SLOTS - before)
             return KERNEL_DAMAGED;
         while ((uint32_t)1 << (shift - 31) < frequency)
             shift++;
-        uint64_t power = (uint64_t)1 << shift;
-        codes[symbol] = (struct rans_code){
-            .reciprocal = frequency ? (uint32_t)((power + frequency - 1) / frequency) : 0,
-            .limit = frequency << 19,
-            .cumulative = (uint16_t)cumulative,
-            .complement = (uint16_t)(RANS_SLOTS - frequency),
-            .shift = (uint8_t)shift,
-        };
-        cumulative += frequency;
+        codes[symbol] = 0;
+        if (frequency)
+            codes[symbol] = (((uint64_t)1 << shift) + frequency - 1) / frequency |
+                            (uint64_t)(RANS_SLOTS - frequency) << RANS_COMPLEMENT |
+                            (uint64_t)before << RANS_BEFORE | (uint64_t)shift << RANS_SHIFT;
+        before += frequency;
     }
-    return cumulative == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
+    codes[RANS_ESCAPE] |= RANS_ESCAPED;
+    for (int symbol = 0; symbol < RANS_ESCAPE; symbol++)
+        codes[symbol] = frequencies[symbol] ? codes[symbol] : codes[RANS_ESCAPE];
+    return before == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
 }
 
-/* The state with a symbol put upon it. Writes a word at --*word, and keeps it where the state is
-   full: words are written from the end, as symbols are put from the last to the first. Without a
-   branch, which noise would mispredict. */
-static inline uint32_t rans_put(uint32_t state, const struct rans_code *code, uint16_t **word)
+/* The state with a symbol put upon it; a code of 0 leaves it. Writes a word at --*word, and keeps
+   it where the state is full: words are written from the end, as symbols are put from the last to
+   the first. Without a branch, which noise would mispredict. */
+static inline uint32_t rans_put(uint32_t state, uint64_t code, uint16_t **word)
 {
-    uint32_t full = state >= code->limit;
+    uint32_t complement = code >> RANS_COMPLEMENT & (RANS_SLOTS - 1);
+    uint32_t full = (state >> 19) + complement >= RANS_SLOTS;
     (*word)[-1] = (uint16_t)state;
     *word -= full;
     state >>= 16 * full;
-    uint32_t quotient = (uint32_t)((uint64_t)state * code->reciprocal >> code->shift);
-    return state + code->cumulative + quotient * code->complement;
+    uint64_t quotient = (uint64_t)state * (uint32_t)code >> (code >> RANS_SHIFT & 63);
+    return state + (uint32_t)(code >> RANS_BEFORE & (RANS_SLOTS - 1)) +
+           (uint32_t)quotient * complement;
 }
 
 #endif

@@ -1,0 +1,50 @@
+"""Adaptive chunks are written alike with all vectors."""
+
+import runpy
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dj_photon_codecs
+from dj_photon_codecs.layouts.kernels.backend import kernel
+from tests.backends import use_backend
+from tests.layouts.kernels.mutated_calls import load
+
+KEYS = 0x09000000 >> 14
+
+
+def written(encode, shape, *, seed):
+    """Return states, words and escapes: of 30 tables, some of whose symbols have no frequency."""
+    rng = np.random.default_rng(seed)
+    frequencies = np.zeros((30, 256), np.uint16)
+    for table, most in enumerate(np.geomspace(1, 255, 30).astype(int)):
+        frequencies[table, :most] = 1 + (4096 - most) // 2 // most
+        frequencies[table, rng.integers(most)] = 0
+        frequencies[table, 255] = 4096 - frequencies[table, :255].sum()
+    entries = rng.integers(0, 60, 2 * KEYS, np.uint32) | rng.integers(0, 30, 2 * KEYS) << 16
+    model = (*shape, np.ones(300, np.float32), 1.0, 0.1, 1.0, 0.1, np.zeros((6, 45), np.int32), 14)
+    count = int(np.prod(shape))
+    states, left = np.empty(16, np.uint32), np.empty(2, np.uint32)
+    words, escapes = np.empty(count + 1, np.uint16), np.empty(count, np.uint16)
+    bins = rng.integers(0, 300, shape, np.uint16)
+    keys = rng.integers(0, KEYS, shape, np.uint16)
+    encode(*model, entries.astype(np.uint32), frequencies, bins, keys, states, words, escapes, left)
+    assert 0 < left[1] < count - 10  # some escaped
+    return states.tolist(), words[left[0] :].tolist(), escapes[left[1] :].tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
+@pytest.mark.parametrize("vectors", [0, 1])
+def test_all_vectors_write_the_same(vectors, monkeypatch, tmp_path):
+    if not (Path(dj_photon_codecs.__file__).parent / "layouts/kernels/adaptive_encode.c").exists():
+        pytest.skip("a wheel is tested, which has no sources of the kernel")
+    monkeypatch.setenv("CC", "gcc")
+    build = runpy.run_path(str(Path(__file__).parents[3] / "hatch_build.py"))["compile_kernel"]
+    fewer = load(str(build(tmp_path, flags=["-O2", f"-DKERNEL_VECTORS={vectors}"])))
+    with use_backend("compiled"):
+        for seed, shape in enumerate([(3, 50, 61), (2, 16, 16), (1, 1, 40), (2, 33, 128)]):
+            widest = written(kernel().encode_predicted, shape, seed=seed)
+            assert written(fewer.encode_predicted, shape, seed=seed) == widest
