@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK_HEADER", "Form", "GroupedChunk", "join_chunk"]
 
 CHUNK_HEADER = np.dtype([*FIRST_FIELDS, ("frames", "<u8"), ("pixels", "<u8"), ("last", "V8")])
-TILE = 1 << 18  # bytes of codes of all pixels that are unpacked at a time, to pick some of them
-SPARSE = 32  # where at most 1/32 of grouped pixels are asked for, only their bits are unpacked
 
 
 class Form(IntEnum):
@@ -115,18 +113,9 @@ class GroupedChunk:
             return self._plain_codes(self._plain).pixels(pixels, frames)
         codes = np.empty((len(frames), pixels.size), self.dtype)
         varying = self._varying(frames.start, frames.stop)
-        packed = self._packed
-        sparse = isinstance(packed, StaticBody) or SPARSE * pixels.size <= self.shape[1]
-        if packed is not None and varying and sparse:
-            picked = packed.read_pixels(pixels, frames[:varying])
-            codes[:varying] = picked.view(self.dtype)
-            codes[varying:] = self._last
-            return codes
-        row = 8 * self.shape[1] * self.dtype.itemsize  # 8 frames fill whole bytes of any plane
-        step = 8 * max(1, TILE // max(row, 1))
-        for start in range(0, len(frames), step):
-            tile = frames[start : start + step]
-            codes[start : start + step] = self.frames(tile.start, tile.stop)[:, pixels]
+        if self._packed is not None and varying:
+            codes[:varying] = self._packed.read_pixels(pixels, frames[:varying]).view(self.dtype)
+        codes[varying:] = self._last
         return codes
 
     def _varying(self, start: int, stop: int) -> int:
