@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
     from dj_photon_codecs.layouts.threads import set_threads
     from dj_photon_codecs.movies.camera_movie import CameraMovie
+    from dj_photon_codecs.movies.read_movie import read_movie
     from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.photons.inverses import generalized_inverse_anscombe
     from dj_photon_codecs.photons.transform import generalized_anscombe
@@ -32,6 +33,7 @@ __all__ = [
     "generalized_anscombe",
     "generalized_inverse_anscombe",
     "kernel_in_use",
+    "read_movie",
     "report",
     "set_cache",
     "set_threads",
@@ -51,6 +53,7 @@ ROOMS = {
     "generalized_anscombe": "photons.transform",
     "generalized_inverse_anscombe": "photons.inverses",
     "kernel_in_use": "layouts.kernels.backend",
+    "read_movie": "movies.read_movie",
     "report": "views.report",
     "set_cache": "arrays.chunk_cache",
     "set_threads": "layouts.threads",

@@ -61,7 +61,11 @@ READING = _ReadingLock()
 # benchmarks/insert_sources.py measures what reading takes.
 SLAB_BYTES = 1 << 24  # frames are looked at in slabs of about this size
 BAND_LIMIT = 1 << 28  # bytes of a source that are in memory at a time
-SAFE = (("zarr", "Array"), ("dask", "Array"))  # may be read by several threads
+SAFE = (
+    ("zarr", "Array"),
+    ("dask", "Array"),
+    ("dj_photon_codecs", "TiffMovie"),
+)  # may be read by several threads
 FRESH = (*SAFE, ("h5py", "Dataset"))  # make a new array each time they are read
 ADVICE = "Let nothing write to it until that is over"
 
@@ -103,7 +107,8 @@ class Source:
         self.dtype = values.dtype
         self._frame_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         # what can be sliced as it is: an array in memory, a memory map, or the temporary file
-        self._direct = values if isinstance(values, np.ndarray) else None
+        in_place = getattr(values, "in_place", lambda: None)  # of `read_movie`
+        self._direct = values if isinstance(values, np.ndarray) else in_place()
         self._chunks = None if self._direct is not None else chunk_edges(values, self.shape)
         self._longest = max(1, SLAB_BYTES // self._frame_bytes)  # slab, in frames
         along_time = None if self._chunks is None else self._chunks[0]

@@ -1,0 +1,1 @@
+"""Movies in files, opened by the libraries of their formats."""

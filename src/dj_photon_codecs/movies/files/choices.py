@@ -1,0 +1,73 @@
+"""The one channel, plane or array of a file that is meant: by number or name, or the only one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["choose", "refuse_choices"]
+
+LISTED = 12  # names in a message
+
+
+def choose(what: str, names: Sequence[str], wanted: int | str | None, *, of: str) -> int:
+    """Return the number of the channel, plane or data set that is wanted, or of the only one.
+
+    Parameters
+    ----------
+    what : {"channel", "plane", "dataset"}
+        The argument of `read_movie` that says which one is wanted.
+    names : sequence of str
+        Their names, in order.
+    wanted : int, str or None
+        Number, or name.
+    of : str
+        What has them, for messages.
+
+    Raises
+    ------
+    ValueError
+        If there are several and none is wanted, or there is none of that number or name.
+
+    Examples
+    --------
+    >>> choose("channel", ["green", "red"], "red", of="movie.tif")
+    1
+    >>> choose("channel", ["green", "red"], None, of="movie.tif")
+    Traceback (most recent call last):
+    ...
+    ValueError: movie.tif holds 2 channels, 0 ('green') and 1 ('red'); say channel=0
+    """
+    if wanted is None and len(names) == 1:
+        return 0
+    if isinstance(wanted, str) and list(names).count(wanted) == 1:
+        return list(names).index(wanted)
+    if isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < len(names):
+        return wanted
+    got = "" if wanted is None else f"{what} is {wanted!r}, and "
+    raise ValueError(f"{got}{of} holds {_listed(what, names)}; say {what}=0")
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    numbered = [
+        str(number) if name == str(number) else f"{number} ({name!r})"
+        for number, name in enumerate(names[:LISTED])
+    ]
+    more = ", ..." if len(names) > LISTED else ""
+    listed = " and ".join(filter(None, [", ".join(numbered[:-1]), numbered[-1]]))
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'}, {listed}{more}"
+
+
+def refuse_choices(of: object, **choices: Any) -> None:
+    """Refuse a choice among what a kind of file does not have.
+
+    Raises
+    ------
+    ValueError
+        If one is not None.
+    """
+    for what, wanted in choices.items():
+        if wanted is not None:
+            raise ValueError(f"{what} is {wanted!r}, but {of} holds no {what}s; leave it out")

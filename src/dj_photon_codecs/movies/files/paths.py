@@ -1,0 +1,75 @@
+"""The files that a path, a pattern, a folder or a list of paths means, in the order of time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from glob import glob, has_magic
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+__all__ = ["in_natural_order", "movie_paths", "represent"]
+
+TIFF = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk")
+
+
+def movie_paths(path: Any) -> list[Path]:
+    """Return the files that are meant; a folder of TIFF files stands for those.
+
+    Parameters
+    ----------
+    path : str, Path, or list of these
+        Those of a list are in its order, others in natural order: 2 comes before 10.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    TypeError
+        If it is no path.
+    """
+    if isinstance(path, str | PathLike):
+        paths = [Path(path)]
+        if not paths[0].exists() and has_magic(str(path)):
+            paths = in_natural_order(map(Path, glob(str(path))))  # noqa: PTH207 - may be absolute
+        elif paths[0].is_dir():
+            files = [each for each in paths[0].iterdir() if each.suffix.lower() in TIFF]
+            paths = in_natural_order(files) or paths
+    elif isinstance(path, list | tuple):
+        paths = [Path(each) for each in path]
+    else:
+        raise TypeError(
+            f"path is a {type(path).__name__}; it must be a path, a pattern such as "
+            "'folder/movie_*.tif', or a list of paths. Arrays need no read_movie"
+        )
+    for each in paths:
+        if not each.exists():
+            raise FileNotFoundError(f"there is no file {each}")
+    if not paths:
+        raise FileNotFoundError(f"there is no file {path}")
+    return paths
+
+
+def in_natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths by the numbers in them: 2 comes before 10.
+
+    Examples
+    --------
+    >>> [path.name for path in in_natural_order(map(Path, ["a10.tif", "a2.tif"]))]
+    ['a2.tif', 'a10.tif']
+    """
+
+    def key(path: Path) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", str(path))
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+    return sorted(paths, key=key)
+
+
+def represent(movie: Any, paths: Sequence[Path], **chosen: str | None) -> str:
+    """Return the repr of a movie in files: where it is, shape, dtype, and what was chosen."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    parts = [f"{str(paths[0])!r}{more}", f"shape={movie.shape}", f"dtype={movie.dtype}"]
+    parts += [f"{what}={name!r}" for what, name in chosen.items() if name is not None]
+    return f"{type(movie).__name__}({', '.join(parts)})"
