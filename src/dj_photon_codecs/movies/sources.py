@@ -1,6 +1,7 @@
 """The values of a movie while it is read: in bounded memory, and compared with what they were.
 
-A source is read in *slabs* of frames, of about 16 MB. Where it has chunks, it is read in *bands*:
+A source is read in *slabs* of frames, of about 16 MB; what lies in memory, of 1 MB, which stay in
+the cache of a processor while they are looked at. Where it has chunks, it is read in *bands*:
 consecutive frames of whole chunks, as many as a slab has, or as one chunk has if these are more.
 """
 
@@ -60,6 +61,7 @@ class _ReadingLock:
 READING = _ReadingLock()
 # benchmarks/insert_sources.py measures what reading takes.
 SLAB_BYTES = 1 << 24  # frames are looked at in slabs of about this size
+DIRECT_BYTES = 1 << 20  # the same, where they need not be read
 BAND_LIMIT = 1 << 28  # bytes of a source that are in memory at a time
 SAFE = (
     ("zarr", "Array"),
@@ -110,7 +112,8 @@ class Source:
         in_place = getattr(values, "in_place", lambda: None)  # of `read_movie`
         self._direct = values if isinstance(values, np.ndarray) else in_place()
         self._chunks = None if self._direct is not None else chunk_edges(values, self.shape)
-        self._longest = max(1, SLAB_BYTES // self._frame_bytes)  # slab, in frames
+        slab = SLAB_BYTES if self._direct is None else min(DIRECT_BYTES, SLAB_BYTES)
+        self._longest = max(1, slab // self._frame_bytes)  # slab, in frames
         along_time = None if self._chunks is None else self._chunks[0]
         self._edges = band_edges(along_time, frames=self.shape[0], longest=self._longest)
         self._longest_band = max(stop - start for start, stop in pairwise(self._edges))
@@ -147,7 +150,7 @@ class Source:
             self._wanted = frozenset(sorted(set(frames))[:room])
 
     def slabs(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield the frames from `start` to `stop` in slabs of about 16 MB: first frame, and slab.
+        """Yield the frames from `start` to `stop` in slabs: first frame, and slab.
 
         Raises
         ------
