@@ -15,6 +15,7 @@ from dj_photon_codecs.arrays.missing_operations import MissingOperations
 from dj_photon_codecs.arrays.movie_reader import MovieReader
 from dj_photon_codecs.arrays.selection import parse_selection
 from dj_photon_codecs.arrays.stored_chunks import StoredChunks
+from dj_photon_codecs.storage.documents.description import dimensions, plain_attributes
 from dj_photon_codecs.storage.movie_store import READ_ONLY, MovieStore, zarr_array
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
     set_orthogonal_selection: Any = __setitem__
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        # Zarr's names even the byte order of this machine, of which netCDF4 then warns
+        return np.dtype(super().dtype.str)
+
+    @property
     def attrs(self) -> Any:
         """What ``.zattrs`` says; changing it is refused, and changes nothing in memory."""
         return zarr_array(self.movie_store).attrs
@@ -147,6 +154,28 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
             fancy=False,
             meta=np.empty((0,) * self.ndim, self.dtype),
         )
+
+    def to_xarray(self) -> Any:
+        """Return a lazy `xarray.DataArray` of the same values; needs the extra ``xarray``.
+
+        Its values are those of `dask`, its dimensions ``time``, ``y`` and ``x`` (those between,
+        ``axis_1`` and so on), and its attributes those of the movie: ``anscombe_gain``,
+        ``anscombe_offset``, ``anscombe_variance``, ``quantization_step`` if there is one,
+        ``units`` ("ADU" or "photon") of `raw` and `photons`, and what wrote it.
+
+        Raises
+        ------
+        ImportError
+            If xarray or dask is not installed.
+        """
+        try:
+            from xarray import DataArray  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ImportError(
+                "movie.to_xarray() needs xarray: pip install 'dj-photon-codecs[xarray]'"
+            ) from error
+        attributes = plain_attributes(self.movie_store.documents)
+        return DataArray(self.dask(), dims=dimensions(self.ndim), attrs=attributes)
 
     @property
     def movie_store(self) -> MovieStore:

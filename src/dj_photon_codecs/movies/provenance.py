@@ -92,12 +92,12 @@ def _number(value: Any) -> float:
 def _unit(
     array: Any, attributes: Mapping[str, Any], *, filters: dict[str, Any]
 ) -> Literal["transformed", "ADU", "photon"]:
-    if LINEAR in filters:
+    if (unit := attributes.get("units")) in ("ADU", "photon"):
+        return unit
+    if LINEAR in filters:  # read without its documents
         return "photon" if filters[LINEAR]["unit"] == "photon" else "ADU"
     if TRANSFORM in filters or is_a(array, "dj_photon_codecs", "PhotonArray"):
         return "transformed"
-    if is_a(array, "dj_photon_codecs", "FrameArray"):
-        return "ADU"  # a view of codes that no filter changes
     # a copy with the attributes of a movie: transformed values are float64, or made shorter
     inserted = array.dtype.kind != "f" or str(array.dtype) == attributes.get("original_dtype")
     return "ADU" if inserted and array.dtype != np.float64 else "transformed"

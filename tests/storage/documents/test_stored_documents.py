@@ -245,6 +245,8 @@ def test_views_decode_the_same_chunks_otherwise(unit, dtype, documents_of):
     assert view["zarray"]["filters"] == [linear.get_config(), CHECKSUM]
     assert view["zarray"]["dtype"] == dtype
     assert view["zarray"]["compressor"] == documents["zarray"]["compressor"]
+    assert view["zattrs"]["units"] == unit
+    assert None not in view["zattrs"].values()
     assert documents == before
 
 

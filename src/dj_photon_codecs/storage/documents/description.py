@@ -6,6 +6,7 @@ version 1.1.
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -28,6 +29,7 @@ __all__ = [
     "describe_recompressed",
     "dimensions",
     "is_compressed_by",
+    "plain_attributes",
     "split_filters",
     "step_of",
 ]
@@ -127,6 +129,20 @@ def step_of(documents: Documents) -> float | None:
     """Return the quantisation step of a movie; None if it was stored exactly."""
     step: float | None = documents["zattrs"].get("quantization_step")
     return step
+
+
+def plain_attributes(documents: Documents) -> dict[str, str | float]:
+    """Return what a copy of a movie in another format must say of it: texts and numbers only.
+
+    By these attributes a copy is known for what it is where it is inserted or calibrated.
+    """
+    zattrs, calibration = documents["zattrs"], calibration_of(documents)
+    plain = {name: zattrs.get(name) for name in ("units", "quantization_step", "original_dtype")}
+    for name in ("gain", "offset", "variance"):
+        plain[f"anscombe_{name}"] = getattr(calibration, name)
+    if "written_by" in zattrs:
+        plain["written_by"] = json.dumps(zattrs["written_by"])
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def dimensions(number: int) -> list[str]:

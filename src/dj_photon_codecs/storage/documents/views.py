@@ -38,14 +38,17 @@ def linear_view(documents: Documents, unit: Unit) -> Documents | None:
 
     Of values as they were inserted, in their own dtype (float32 if a step was chosen), or of
     photons (float32). None if the movie was stored as plain transformed values, by another program.
+    The attribute ``units`` of the view, and of copies of it, says which; null attributes, which
+    HDF5 and NWB do not take, are left out.
     """
     transform, codes = split_transform(documents)
     if not isinstance(transform, AnscombeFilter):
         return None
-    zattrs = documents["zattrs"]
+    zattrs = {name: value for name, value in documents["zattrs"].items() if value is not None}
+    zattrs["units"] = unit
     exact = unit == "ADU" and transform.step is None
     if exact and np.dtype(zattrs["original_dtype"]) == np.dtype(transform.codes):
-        return codes
+        return Documents(zarray=codes["zarray"], zattrs=zattrs)
     linear = LinearFilter(
         codes=transform.codes,
         dtype=zattrs["original_dtype"] if exact else "<f4",
@@ -55,7 +58,9 @@ def linear_view(documents: Documents, unit: Unit) -> Documents | None:
         table=zattrs.get("decode_table"),
     )
     filters = [linear.get_config(), *(codes["zarray"]["filters"] or [])]
-    return _with_array(documents, dtype=linear.dtype, filters=filters)
+    return _with_array(
+        Documents(zarray=documents["zarray"], zattrs=zattrs), dtype=linear.dtype, filters=filters
+    )
 
 
 def _with_array(documents: Documents, *, dtype: str, filters: list[Document]) -> Documents:
