@@ -1,11 +1,11 @@
 """Sizes of both layouts beside what is promised of them: over Shannon's limit, or the best peer.
 
-    python benchmarks/bars.py [--movie FILE.npz ...] [--fast] [--only TEXT ...]
+    python benchmarks/bars.py [--movie FILE.npz ...] [--fast] [--only TEXT ...] [--crops N]
 
 Chunks are encoded and decoded without store and database, two movies at a time. Movies whose limit
 is known are compared with it; others, `--movie` and six variants of each, with all ways of
 `PEERS`, whose sizes are kept in a file. --fast takes a few movies of each kind; --only those whose
-name contains a text.
+name contains a text; --crops instead N random parts of the `--movie`s in 33 ways.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from subjects import DETECTED, detected, from_files, is_wanted, photons, stepped
-from variants import EACH, variants
+from variants import EACH, crop, variants
 from ways import available
 from ways.zarr_arrays import PLAIN
 
@@ -217,6 +217,18 @@ def from_file(file: Path, *, variant: int | None = None, place: int = 0) -> Movi
     return list(variants(movie, place=place))[variant]
 
 
+def crop_of(file: Path, *, seed: int) -> Movie:
+    """Load a random part of a movie, in a way of laboratories."""
+    return crop(next(from_files([file])), seed=seed)
+
+
+def crops(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Movie], Any]]:
+    """Yield random parts of the movies as `tasks` yields movies."""
+    for seed in range(options.first, options.first + options.crops):
+        file = options.movie[seed % len(options.movie)]
+        yield file.stem, partial(crop_of, file, seed=seed), None
+
+
 def tasks(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Movie], Any]]:
     """Yield a name, what makes the movie, and the bars over its limit if that is known."""
     for (name, shape), bars in BARS.items():
@@ -272,7 +284,7 @@ def main() -> None:
     with ProcessPoolExecutor(options.processes) as pool:
         running = [
             pool.submit(work, make, bars=bars)
-            for name, make, bars in tasks(options)
+            for name, make, bars in (crops if options.crops else tasks)(options)
             if is_wanted(name, options.only)
         ]
         for each in running:
@@ -292,6 +304,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npy or .npz")
     parser.add_argument("--fast", action="store_true", help="a few movies of each kind")
+    parser.add_argument("--crops", type=int, default=0, help="how many parts of movies instead")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first crop")
     parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
     parser.add_argument("--write", action="store_true", help="the table to results/bars.md")
     parser.add_argument("--processes", type=int, default=2)

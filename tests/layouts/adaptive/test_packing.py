@@ -45,6 +45,7 @@ def changing():
 KINDS = {
     "photons": poisson,
     "few photons": lambda: poisson(0.05),
+    "few and bright": lambda: np.concatenate([poisson(0.001), poisson(5_000, (1, 24, 40))]),
     "smooth": smooth,
     "clipped": clipped,
     "outliers": outliers,
@@ -117,6 +118,13 @@ def test_values_that_are_far_apart_come_back():
 def test_photons_take_their_entropy():
     # 2.833 bits; a tenth of a usual chunk's pixels pay for all that describes it
     assert 8 * packed(poisson(3, (60, 64, 64))).size / (60 * 64 * 64) < 1.015 * 2.833
+
+
+def test_rare_photons_take_little_more_than_their_entropy():
+    rates = np.geomspace(0.0005, 0.02, 128)[:, None]
+    rare = poisson(np.broadcast_to(rates, (100, 128, 128)), None)
+    entropy = (rates - rates * np.log(rates)).mean() / np.log(2)  # bits, but for rates squared
+    assert 8 * packed(rare).size / rare.size < 1.055 * entropy
 
 
 def test_a_spike_has_a_bin_of_its_own():

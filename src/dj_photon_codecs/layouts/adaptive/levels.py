@@ -19,11 +19,11 @@ __all__ = ["Levels", "fit_levels", "level_of_key"]
 
 SYMBOLS, ESCAPE = 256, 255  # of a table
 # These were found by ablation on real and simulated movies; sigma is that of the noise.
-FINEST_STEP = 0.1  # sigma; the least width of a level
+FINEST_STEP = 0.02  # sigma; the least width of a level
 LEVEL_COST = 28  # sigma**3; bits of a level, relative to those lost per code in a level of 1 sigma
 MOST_LEVELS, MOST_TABLES = 1800, 250
 REACH, MOST_BELOW = 12, 80  # sigma, and bins, of a level below what it expects
-LEAST_SIGMA = 0.1  # of numbers
+LEAST_SIGMA = 0.01  # of numbers
 FEWEST, PARTS, MOST = 200, 48, 3000  # numbers of which a sigma is measured
 SYMBOL_BITS, TABLE_BITS = 7, 24  # about what a frequency and a table take in the chunk
 RARE = 3.5e-5  # share of a symbol, below which an escape costs less than its frequency of 1
@@ -70,7 +70,7 @@ def fit_levels(
     keys: NDArray[np.uint16],
     sampled: tuple[NDArray[Any], NDArray[Any]],
     *,
-    dropped: int,
+    expected: NDArray[np.float64],
     of_value: NDArray[np.uint16],
 ) -> Levels:
     """Choose levels narrower than the noise, and let neighbours share tables.
@@ -82,14 +82,14 @@ def fit_levels(
     sampled : tuple of ndarrays, each of shape (2, keys)
         How often each key occurs in a sample, in the first frame and in the others, and the sums
         of the squares of what is off.
-    dropped : int
-        Bits that keys are without.
+    expected : ndarray of float64, shape (keys,)
+        The least value, plus 1, that is expected at each key.
     of_value : ndarray of uint16
         The bin of the number below each whole value.
     """
     counts, squares = sampled
     parts = [
-        _outline(count, square, key_values(dropped).astype(float), of_value, share)
+        _outline(count, square, expected, of_value, share)
         for count, square, share in zip(counts, squares, (1, COUNTED), strict=True)
     ]
     key, base = (np.concatenate(part).astype(np.uint16) for part in zip(*parts, strict=True))

@@ -103,13 +103,15 @@ def pack_adaptive(numbers: NDArray[np.uint16], values: NDArray[np.uint16]) -> by
     counts = np.zeros((2, key_values(prediction.dropped).size), np.uint32)
     squares = np.zeros(counts.shape)
     kernel().predict_keys(*given, bins, keys, counts, squares)
+    if prediction.scale > 1:
+        squares = _squares(bins.reshape(flat.shape), keys, prediction, counts)
     below = np.searchsorted(value, np.arange(int(value[-1]) + 2) - 1, "right") - 1
     of_value = of_number[np.maximum(below, 0)].astype(np.uint16)
     levels = fit_levels(
         bins.reshape(flat.shape),
         keys,
         (counts, squares),
-        dropped=prediction.dropped,
+        expected=prediction.expected,
         of_value=of_value,
     )
     words, escapes = np.empty(flat.size + 1, np.uint16), np.empty(flat.size, np.uint16)
@@ -182,6 +184,22 @@ def unpack_adaptive(
         if len(numbers) == shape[0] and used != parts.payload.size:
             raise DamagedChunk(f"damaged chunk: {used} of {parts.payload.size} bytes of low bits")
     return parts.values
+
+
+def _squares(
+    bins: NDArray[np.uint16],
+    keys: NDArray[np.uint16],
+    prediction: Prediction,
+    counts: NDArray[np.uint32],
+) -> NDArray[np.float64]:
+    """Return the sums of squares of what is off, as the kernel does where nothing is scaled."""
+    squares = []
+    for count, frames in zip(counts, (slice(1), slice(1, None, 4)), strict=True):
+        key, bin_ = keys[frames].reshape(-1), bins[frames].reshape(-1)
+        off = prediction.values[bin_] - prediction.expected[key]
+        share = count / np.maximum(np.bincount(key, minlength=count.size), 1)
+        squares.append(np.bincount(key, off * off, count.size) * share)
+    return np.stack(squares)
 
 
 def _bin_values(bits: NDArray[np.uint8], values: NDArray[np.uint16]) -> NDArray[np.float32]:

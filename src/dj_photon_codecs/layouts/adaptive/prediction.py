@@ -32,7 +32,8 @@ FEW_FRAMES, FEW = 16, 1.5e4  # pixels of which the weights of early frames are f
 MANY, SHARE, MOST = 2e4, 0.04, 6e4  # pixels for those of later ones: at least, of all, at most
 MOST_SAMPLES = 1 << 9  # of consecutive frames, of which the first 16 have one each
 DIM, DIMMEST = 0.4, 4  # numbers, below which a pixel tells less, and how much less at most
-LARGEST = 64  # of a weight
+LARGEST = 512  # of a weight
+MOST_SCALE, HIGHEST = 64, 1 << 15  # of what is expected, and what it is scaled to at most
 
 
 class Noise(NamedTuple):
@@ -57,6 +58,8 @@ class Prediction(NamedTuple):
         In units of 2**-10.
     dropped : int
         The bits that keys are without.
+    scale : float
+        What is expected is 1 more than so many times what is, where the fit set it.
     """
 
     values: NDArray[np.float32]
@@ -64,6 +67,12 @@ class Prediction(NamedTuple):
     gate: tuple[float, float, float]
     weights: NDArray[np.int32]
     dropped: int
+    scale: float = 1.0
+
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """The least value, plus 1, that is expected at each key."""
+        return (key_values(self.dropped).astype(float) - 1) / self.scale + 1
 
     def arguments(self, frames: int, height: int, width: int) -> tuple[Any, ...]:
         """Return these as the kernel takes them."""
@@ -113,8 +122,9 @@ def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise)
     while dropped > FEWEST_DROPPED and finest * 2.0 ** (dropped - 23) > FINEST:
         dropped -= 1
     start = float(np.float32(values[bins[0]].mean()))
+    scale = _scale(float(noise.brightness.mean()), float(values[-1]))
     prediction = Prediction(
-        values, start, _gate(noise), np.zeros((EPOCHS, FEATURES), np.int32), dropped
+        values, start, _gate(noise), np.zeros((EPOCHS, FEATURES), np.int32), dropped, scale
     )
     products, sampled = _sample(bins, prediction, noise)
     frames, pixels = len(bins), bins[0].size
@@ -126,13 +136,19 @@ def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise)
         if seen.any():  # else the weights are those of the frames before
             number = (ends[1] - ends[0]) * pixels
             weights = _fit(products[own][seen], sampled[own][seen], number, price=price)
-        prediction.weights[epoch] = _whole(weights, start)
+        prediction.weights[epoch] = _whole(weights, start, scale)
     return prediction
 
 
 def _dimness(start: float) -> float:
     """Return how many times more pixels must be looked at, and bits be saved by a weight."""
     return float(np.clip(DIM / max(start - 1, 1e-9), 1, DIMMEST))
+
+
+def _scale(mean: float, highest: float) -> float:
+    """Return by what to multiply what is expected, so that keys are fine where numbers are rare."""
+    wanted = min(1 / max(mean - 1, 1e-9), HIGHEST / highest)
+    return float(2.0 ** np.floor(np.log2(np.clip(wanted, 1, MOST_SCALE))))
 
 
 def _gate(noise: Noise) -> tuple[float, float, float]:
@@ -229,10 +245,10 @@ def _without_needless(
     return everywhere
 
 
-def _whole(weights: NDArray[Any], start: float) -> NDArray[np.int32]:
+def _whole(weights: NDArray[Any], start: float, scale: float) -> NDArray[np.int32]:
     """Return weights of differences from the long mean as whole weights of the features."""
-    whole = np.rint(np.clip(weights, -LARGEST, LARGEST) * UNIT)
-    constant = weights[0] - whole[LONG] / UNIT * start / CONSTANT
+    whole = np.rint(np.clip(weights * scale, -LARGEST, LARGEST) * UNIT)
+    constant = scale * weights[0] + (1 - scale - whole[LONG] / UNIT * start) / CONSTANT
     whole[0] = np.clip(np.rint(constant * UNIT), -(1 << 23), 1 << 23)
-    whole[LONG] += UNIT - whole[LONG + 1 : LINEAR].sum()
+    whole[LONG] += UNIT * scale - whole[LONG + 1 : LINEAR].sum()
     return whole.astype(np.int32)
