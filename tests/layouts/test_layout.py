@@ -5,7 +5,7 @@ import pytest
 from numcodecs import BZ2, Delta, Zlib
 
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
-from dj_photon_codecs.layouts.layout import DamagedChunk, DecodedChunk, Layout, open_chunk
+from dj_photon_codecs.layouts.layout import DamagedChunk, Layout, WholeChunk, open_chunk
 
 CODES = np.random.default_rng(0).poisson(3, (20, 6, 7)).astype("<u2")
 SHAPE = 20, 42
@@ -24,7 +24,7 @@ class Reversed:
         return bytes(buf)[::-1]
 
     def open(self, buf):
-        return DecodedChunk(np.frombuffer(self.decode(buf), "<u2").reshape(SHAPE))
+        return WholeChunk.of(np.frombuffer(self.decode(buf), "<u2").reshape(SHAPE))
 
 
 PIPELINES = {

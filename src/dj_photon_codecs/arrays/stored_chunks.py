@@ -12,7 +12,7 @@ import numpy as np
 
 from dj_photon_codecs.arrays.chunk_cache import CACHE
 from dj_photon_codecs.layouts.blosc_chunks import decode_compressed
-from dj_photon_codecs.layouts.layout import DecodedChunk, open_chunk
+from dj_photon_codecs.layouts.layout import WholeChunk, open_chunk
 from dj_photon_codecs.storage.documents.views import split_transform
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 from dj_photon_codecs.storage.movie_store import zarr_array
@@ -125,4 +125,4 @@ class StoredChunks:
         codes = np.zeros(self._shape, self.dtype)
         values = np.asarray(self._array[start : start + self.length])  # type: ignore[index]
         codes[: len(values)] = values.reshape(len(values), -1)
-        return DecodedChunk(codes), codes.nbytes
+        return WholeChunk.of(codes), codes.nbytes

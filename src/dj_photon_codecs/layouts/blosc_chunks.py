@@ -11,13 +11,14 @@ The format: README_CHUNK_FORMAT.rst of c-blosc 1.21.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numcodecs import Blosc
 from numcodecs.compat import ensure_contiguous_ndarray
 
-from dj_photon_codecs.layouts.layout import DamagedChunk
+from dj_photon_codecs.layouts.layout import DamagedChunk, WholeChunk
 
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
@@ -30,6 +31,7 @@ __all__ = [
     "decode_compressed",
     "decompress",
     "decompressed_size",
+    "plain_chunk",
 ]
 
 MAX_BYTES = 1 << 31  # that Blosc 1 compresses in one buffer
@@ -38,18 +40,7 @@ BLOSC = Blosc()  # decompresses all buffers of Blosc, whatever its parameters
 
 
 def blosc_sizes(stored: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Return the sizes in the header of a buffer of Blosc, in bytes.
-
-    Parameters
-    ----------
-    stored : ndarray of uint8
-        At least `BLOSC_HEADER` bytes.
-
-    Returns
-    -------
-    decompressed, block, compressed : int
-        The size of what was compressed, of its blocks, and of the buffer.
-    """
+    """Return the sizes of what was compressed, of its blocks, and of a whole buffer of Blosc."""
     decompressed, block, compressed = stored[4:BLOSC_HEADER].view("<u4").tolist()
     return decompressed, block, compressed
 
@@ -57,17 +48,7 @@ def blosc_sizes(stored: NDArray[np.uint8]) -> tuple[int, int, int]:
 def decompressed_size(stored: NDArray[np.uint8], *, least: int, most: int) -> int:
     """Return how many bytes a buffer of Blosc decompresses to.
 
-    Parameters
-    ----------
-    stored : ndarray of uint8
-        The buffer.
-    least, most : int
-        The smallest and the largest legal number.
-
-    Raises
-    ------
-    DamagedChunk
-        If it is another number, or the buffer was cut.
+    Another number than `least` to `most`, or a buffer that was cut, is a `DamagedChunk`.
     """
     if stored.size < BLOSC_HEADER:
         raise DamagedChunk(
@@ -86,14 +67,17 @@ def decompressed_size(stored: NDArray[np.uint8], *, least: int, most: int) -> in
     return decompressed
 
 
-def decompress(stored: NDArray[np.uint8], *, out: NDArray[Any]) -> None:
-    """Decompress a buffer of Blosc that decompresses to the size of an array, into that.
+def plain_chunk(
+    stored: NDArray[np.uint8], shape: tuple[int, int], dtype: np.dtype[Any]
+) -> WholeChunk:
+    """Open a chunk of codes in the order of frames, which Blosc compressed."""
+    size = math.prod(shape) * dtype.itemsize
+    decompressed_size(stored, least=size, most=size)
+    return WholeChunk(shape, dtype, lambda codes: decompress(stored, out=codes))
 
-    Raises
-    ------
-    DamagedChunk
-        If it does not.
-    """
+
+def decompress(stored: NDArray[np.uint8], *, out: NDArray[Any]) -> None:
+    """Decompress a buffer of Blosc into an array, to whose size it decompresses if undamaged."""
     decompressed_size(stored, least=out.nbytes, most=out.nbytes)
     try:
         BLOSC.decode(stored, out=out)
@@ -102,27 +86,10 @@ def decompress(stored: NDArray[np.uint8], *, out: NDArray[Any]) -> None:
 
 
 def decode_compressed(stored: Any, *, compressor: Codec, most: int = MAX_BYTES) -> Any:
-    """Decompress a chunk with its compressor.
+    """Decompress a chunk with its compressor, whichever codec that is.
 
-    Parameters
-    ----------
-    stored : buffer
-        What the compressor returned.
-    compressor : numcodecs.abc.Codec
-        Any. For numcodecs' Blosc the sizes in the header are checked first; a class of its own
-        may have another format.
-    most : int
-        How many bytes Blosc may decompress to.
-
-    Returns
-    -------
-    buffer
-        What was compressed.
-
-    Raises
-    ------
-    DamagedChunk
-        If a buffer of Blosc is damaged, as far as that shows.
+    For numcodecs' Blosc the sizes in the header are checked first, so that at most so many bytes
+    are decompressed; a class of its own may have another format.
     """
     if type(compressor) is not Blosc:
         return compressor.decode(stored)

@@ -22,21 +22,9 @@ FIRST_FIELDS = [("form", "u1"), ("dtype", "S7")]  # of the header of every layou
 
 
 def new_header(fields: np.dtype[Any], codes: NDArray[Any], *, form: IntEnum) -> NDArray[Any]:
-    """Return the header of a chunk, with its form, dtype and last code.
+    """Return the header of a chunk of these codes, (1,), with its form, dtype and last code.
 
-    Parameters
-    ----------
-    fields : numpy.dtype
-        Fields of the header: `FIRST_FIELDS`, "last" of 8 bytes, and others.
-    codes : numpy.ndarray
-        The codes of the chunk, of a dtype in `DTYPES`.
-    form : enum.IntEnum
-        The form in which they are stored.
-
-    Returns
-    -------
-    numpy.ndarray, shape (1,)
-        The header, a structured array of `fields`.
+    Its `fields` are `FIRST_FIELDS`, "last" of 8 bytes, and others.
     """
     header = np.zeros(1, fields)
     header["form"], header["dtype"] = form, codes.dtype.str
@@ -50,19 +38,7 @@ def split_header(
 ) -> tuple[Any, NDArray[np.uint8]]:
     """Return the header of a stored chunk, and the bytes that follow it.
 
-    Parameters
-    ----------
-    stored : buffer
-        A chunk.
-    fields : numpy.dtype
-        Fields of the header.
-    forms : type of enum.IntEnum
-        The forms of the layout.
-
-    Raises
-    ------
-    DamagedChunk
-        If the chunk is shorter than its header, or its form is none of these.
+    What is shorter, or of none of these forms, is a `DamagedChunk`.
     """
     chunk = as_bytes(stored)
     if chunk.size < fields.itemsize:
@@ -77,19 +53,9 @@ def split_header(
 
 
 def read_dtype(header: Any, *, lengths: tuple[int, ...]) -> np.dtype[Any]:
-    """Return the dtype of the codes of a chunk.
+    """Return the dtype in a header, which also says the `lengths` of all dimensions.
 
-    Parameters
-    ----------
-    header : numpy.void
-        From `split_header`.
-    lengths : tuple of int
-        Lengths of all dimensions, from the header.
-
-    Raises
-    ------
-    DamagedChunk
-        If no chunk has such a dtype, or such lengths.
+    Where no chunk has such a dtype, or such lengths, it is a `DamagedChunk`.
     """
     dtype = DTYPES.get(header["dtype"])
     size = math.prod(max(length, 1) for length in lengths)

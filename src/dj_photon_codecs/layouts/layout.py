@@ -15,12 +15,12 @@ import numpy as np
 from numcodecs.compat import ensure_contiguous_ndarray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numcodecs.abc import Codec
     from numpy.typing import NDArray
 
-__all__ = ["DamagedChunk", "DecodedChunk", "Layout", "OpenChunk", "open_chunk"]
+__all__ = ["DamagedChunk", "Layout", "OpenChunk", "WholeChunk", "open_chunk"]
 
 
 class DamagedChunk(ValueError):  # noqa: N818 - the name says what happened
@@ -43,45 +43,16 @@ class OpenChunk(Protocol):
         """Whether a part of the frames takes less time to decode than all of them."""
 
     def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the codes of consecutive frames.
+        """Return the codes of consecutive frames, (stop - start, pixels), or raise `DamagedChunk`.
 
-        Parameters
-        ----------
-        start, stop : int
-            The first frame, and the one after the last; ``0 <= start <= stop <= shape[0]``.
-        out : numpy.ndarray, shape (stop - start, pixels), optional
-            Where to put the codes: contiguous, of the dtype of the chunk.
-
-        Returns
-        -------
-        numpy.ndarray, shape (stop - start, pixels)
-            Codes. It may refer to the chunk: do not write to it.
-
-        Raises
-        ------
-        DamagedChunk
-            If the chunk cannot be decoded.
+        ``0 <= start <= stop <= shape[0]``. They are put into `out`, contiguous and of the dtype of
+        the chunk, if it is given; else they may refer to the chunk: do not write to them.
         """
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of single pixels in consecutive frames.
+        """Return the codes of pixels in consecutive frames, (frames, pixels); each pixel once.
 
-        Parameters
-        ----------
-        pixels : ndarray of intp, shape (pixels,)
-            Indices of pixels in a frame; each once.
-        frames : range
-            Consecutive frames.
-
-        Returns
-        -------
-        numpy.ndarray, shape (frames, pixels)
-            Codes.
-
-        Raises
-        ------
-        DamagedChunk
-            If the chunk cannot be decoded.
+        Raises `DamagedChunk` if the chunk cannot be decoded.
         """
 
 
@@ -135,76 +106,74 @@ class Layout(Protocol):
         """
 
 
-class DecodedChunk:
-    """An `OpenChunk` of codes that are decoded already.
+class WholeChunk:
+    """An `OpenChunk` whose codes are decoded together, when some are first asked for.
 
-    Parameters
-    ----------
-    codes : numpy.ndarray, shape (frames, pixels)
-        The codes of a chunk.
-
-    Examples
-    --------
-    >>> chunk = DecodedChunk(np.arange(12).reshape(3, 4))
-    >>> chunk.frames(1, 2).tolist(), chunk.pixels(np.array([0, 3]), range(2)).tolist()
-    ([[4, 5, 6, 7]], [[0, 3], [4, 7]])
+    `decode` puts the codes of the first frames into an array of so many, (frames, pixels): of those
+    up to the last that is first asked for if it can do `some`, else of all. Several threads may do
+    so at a time: a lock would hang a process that is forked meanwhile.
     """
 
-    divisible = True
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        decode: Callable[[NDArray[Any]], object],
+        *,
+        some: bool = False,
+    ) -> None:
+        self.shape, self.dtype = shape, dtype
+        self._decode, self._some = decode, some
+        self._codes: NDArray[Any] | None = None
 
-    def __init__(self, codes: NDArray[Any]) -> None:
-        self._codes = codes
+    @classmethod
+    def of(cls, codes: NDArray[Any]) -> WholeChunk:
+        """Return a chunk of codes that are decoded already, (frames, pixels)."""
+        frames, pixels = codes.shape
+        chunk = cls((frames, pixels), codes.dtype, lambda room: np.copyto(room, codes))
+        chunk._codes = codes
+        return chunk
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Frames, and pixels of a frame."""
-        frames, pixels = self._codes.shape
-        return frames, pixels
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the codes."""
-        return self._codes.dtype
+    def divisible(self) -> bool:
+        """Whether a part of the frames takes less time to decode than all of them."""
+        return self._codes is not None
 
     def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the codes of consecutive frames; see `OpenChunk`."""
         if out is None:
-            return self._codes[start:stop]
-        out[...] = self._codes[start:stop]
+            return self._decoded(stop)[start:stop]
+        if out.shape == self.shape and self._codes is None:
+            self._decode(out)
+        else:
+            out[...] = self._decoded(stop)[start:stop]
         return out
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
         """Return the codes of single pixels in consecutive frames; see `OpenChunk`."""
-        codes: NDArray[Any] = self._codes[frames.start : frames.stop, pixels]
+        codes: NDArray[Any] = self._decoded(frames.stop)[frames.start : frames.stop, pixels]
+        return codes
+
+    def _decoded(self, stop: int) -> NDArray[Any]:
+        """Return the codes of the frames before `stop`, at least."""
+        codes = self._codes
+        if codes is None or len(codes) < stop:
+            frames = stop if self._some and codes is None else self.shape[0]
+            codes = np.empty((frames, self.shape[1]), self.dtype)
+            self._decode(codes)
+            codes.setflags(write=False)
+            self._codes = codes
         return codes
 
 
 def open_chunk(
     stored: Any, filters: Sequence[Codec], *, shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> OpenChunk:
-    """Open a chunk that was decompressed; the filters are undone here.
+    """Open a chunk that was decompressed, and undo the filters, given in the order of encoding.
 
-    Parameters
-    ----------
-    stored : buffer
-        The decompressed chunk.
-    filters : sequence of numcodecs.abc.Codec
-        The filters between codes and these bytes, in the order in which they encode. All but the
-        first one decode the whole chunk; so does the first one unless it is a `Layout`.
-    shape : tuple of int
-        Frames and pixels that the chunk must have.
-    dtype : numpy.dtype
-        The dtype that its codes must have.
-
-    Returns
-    -------
-    OpenChunk
-        Of that shape and dtype.
-
-    Raises
-    ------
-    DamagedChunk
-        If the chunk is of another shape or dtype, which is known before a layout decodes it.
+    All filters but the first one decode the whole chunk; so does the first one unless it is a
+    `Layout`. A chunk that has not this shape, (frames, pixels), and dtype is a `DamagedChunk`,
+    which is known before a layout decodes it.
     """
     for codec in reversed(filters[1:]):
         stored = codec.decode(stored)
@@ -216,15 +185,10 @@ def open_chunk(
                 f"where {shape} of {dtype} belong"
             )
         return chunk
-    codes = _flat(filters[0].decode(stored) if filters else stored)
+    codes = ensure_contiguous_ndarray(filters[0].decode(stored) if filters else stored)
     if codes.nbytes != math.prod(shape) * dtype.itemsize:
         raise DamagedChunk(
             f"damaged chunk: {codes.nbytes} bytes of codes, where {shape} codes of {dtype} "
             "(frames, pixels) belong"
         )
-    return DecodedChunk(codes.view(dtype).reshape(shape))
-
-
-def _flat(buf: Any) -> NDArray[np.uint8]:
-    flat: NDArray[np.uint8] = ensure_contiguous_ndarray(buf).reshape(-1, order="A").view(np.uint8)
-    return flat
+    return WholeChunk.of(codes.reshape(-1, order="A").view(np.uint8).view(dtype).reshape(shape))

@@ -15,7 +15,7 @@ from dj_photon_codecs.layouts.buffers import (
     is_little_endian_integer,
     room_for,
 )
-from dj_photon_codecs.layouts.dense.chunk import DenseChunk, Form, chunk_header, frame_shape
+from dj_photon_codecs.layouts.dense.chunk import Form, chunk_header, frame_shape, open_dense
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
 from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
 from dj_photon_codecs.layouts.numbering import number_codes
@@ -24,6 +24,8 @@ from dj_photon_codecs.layouts.static.plan import plan_static
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dj_photon_codecs.layouts.layout import OpenChunk
 
 __all__ = ["DenseLayout"]
 
@@ -78,14 +80,13 @@ class DenseLayout(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk; see `Layout`."""
-        chunk = DenseChunk(as_bytes(buf, apart_from=out))
+        chunk = self.open(as_bytes(buf, apart_from=out))
         codes = room_for(math.prod(chunk.shape), chunk.dtype, out)
-        chunk.decode(out=codes)
-        return codes
+        return chunk.frames(0, chunk.shape[0], out=codes.reshape(chunk.shape)).reshape(-1)
 
-    def open(self, buf: Any) -> DenseChunk:
+    def open(self, buf: Any) -> OpenChunk:
         """Return a chunk whose header was read; see `Layout`."""
-        return DenseChunk(buf)
+        return open_dense(buf)
 
 
 def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:

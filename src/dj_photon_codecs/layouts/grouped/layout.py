@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,8 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.buffers import as_bytes, check_codes, room_for
-from dj_photon_codecs.layouts.grouped.chunk import Form, GroupedChunk, join_chunk
+from dj_photon_codecs.layouts.grouped.chunk import Form, join_chunk, open_grouped
+from dj_photon_codecs.layouts.layout import OpenChunk
 from dj_photon_codecs.layouts.plain import compress_below, compress_plain, count_varying
 from dj_photon_codecs.layouts.static.plan import plan_static
 
@@ -66,10 +68,10 @@ class GroupedLayout(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk; see `Layout`."""
-        chunk = GroupedChunk(as_bytes(buf, apart_from=out))
-        codes = room_for(chunk.shape[0] * chunk.shape[1], chunk.dtype, out)
+        chunk = self.open(as_bytes(buf, apart_from=out))
+        codes = room_for(math.prod(chunk.shape), chunk.dtype, out)
         return chunk.frames(0, chunk.shape[0], out=codes.reshape(chunk.shape)).reshape(-1)
 
-    def open(self, buf: Any) -> GroupedChunk:
+    def open(self, buf: Any) -> OpenChunk:
         """Return a chunk whose header was read; see `Layout`."""
-        return GroupedChunk(buf)
+        return open_grouped(buf)
