@@ -56,6 +56,14 @@ struct past {
 
 static inline size_t smaller(size_t one, size_t other) { return one < other ? one : other; }
 
+static inline uint16_t highest_of(const uint16_t *numbers, size_t count)
+{
+    uint16_t highest = 0;
+    for (size_t i = 0; i < count; i++)
+        highest = numbers[i] > highest ? numbers[i] : highest;
+    return highest;
+}
+
 /* The bits of an expected value from .5 to 2^17, without the dropped ones; NaN counts as .5. */
 static inline uint32_t key_of(float expected, uint32_t dropped)
 {
@@ -97,8 +105,11 @@ int past_check(const struct adaptive_model *model);
 /* To be freed: past->room, also after an error. */
 int past_open(struct past *past, const struct adaptive_model *model);
 
-/* Takes a frame, the t-th, into the means. */
-void past_learn(struct past *past, const uint16_t *bins, size_t t);
+/* Takes a frame, the t-th, into the means; also into what is blurred, if that is wanted. */
+void past_learn(struct past *past, const uint16_t *bins, size_t t, int blurred);
+
+/* Blurs a row of the means: features of the row are made of those up to two rows beside it. */
+void past_blur(struct past *past, size_t y);
 
 void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEATURES]);
 

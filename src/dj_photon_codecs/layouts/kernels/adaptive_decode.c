@@ -251,7 +251,7 @@ static int read_frames(struct reader *reader, struct past *past, size_t frames, 
         if (read_frame(reader, bins) < 0)
             return KERNEL_DAMAGED;
         if (t + 1 < frames)
-            past_learn(past, bins, t);
+            past_learn(past, bins, t, 1);
     }
     return 0;
 }

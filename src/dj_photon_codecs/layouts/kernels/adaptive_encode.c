@@ -265,7 +265,7 @@ int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *keys, uint32_t *states, uint16_t *words, uint16_t *escapes,
                     uint32_t *left)
 {
-    size_t numbers = model->frames * model->height * model->width, highest = 0;
+    size_t numbers = model->frames * model->height * model->width;
     size_t period = order_period(model->width), steps = period + OVERLAP;
     uint64_t *codes = malloc((tables * RANS_SYMBOLS + 1) * sizeof *codes);
     uint32_t *place = malloc(steps * LANES * sizeof *place);
@@ -273,10 +273,8 @@ int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
                             .word = words + numbers + 1, .escape = escapes + numbers,
                             .height = model->height, .width = model->width, .period = period,
                             .place = place};
-    for (size_t i = 0; i < numbers; i++)
-        highest = keys[i] > highest ? keys[i] : highest;
     int error = past_check(model) < 0 || check_entries(entries, tables, keys_of(model)) < 0 ||
-                        highest >= keys_of(model)
+                        highest_of(keys, numbers) >= keys_of(model)
                     ? KERNEL_MISFIT
                     : 0;
     error = !error && !(codes && place) ? KERNEL_MEMORY : error;

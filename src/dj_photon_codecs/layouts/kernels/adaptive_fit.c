@@ -28,12 +28,46 @@ static void forget_rows(struct past *past)
 static int open_fitting(struct past *past, const struct adaptive_model *model,
                         const uint16_t *bins)
 {
-    size_t highest = 0;
-    for (size_t i = 0; i < model->frames * model->height * model->width; i++)
-        highest = bins[i] > highest ? bins[i] : highest;
-    if (past_check(model) < 0 || highest >= model->bins)
+    size_t numbers = model->frames * model->height * model->width;
+    if (past_check(model) < 0 || highest_of(bins, numbers) >= model->bins)
         return KERNEL_MISFIT;
     return past_open(past, model);
+}
+
+/* Pixels of rows that are sampled together: for each feature, and the value, `length` of them. */
+struct sample {
+    float *feature, *scale;
+    size_t count, length;
+};
+
+/* Takes the features and the value of a row, less the long mean, into a sample, in standard
+   deviations of the noise. */
+WIDE_ROWS static void sample_row(const struct past *past, const uint16_t *bins, size_t y,
+                                 const float *scales, const float *rows[FEATURES],
+                                 struct sample *sample)
+{
+    const struct adaptive_model *model = past->model;
+    const float *restrict lasting = rows[LONG], *near = rows[LONG_NEAR], *value = model->value;
+    size_t width = model->width, length = sample->length;
+    float start = model->start, *restrict scale = sample->scale;
+    float *restrict to = sample->feature + sample->count;
+    rows_within(past, y, rows + WITHIN);
+    for (size_t x = 0; x < width; x++)
+        scale[x] = scales[key_of(near[x], model->dropped)];
+    for (size_t x = 0; x < width; x++) {
+        to[x] = scale[x] * 16.0f;
+        to[LONG * length + x] = scale[x] * (lasting[x] - start);
+        to[FEATURES * length + x] = scale[x] * (value[bins[x]] - lasting[x]);
+    }
+    for (size_t i = LONG + 1; i < FEATURES; i++) {
+        const float *restrict row = rows[i];
+        float *restrict here = to + i * length;
+        for (size_t x = 0; x < width && i < GATED; x++)
+            here[x] = scale[x] * (row[x] - lasting[x]);
+        for (size_t x = 0; x < width && i >= GATED; x++)
+            here[x] = scale[x] * row[x];
+    }
+    sample->count += width;
 }
 
 /* Adds the products of a row with eight others, `stride` apart. */
@@ -41,83 +75,99 @@ WIDE_ROWS static void add_eight(const float *restrict one, const float *restrict
                                 size_t stride, size_t count, double *products)
 {
     float sums[8][VECTOR] = {{0}};
-    size_t x = 0;
-    for (; x + VECTOR <= count; x += VECTOR)
+    for (size_t x = 0; x < count; x += VECTOR)
         for (size_t k = 0; k < 8; k++)
             for (size_t i = 0; i < VECTOR; i++)
                 sums[k][i] += one[x + i] * others[k * stride + x + i];
-    for (; x < count; x++)
-        for (size_t k = 0; k < 8; k++)
-            sums[k][0] += one[x] * others[k * stride + x];
     for (size_t k = 0; k < 8; k++)
         for (size_t i = 0; i < VECTOR; i++)
             products[k] += sums[k][i];
 }
 
-/* Pixels of rows that are sampled together: for each feature, and the value, `length` of them. */
-struct sample {
-    float *feature, *precision, *weighted;
-    size_t count, length;
-};
+#ifdef AVX2
+enum { DOWN = 6, ACROSS = 4 }; /* products of a tile, whose sums are in registers */
 
-/* Takes the features and the value of a row, less the long mean, into a sample. */
-WIDE_ROWS static void sample_row(const struct past *past, const uint16_t *bins, size_t y,
-                                 const float *precision, const float *rows[FEATURES],
-                                 struct sample *sample)
+/* The sum of each of four vectors. */
+AVX512 static inline __m128 sums_of(const __m512 of[ACROSS])
 {
-    const struct adaptive_model *model = past->model;
-    const float *lasting = rows[LONG], *near = rows[LONG_NEAR], *value = model->value;
-    size_t width = model->width;
-    float *weight = sample->precision + sample->count;
-    rows_within(past, y, rows + WITHIN);
-    for (size_t i = 0; i <= FEATURES; i++) {
-        float *restrict to = sample->feature + i * sample->length + sample->count;
-        for (size_t x = 0; x < width; x++)
-            to[x] = i == 0          ? 16.0f
-                    : i == LONG     ? lasting[x] - model->start
-                    : i < GATED     ? rows[i][x] - lasting[x]
-                    : i == FEATURES ? value[bins[x]] - lasting[x]
-                                    : rows[i][x];
-    }
-    for (size_t x = 0; x < width; x++)
-        weight[x] = precision[key_of(near[x], model->dropped)];
-    sample->count += width;
+    __m512 low = _mm512_add_ps(_mm512_unpacklo_ps(of[0], of[1]), _mm512_unpackhi_ps(of[0], of[1]));
+    __m512 high = _mm512_add_ps(_mm512_unpacklo_ps(of[2], of[3]), _mm512_unpackhi_ps(of[2], of[3]));
+    __m512 both = _mm512_add_ps(_mm512_shuffle_ps(low, high, 0x44),
+                                _mm512_shuffle_ps(low, high, 0xee));
+    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(both),
+                                _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(both), 1)));
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-/* Only those of features and of later ones; rows of products are padded to eights. */
-WIDE_ROWS static void add_products(const struct sample *sample, double *products)
+AVX512 static void add_tile(const struct sample *sample, size_t row, size_t column,
+                            double *products)
 {
-    size_t length = sample->length, count = sample->count;
-    float *restrict weighted = sample->weighted;
-    for (size_t i = 0; i <= FEATURES; i++) {
-        const float *restrict row = sample->feature + i * length;
-        const float *restrict precision = sample->precision;
-        for (size_t x = 0; x < count; x++)
-            weighted[x] = precision[x] * row[x];
-        for (size_t j = i / 8 * 8; j <= FEATURES; j += 8)
-            add_eight(weighted, sample->feature + j * length, length, count,
-                      products + i * ADAPTIVE_PRODUCTS + j);
+    const float *one = sample->feature + row * sample->length;
+    const float *other = sample->feature + column * sample->length;
+    __m512 sums[DOWN][ACROSS];
+    for (int i = 0; i < DOWN; i++)
+        for (int k = 0; k < ACROSS; k++)
+            sums[i][k] = _mm512_setzero_ps();
+    for (size_t x = 0; x < sample->count; x += 16) {
+        __m512 across[ACROSS];
+        for (size_t k = 0; k < ACROSS; k++)
+            across[k] = _mm512_loadu_ps(other + k * sample->length + x);
+        for (size_t i = 0; i < DOWN; i++) {
+            __m512 down = _mm512_loadu_ps(one + i * sample->length + x);
+            for (size_t k = 0; k < ACROSS; k++)
+                sums[i][k] = _mm512_fmadd_ps(down, across[k], sums[i][k]);
+        }
     }
+    for (size_t i = 0; i < DOWN && row + i <= FEATURES; i++) {
+        double *to = products + (row + i) * ADAPTIVE_PRODUCTS + column;
+        __m256d found = _mm256_cvtps_pd(sums_of(sums[i]));
+        _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), found));
+    }
+}
+#endif
+
+/* Only those of features and of later ones, at least; others are needless. */
+static void add_products(struct sample *sample, double *products)
+{
+    size_t length = sample->length, rest = -sample->count % 16;
+    for (size_t i = 0; i < ADAPTIVE_PRODUCTS; i++)
+        memset(sample->feature + i * length + sample->count, 0, rest * sizeof(float));
+    sample->count += rest;
+#ifdef AVX2
+    for (size_t i = 0; i <= FEATURES && processor_vectors == VECTORS_AVX512; i += DOWN)
+        for (size_t j = i / ACROSS * ACROSS; j <= FEATURES; j += ACROSS)
+            add_tile(sample, i, j, products);
+    if (processor_vectors == VECTORS_AVX512)
+        return;
+#endif
+    for (size_t i = 0; i <= FEATURES; i++)
+        for (size_t j = i / 8 * 8; j <= FEATURES; j += 8)
+            add_eight(sample->feature + i * length, sample->feature + j * length, length,
+                      sample->count, products + i * ADAPTIVE_PRODUCTS + j);
 }
 
 /* Takes blocks of four rows from a frame, every `every`-th; the three rows above each are needed
    for their innovations. Returns how many rows there were. */
 static uint32_t sample_frame(struct past *past, const uint16_t *bins, size_t t, size_t every,
-                             const float *precision, struct sample *sample, double *products)
+                             const float *scales, struct sample *sample, double *products)
 {
     size_t height = past->model->height, width = past->model->width;
     const float *rows[FEATURES];
     uint32_t sampled = 0;
+    size_t blurred = 0; /* rows */
     for (size_t block = (every - 7 * t % every) % every; block * BLOCK < height; block += every) {
-        size_t first = block * BLOCK;
+        size_t first = block * BLOCK, above = first > ABOVE ? first - ABOVE : 0;
         forget_rows(past);
         sample->count = 0;
-        for (size_t y = first > ABOVE ? first - ABOVE : 0; y < smaller(first + BLOCK, height); y++) {
+        blurred = blurred + 2 > above ? blurred : above - 2;
+        for (; blurred < smaller(first + BLOCK + 2, height); blurred++)
+            past_blur(past, blurred);
+        for (size_t y = above; y < smaller(first + BLOCK, height); y++) {
             past_features(past, y, y >= first, rows);
             innovate(past, bins + y * width, y);
             if (y < first)
                 continue;
-            sample_row(past, bins + y * width, y, precision, rows, sample);
+            sample_row(past, bins + y * width, y, scales, rows, sample);
             sampled++;
         }
         add_products(sample, products);
@@ -135,7 +185,7 @@ static size_t sample_of(size_t t, size_t frames, size_t samples)
 }
 
 int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
-                      const float *precision, const uint32_t *every, double *products,
+                      const float *scales, const uint32_t *every, double *products,
                       uint32_t *sampled, size_t samples)
 {
     struct past past;
@@ -143,16 +193,15 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
     int error = samples ? open_fitting(&past, model, bins) : KERNEL_MISFIT;
     if (error)
         return error;
-    size_t length = BLOCK * model->width;
-    float *room = calloc((ADAPTIVE_PRODUCTS + 2) * length, sizeof *room);
-    struct sample sample = {room, room + ADAPTIVE_PRODUCTS * length,
-                            room + (ADAPTIVE_PRODUCTS + 1) * length, 0, length};
+    size_t length = BLOCK * model->width + 16; /* and padding */
+    float *room = calloc((ADAPTIVE_PRODUCTS + 1) * length, sizeof *room);
+    struct sample sample = {room, room + ADAPTIVE_PRODUCTS * length, 0, length};
     for (size_t t = 0; room && t < model->frames; t++) {
         size_t step = every[epoch_of(t)] ? every[epoch_of(t)] : 1;
         size_t at = sample_of(t, model->frames, samples);
-        sampled[at] += sample_frame(&past, bins + t * pixels, t, step, precision, &sample,
+        sampled[at] += sample_frame(&past, bins + t * pixels, t, step, scales, &sample,
                                     products + at * (FEATURES + 1) * ADAPTIVE_PRODUCTS);
-        past_learn(&past, bins + t * pixels, t);
+        past_learn(&past, bins + t * pixels, t, 0);
     }
     free(room);
     free(past.room);
@@ -198,7 +247,7 @@ int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint
             key_row(&past, bins + y * width, keys + y * width,
                     counted ? counts + (t ? all : 0) : NULL, squares + (t ? all : 0));
         }
-        past_learn(&past, bins, t);
+        past_learn(&past, bins, t, 1);
     }
     free(past.room);
     return 0;

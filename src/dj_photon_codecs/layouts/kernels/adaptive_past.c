@@ -79,18 +79,24 @@ WIDE_ROWS static void learn_row(struct past *past, const uint16_t *bins, size_t 
     continue_row(last, width);
 }
 
-void past_learn(struct past *past, const uint16_t *bins, size_t t)
+void past_blur(struct past *past, size_t y)
+{
+    for (int i = 0; i < 2; i++) {
+        float *near = past->near[i] + y * past->stride;
+        blur_row(past, past->mean[i], y, 1, near);
+        continue_row(near, past->model->width);
+    }
+}
+
+void past_learn(struct past *past, const uint16_t *bins, size_t t, int blurred)
 {
     size_t width = past->model->width, height = past->model->height;
     float rate = 1.0f / (float)smaller(t + 1, LONG_MEAN), half = t ? 0.5f : 1.0f;
     for (size_t y = 0; y <= height; y++) {
         if (y < height)
             learn_row(past, bins + y * width, y, rate, half);
-        for (int i = 0; y && i < 2; i++) {
-            float *near = past->near[i] + (y - 1) * past->stride;
-            blur_row(past, past->mean[i], y - 1, 1, near);
-            continue_row(near, width);
-        }
+        if (y && blurred)
+            past_blur(past, y - 1);
     }
 }
 

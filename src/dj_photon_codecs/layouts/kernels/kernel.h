@@ -101,9 +101,10 @@ struct adaptive_model {
 };
 
 /* Samples of the first frames each, then of equally many consecutive ones: `products` (samples,
-   features and value, 48), those on and above the diagonal; and in `sampled` their rows. */
+   features and value, 48), those on and above the diagonal; and in `sampled` their rows. `scales`
+   are one over the standard deviation of the noise at each key. */
 int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
-                      const float *precision, const uint32_t *every, double *products,
+                      const float *scales, const uint32_t *every, double *products,
                       uint32_t *sampled, size_t samples);
 int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
                   uint32_t *counts, double *squares);

@@ -253,7 +253,7 @@ FUNCTION(join_tables, "E4nnnB",
      LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES)
 #define PRODUCTS ((size_t)(ADAPTIVE_FEATURES + 1) * ADAPTIVE_PRODUCTS)
 
-/* 10 bins; 11 precision of each key; 12 blocks for one that is sampled, of each epoch; 13 products;
+/* 10 bins; 11 scale of each key; 12 blocks for one that is sampled, of each epoch; 13 products;
    14 sampled rows of each sample */
 FUNCTION(sample_products, ADAPTIVE "244IE",
          IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) &&

@@ -1,4 +1,4 @@
-"""Adaptive chunks are written alike with all vectors."""
+"""Adaptive chunks are fitted and written alike with all vectors."""
 
 import runpy
 import shutil
@@ -35,16 +35,32 @@ def written(encode, shape, *, seed):
     return states.tolist(), words[left[0] :].tolist(), escapes[left[1] :].tolist()
 
 
+def products(sample, shape):
+    """Return the sums of products of features, above the diagonal, relative to those on it."""
+    bins = np.random.default_rng(7).poisson(5, shape).astype(np.uint16)
+    scales = np.linspace(0.5, 2, KEYS).astype(np.float32)
+    values = np.arange(1, 300, dtype=np.float32)
+    model = (*shape, values, 6.0, 0.1, 1.0, 0.1, np.zeros((6, 45), np.int32), 14)
+    found, rows = np.zeros((20, 46, 48)), np.zeros(20, np.uint32)
+    sample(*model, bins, scales, np.array([1, 1, 2, 3, 1, 2], np.uint32), found, rows)
+    assert found[:, 45, 45].all()
+    own = np.sqrt(found[:, range(46), range(46)])
+    return np.triu(found[..., :46]) / (own[:, :, None] * own[:, None] + 1e-9)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
 @pytest.mark.parametrize("vectors", [0, 1])
-def test_all_vectors_write_the_same(vectors, monkeypatch, tmp_path):
+def test_all_vectors_fit_and_write_the_same(vectors, monkeypatch, tmp_path):
     if not (Path(dj_photon_codecs.__file__).parent / "layouts/kernels/adaptive_encode.c").exists():
         pytest.skip("a wheel is tested, which has no sources of the kernel")
     monkeypatch.setenv("CC", "gcc")
     build = runpy.run_path(str(Path(__file__).parents[3] / "hatch_build.py"))["compile_kernel"]
     fewer = load(str(build(tmp_path, flags=["-O2", f"-DKERNEL_VECTORS={vectors}"])))
     with use_backend("compiled"):
+        for shape in ((25, 19, 37), (20, 8, 64)):
+            widest = products(kernel().sample_products, shape)
+            np.testing.assert_allclose(products(fewer.sample_products, shape), widest, atol=1e-5)
         for seed, shape in enumerate([(3, 50, 61), (2, 16, 16), (1, 1, 40), (2, 33, 128)]):
             widest = written(kernel().encode_predicted, shape, seed=seed)
             assert written(fewer.encode_predicted, shape, seed=seed) == widest
