@@ -4,19 +4,19 @@ import zlib
 
 import numpy as np
 
-from dj_photon_codecs.layouts.dense.prediction import (
-    FEATURES,
-    UNIT,
-    Brightness,
-    brightness_keys,
-)
 from dj_photon_codecs.layouts.dense.unpacking import (
-    ESCAPE,
     LEVEL,
     SECTIONS_HEADER,
     SLOTS,
     TABLE,
     fewest_coders,
+)
+from dj_photon_codecs.layouts.kernels.reference_dense import (
+    ESCAPE,
+    FEATURES,
+    UNIT,
+    Brightness,
+    brightness_keys,
 )
 
 LEAST = 1 << 16  # of a coder

@@ -7,7 +7,7 @@ the stored format.
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.dense.prediction import Brightness
+from dj_photon_codecs.layouts.kernels.reference_dense import Brightness
 
 SHAPE = 100, 128
 FRAMES = np.random.default_rng(0).poisson(300, (12, *SHAPE)).astype("u2")

@@ -3,13 +3,8 @@
 import numpy as np
 
 from dj_photon_codecs.layouts.grouped.chunk import Form, join_chunk
-from dj_photon_codecs.layouts.grouped.unpacking import (
-    ALIGNED,
-    CLASS,
-    PACKED_HEADER,
-    STRETCH,
-    Grouping,
-)
+from dj_photon_codecs.layouts.grouped.unpacking import ALIGNED, CLASS, PACKED_HEADER, Grouping
+from dj_photon_codecs.layouts.kernels.reference_grouped import STRETCH
 
 
 def encode(codes: np.ndarray, *, seed: int = 0) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Chunks of groups, which earlier versions wrote, come back, all or some, or are damaged."""
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,16 @@ from dj_photon_codecs.layouts.grouped.unpacking import (
     CLASS,
     PACKED_HEADER,
     SECTIONS,
-    STRETCH,
     Grouping,
     Kind,
     PackedChunk,
     _places,
 )
-from tests.layouts.grouped.old_encoder import encode, group, pack
+from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_grouped import STRETCH, unpack_places
+from tests.layouts.grouped.old_encoder import encode, group, pack, plane
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 RATES = np.geomspace(0.02, 3000, 1200)
 
@@ -203,12 +207,18 @@ def test_damaged_tables_are_refused(changes):
 # ---------------------------------------------------------------------------- planes and events
 
 
-def of_one_class(codes: np.ndarray, *, bits: int, low: int = 0) -> PackedChunk:
-    """Return a chunk whose pixels are alone in groups of one class, of base 0."""
-    pixels = codes.shape[1]
-    grouping = Grouping(np.zeros(pixels, "u1"), np.zeros(pixels, "i1"), np.zeros(1, CLASS))
-    grouping.table["bits"], grouping.table["low"] = bits, low
-    return PackedChunk(pack(codes, grouping))
+def packed_parts(frames: int, pixels: int, dtype: str, **parts: Any) -> tuple[Any, ...]:
+    """Return what `unpack_frames` takes, of a chunk without planes and events but for these."""
+    none = {name: np.zeros(0, dtype) for name in ("excess", "values")}
+    defaults = {
+        "stored": np.zeros(0, "u1"),
+        "planes": np.zeros((0, 5), "u8"),
+        "base": np.zeros(pixels, dtype),
+        "place": np.arange(pixels, dtype="u4"),
+        "event_ends": np.zeros((1, frames + 1), "u8"),
+        "events": np.zeros(0, "u8"),
+    }
+    return frames, *(defaults | none | parts).values()
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
@@ -216,20 +226,13 @@ def of_one_class(codes: np.ndarray, *, bits: int, low: int = 0) -> PackedChunk:
 def test_planes_are_stretch_after_stretch(width, frames):
     pixels = 2 * STRETCH // 7 + 30  # two stretches, and what is left of a third
     codes = np.random.default_rng(width).integers(0, 2**width, (50, pixels), "u1")
-    opened, expected = of_one_class(codes, bits=width), codes[frames.start : frames.stop]
-    assert (opened.read(frames.start, frames.stop) == expected).all()
+    planes = np.array([[width, 0, 0, pixels, 0]], "u8")
+    parts = packed_parts(50, pixels, "u1", stored=plane(codes, width), planes=planes)
+    expected, found = codes[frames.start : frames.stop], np.zeros((len(frames), pixels), "u1")
+    kernel().unpack_frames(frames.start, frames.stop, *parts, found)
+    assert (found == expected).all()
     some = np.unique(np.random.default_rng(0).integers(0, pixels, 200))
-    assert (opened.read_pixels(some, frames) == expected[:, some]).all()
-
-
-@pytest.mark.parametrize(("frames", "found"), [(range(2), 0), (range(2, 3), 1), (range(3, 9), 0)])
-def test_events_are_in_their_frame(frames, found):
-    codes = np.zeros((20, 50), "u2")
-    codes[2, 13] = 320  # more than six bits
-    opened, expected = of_one_class(codes, bits=4, low=2), codes[frames.start : frames.stop]
-    assert np.count_nonzero(opened.read(frames.start, frames.stop)) == found
-    for pixels in ([13], [0, 13, 49], [12, 14]):
-        assert (opened.read_pixels(np.array(pixels), frames) == expected[:, pixels]).all()
+    assert (unpack_places(some, frames, *parts) == expected[:, some]).all()
 
 
 SHAPE = (20, 30)  # of a kind with events, in frames of fifty pixels
@@ -238,6 +241,21 @@ SHAPE = (20, 30)  # of a kind with events, in frames of fifty pixels
 def event(frame: int, gap: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the counts and the gaps of one event."""
     return np.bincount([frame], minlength=SHAPE[0]), np.array([frame * SHAPE[1] + gap])
+
+
+@pytest.mark.parametrize(("frames", "found"), [(range(2), 0), (range(2, 3), 1), (range(3, 9), 0)])
+def test_events_are_in_their_frame(frames, found):
+    counts, gaps = event(2, 3)
+    ends = np.append(0, np.cumsum(counts)).astype("u8")[np.newaxis]
+    events = _places(gaps, counts, Kind(4, 2, 10, 40), pixels=50).astype("u8")
+    parts = packed_parts(20, 50, "u2", event_ends=ends, events=events, excess=np.array([320], "u2"))
+    codes = np.zeros((len(frames), 50), "u2")
+    kernel().unpack_frames(frames.start, frames.stop, *parts, codes)
+    assert np.count_nonzero(codes) == found
+    assert not found or codes[0, 10 + 3] == 320
+    for pixels in ([13], [0, 13, 49], [12, 14]):
+        picked = unpack_places(np.array(pixels), frames, *parts)
+        assert (picked == codes[:, pixels]).all()
 
 
 TWICE = np.bincount([2, 2], minlength=20)

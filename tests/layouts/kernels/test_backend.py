@@ -70,7 +70,7 @@ def test_without_a_kernel_that_loads_one_warning_says_so_and_all_imports(package
 
 
 def test_a_kernel_older_than_its_sources_is_not_used(monkeypatch, tmp_path):
-    (tmp_path / "static.c").write_text("/* changed */")
+    (tmp_path / "dense.c").write_text("/* changed */")
     monkeypatch.setattr(backend, "FOLDER", tmp_path)
     monkeypatch.setenv(backend.VARIABLE, "")
     backend.kernel.cache_clear()
@@ -82,33 +82,27 @@ def test_a_kernel_older_than_its_sources_is_not_used(monkeypatch, tmp_path):
 # ---------------------------------------------------------------------------- the door
 
 
+ARRAYS = (np.zeros((2, 7), "i4"), *(np.zeros(26625, kind) for kind in ("u4", "u4", "u1")))
+GIVEN = (2, 3, 4, 9, 1.0, *ARRAYS, *(np.zeros(4096, kind) for kind in ("u4", "u4", "u2", "u4")))
+
+
 def test_arrays_of_other_sizes_are_refused():
     with use_backend("compiled"):
         kernel = backend.kernel()
-    payload, slots, level = np.zeros(64, "u1"), np.zeros((6, 4096), "u4"), np.zeros(12, "u2")
-    with pytest.raises(TypeError, match="3 arguments were given; it takes 4"):
-        kernel.decode_map(payload, 4, slots)
-    with pytest.raises(ValueError, match="argument 2 has items of 8 bytes; it must have 4"):
-        kernel.decode_map(payload, 4, slots.astype("u8"), level)
+    out = np.zeros((2, 3, 4), "u2")
+    with pytest.raises(TypeError, match="3 arguments were given; it takes 14"):
+        kernel.decode_dense(1, 2, 3)
+    with pytest.raises(ValueError, match="argument 5 has items of 8 bytes; it must have 4"):
+        kernel.decode_dense(*GIVEN[:5], ARRAYS[0].astype("i8"), *GIVEN[6:], out)
     with pytest.raises(ValueError, match="argument 1 is negative"):
-        kernel.decode_map(payload, -4, slots, level)
-    for wrong in (slots[:5], slots.repeat(2, axis=0)):
+        kernel.decode_dense(2, -3, *GIVEN[2:], out)
+    for wrong in (out[:1], out.repeat(2, axis=0)):
         with pytest.raises(ValueError, match="the sizes of the arrays do not fit each other"):
-            kernel.decode_map(payload, 4, wrong, level)
-    level.setflags(write=False)
+            kernel.decode_dense(*GIVEN, wrong)
+    with pytest.raises(ValueError, match="the sizes of the arrays do not fit each other"):
+        kernel.decode_dense(2**62, 2, 8, *GIVEN[3:], out[:0])
+    out.setflags(write=False)
     with pytest.raises((ValueError, BufferError), match=r"read-only|not writable"):
-        kernel.decode_map(payload, 4, slots, level)
+        kernel.decode_dense(*GIVEN, out)
     with pytest.raises((ValueError, BufferError), match="contiguous"):
-        kernel.decode_map(payload, 4, slots, np.zeros(24, "u2")[::2])
-
-
-def test_sizes_whose_product_is_beyond_64_bits_are_refused():
-    with use_backend("compiled"):
-        kernel = backend.kernel()
-    noise, weights = (1.0, 0.0, 1.0, 1.0), np.zeros((6, 45), "i4")
-    entries, slots, states = np.zeros(2 * 0x9000, "u4"), np.zeros(4096, "u4"), np.zeros(16, "u4")
-    none = np.zeros(0, "u2")
-    for shape in [(2, 2**62, 16), (2**62, 2, 16)]:
-        model = *shape, np.ones(1, "f4"), *noise, weights, 12
-        with pytest.raises(ValueError, match="the sizes of the arrays do not fit each other"):
-            kernel.decode_predicted(*model, entries, slots, states, none, none, 2, none)
+        kernel.decode_dense(*GIVEN, np.zeros((4, 3, 4), "u2")[::2])

@@ -1,4 +1,4 @@
-"""The decoder of chunks in groups, which earlier versions wrote: codes of frames and of pixels.
+"""The decoder of chunks in groups: from their sections to the codes of frames and of pixels.
 
 A *class* is a row of the table: the widths of its fields, the unit of its offsets, and its base. A
 group of neighbouring pixels has a class, and the groups are stored in the order of their classes. A
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
+from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.kernels.reference_grouped import unpack_places
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
 if TYPE_CHECKING:
@@ -22,11 +24,10 @@ if TYPE_CHECKING:
 
     Bytes = NDArray[np.uint8]
 
-__all__ = ["CLASS", "PACKED_HEADER", "SECTIONS", "STRETCH", "Grouping", "Kind", "PackedChunk"]
+__all__ = ["CLASS", "PACKED_HEADER", "SECTIONS", "Grouping", "Kind", "PackedChunk"]
 
+SPARSE = 32  # to pick at most 1/32 of the pixels, only their bits are unpacked
 ALIGNED = 8  # bytes; sections begin at multiples of it
-STRETCH = 1 << 17  # bytes of a plane that lie together
-TILE = 1 << 20  # codes that are unpacked at a time
 CLASS = np.dtype([("bits", "u1"), ("low", "u1"), ("unit", "u1"), ("base", "<u8")])
 SECTIONS = (
     "table",  # of the classes, CLASS
@@ -97,71 +98,44 @@ class Grouping(NamedTuple):
 class PackedChunk:
     """A packed chunk, of its `shape`, frames and pixels, and unsigned `dtype`.
 
-    Bytes that are not what an encoder wrote are a `DamagedChunk`.
+    Raises
+    ------
+    DamagedChunk
+        If the bytes are not what an encoder wrote.
     """
 
     def __init__(self, packed: Bytes) -> None:
         self.shape, self.dtype, section = _split(packed)
         frames, pixels = self.shape
         grouping = _grouping(section, pixels, bits=8 * self.dtype.itemsize)
-        kinds = grouping.kinds
-        in_order = np.arange(pixels).reshape(grouping.classes.size, -1)[grouping.order].reshape(-1)
-        self._place = np.empty(pixels, np.intp)  # of each pixel, in the order of the classes
-        self._place[in_order] = np.arange(pixels)
-        self._stored = section["planes"]
-        self._planes = _planes(kinds, frames, size=self._stored.size)
-        self._base = grouping.base(self.dtype)
-        self._events = _events(section, kinds, self.shape, self.dtype)
-        self._values = _values(section["values"], self.dtype)
+        order, kinds = grouping.order, grouping.kinds
+        self._place = np.empty(order.size, np.uint32)
+        self._place[order] = np.arange(order.size)
+        self._packed = (
+            frames,
+            section["planes"],
+            _planes(kinds, frames, size=section["planes"].size),
+            grouping.base(self.dtype),
+            self._place,
+            *_events(section, kinds, self.shape, self.dtype),
+            _values(section["values"], self.dtype),
+        )
 
     def read(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the codes of consecutive frames, unsigned, in `out` if it is given."""
         codes = np.empty((stop - start, self.shape[1]), self.dtype) if out is None else out
-        return self._fill(codes, start, np.arange(self.shape[1]), self._place)
-
-    def read_pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of single pixels; only their bits are unpacked."""
-        places, columns = np.unique(self._place[pixels], return_inverse=True)
-        codes = np.empty((len(frames), pixels.size), self.dtype)
-        return self._fill(codes, frames.start, places, columns)
-
-    def _fill(
-        self,
-        codes: NDArray[Any],
-        start: int,
-        places: NDArray[np.intp],
-        columns: NDArray[np.intp],
-    ) -> NDArray[Any]:
-        """Put the codes of some places, which ascend, into columns: frames from `start` on."""
-        step = max(1, TILE // max(places.size, 1))
-        for first in range(0, len(codes), step):
-            tile = codes[first : first + step]
-            unpacked = self._unpacked(places, range(start + first, start + first + len(tile)))
-            np.take(unpacked, columns, axis=1, out=tile, mode="clip")
+        kernel().unpack_frames(start, stop, *self._packed, codes)
         return codes
 
-    def _unpacked(self, places: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        codes = np.tile(self._base[places], (len(frames), 1))
-        for width, shift, first, pixels, begin in self._planes:
-            of_plane = slice(*np.searchsorted(places, (first, first + pixels)))
-            rows = -(-self.shape[0] * width // 8)
-            row, bit = np.divmod(np.array(frames)[:, np.newaxis] * width, 8)
-            length = max(8, STRETCH // rows)
-            stretch, column = np.divmod(places[of_plane] - first, length)
-            row = row * np.minimum(length, pixels - stretch * length)  # the last one is shorter
-            row += begin + stretch * length * rows + column
-            bits = np.take(self._stored, row, mode="clip") >> bit.astype(np.uint8)
-            codes[:, of_plane] += (bits & ((1 << width) - 1)).astype(codes.dtype) << shift
-        columns = np.full(self.shape[1], -1)
-        columns[places] = np.arange(places.size)
-        all_ends, events, excess = self._events
-        for ends in all_ends[:, frames.start : frames.stop + 1]:
-            of_kind = slice(ends[0], ends[-1])
-            frame, place = np.divmod(events[of_kind], self.shape[1])
-            column = columns[place]
-            wanted = column >= 0
-            codes[frame[wanted] - frames.start, column[wanted]] += excess[of_kind][wanted]
-        return np.take(self._values, codes, mode="clip") if self._values.size else codes
+    def read_pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
+        """Return the codes of single pixels; only their bits are unpacked where they are few."""
+        if SPARSE * pixels.size > self.shape[1]:
+            return self.read(frames.start, frames.stop)[:, pixels]
+        size = self.shape[1] // self._place.size  # of a group
+        group, within = np.divmod(pixels, size)
+        places = self._place[group].astype(np.intp) * size + within
+        places, columns = np.unique(places, return_inverse=True)
+        return unpack_places(places, frames, *self._packed)[:, columns]
 
 
 def _split(packed: Bytes) -> tuple[tuple[int, int], np.dtype[Any], dict[str, Bytes]]:
@@ -193,10 +167,9 @@ def _grouping(section: dict[str, Bytes], pixels: int, *, bits: int) -> Grouping:
     return Grouping(classes, section["offsets"].view(np.int8), rows)
 
 
-def _planes(kinds: list[Kind], frames: int, *, size: int) -> list[tuple[int, ...]]:
-    """Return of each plane its width and shift, its first pixel, their number, and its place."""
-    planes: list[tuple[int, ...]] = []
-    end = 0
+def _planes(kinds: list[Kind], frames: int, *, size: int) -> NDArray[np.uint64]:
+    """Return what `unpack_frames` is told of each plane."""
+    planes, end = [], 0
     for kind in kinds:
         pixels = kind.stop - kind.start
         for width, shift in kind.fields:
@@ -204,7 +177,7 @@ def _planes(kinds: list[Kind], frames: int, *, size: int) -> list[tuple[int, ...
             end += -(-frames * width // 8) * pixels
     if end != size:
         raise DamagedChunk(f"damaged chunk: planes of {size} bytes, not {end}")
-    return planes
+    return np.array(planes, np.uint64).reshape(-1, 5)
 
 
 def _values(stored: Bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -215,11 +188,8 @@ def _values(stored: Bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def _events(
     section: dict[str, Bytes], kinds: list[Kind], shape: tuple[int, int], dtype: np.dtype[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
-    """Return events: where those of each frame of a kind end, their places, and what they add.
-
-    The ends are (kinds, frames + 1), counted through all kinds; the places, through all frames.
-    """
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[Any]]:
+    """Return `event_ends`, `events` and `excess` as `unpack_frames` takes them."""
     frames, pixels = shape
     if section["counts"].size != 4 * len(kinds) * frames:
         raise DamagedChunk(f"damaged chunk: {section['counts'].size} bytes for {len(kinds)} kinds")
@@ -227,14 +197,14 @@ def _events(
     ends = np.append(0, np.cumsum(counts))
     gaps = _joined_bytes(section, "gaps", count=int(ends[-1]))
     excess = _joined_bytes(section, "excess", count=int(ends[-1])).astype(dtype)
-    events = np.empty(gaps.size, np.int64)
+    events = np.empty(gaps.size, np.uint64)
     edges = ends[::frames].tolist()
     for kind, of_frames, (start, stop) in zip(kinds, counts, pairwise(edges), strict=True):
         if start < stop:
             events[start:stop] = _places(gaps[start:stop], of_frames, kind, pixels=pixels)
             excess[start:stop] <<= dtype.type(kind.bits + kind.low)
     by_kind = np.arange(len(kinds))[:, np.newaxis] * frames + np.arange(frames + 1)
-    return ends[by_kind], events, excess
+    return ends[by_kind].astype(np.uint64), events, excess
 
 
 def _joined_bytes(section: dict[str, Bytes], name: str, *, count: int) -> NDArray[Any]:

@@ -19,6 +19,63 @@ enum kernel_error {
     KERNEL_MEMORY = -3,
 };
 
+/* dense.c */
+enum { DENSE_FEATURES = 7, DENSE_KEYS = 26625 };
+
+struct dense_chunk {
+    size_t frames, height, width;
+    uint32_t top;         /* the largest number, below 2^24 */
+    float start;          /* the prediction for the first frame */
+    const int32_t *weights; /* (frames, DENSE_FEATURES), in units of 2^-14 */
+    const uint32_t *first_slot, *base; /* of each key: where its table begins, and its base */
+    const uint8_t *low;                /* of each key: bits beside the symbol, 16 at most */
+    const uint32_t *slots;             /* of all tables, 4096 each */
+    size_t slot_count;
+    uint32_t *coders; /* as they were written; used up */
+    size_t coder_count;
+    const uint16_t *words;
+    size_t word_count;
+    const uint32_t *escapes;
+    size_t escape_count;
+};
+
+/* Writes frames * height * width numbers of 1, 2, 4 or 8 bytes, in the lowest bits of each. */
+int dense_decode(const struct dense_chunk *chunk, void *numbers, size_t itemsize);
+
+/* grouped.c */
+struct grouped_plane {
+    uint64_t width, shift;  /* bits of the field, and below it */
+    uint64_t first, pixels; /* which it has, in the order of the classes */
+    uint64_t begin;         /* in the section of planes */
+};
+
+struct grouped_chunk {
+    size_t frames, pixels, itemsize;
+    const uint8_t *stored; /* the section of planes */
+    size_t stored_size;
+    const struct grouped_plane *planes;
+    size_t plane_count;
+    const void *base;        /* of each pixel, in the order of the classes */
+    const uint32_t *place;   /* of each group of the frame, in the order of the classes */
+    size_t groups;
+    const uint64_t *event_ends; /* (kinds, frames + 1): events before each frame */
+    size_t kinds;
+    const uint64_t *events; /* places, counted through all frames, in the order of the classes */
+    const void *excess;     /* of each event */
+    size_t event_count;
+    const void *values; /* if there are any, codes are indices into them */
+    size_t value_count;
+};
+
+static inline size_t grouped_rows(const struct grouped_chunk *chunk,
+                                  const struct grouped_plane *plane)
+{
+    return (chunk->frames * (size_t)plane->width + 7) / 8;
+}
+
+/* Writes the codes of frames from `start` to before `stop`, in the order of the frame. */
+int grouped_unpack(const struct grouped_chunk *chunk, size_t start, size_t stop, void *codes);
+
 /* static.c */
 enum { STATIC_LANES = 32, MAP_CONTEXTS = 6 };
 

@@ -36,10 +36,11 @@ static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, in
 {
     if (PyObject_GetBuffer(object, view, written ? PyBUF_CONTIG : PyBUF_CONTIG_RO) < 0)
         return -1;
-    if (view->itemsize != itemsize)
-        PyErr_Format(PyExc_ValueError, "argument %zd has items of %zd bytes; it must have %zd", i,
-                     view->itemsize, itemsize);
-    else if ((uintptr_t)view->buf % (uintptr_t)itemsize)
+    Py_ssize_t size = view->itemsize;
+    if (itemsize ? size != itemsize : size != 1 && size != 2 && size != 4 && size != 8)
+        PyErr_Format(PyExc_ValueError, "argument %zd has items of %zd bytes; it must have %s%zd", i,
+                     size, itemsize ? "" : "1, 2, 4 or ", itemsize ? itemsize : 8);
+    else if ((uintptr_t)view->buf % (uintptr_t)size)
         PyErr_Format(PyExc_ValueError, "argument %zd is not aligned to its items; copy it", i);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -75,6 +76,9 @@ static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssi
     case 's':
     case 'S':
         return take_frames(object, &given->view[i], kind == 'S', i);
+    case 'r':
+    case 'w':
+        return take_array(object, &given->view[i], 0, kind == 'w', i);
     default: { /* a digit: bytes of an item; 'A' plus these where it is written */
         int written = kind >= 'A';
         return take_array(object, &given->view[i], written ? kind - 'A' : kind - '0', written, i);
@@ -84,8 +88,9 @@ static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssi
 }
 
 /* Takes arguments of the given kinds: n a whole number that is not negative, f a float; 1, 2, 4, 8
-   an array to read with items of so many bytes, and B, C, E, I one to write; s frames of 16-bit
-   numbers to read, S of 8 or 16 bits to write. */
+   an array to read with items of so many bytes, and B, C, E, I one to write; r and w an array to
+   read, or write, with items of any size up to 8; s frames of 16-bit numbers to read, S of 8
+   or 16 bits to write. */
 static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t count,
                 const char *kinds)
 {
@@ -171,6 +176,34 @@ static PyObject *finish(struct arguments *given, int64_t result)
     }
 
 /* ------------------------------------------------------------------------------ functions */
+
+/* 0-2 frames, height, width; 3 top; 4 start; 5 weights; 6-8 first slot, base, low of each key;
+   9 slots; 10 coders; 11 words; 12 escapes; 13 numbers */
+FUNCTION(decode_dense, "nnnnf44414E24w",
+         fits(NUMBER(1), NUMBER(2), NUMBER(1) * NUMBER(2)) &&
+             fits(NUMBER(0), NUMBER(1) * NUMBER(2), LENGTH(13)) &&
+             fits(NUMBER(0), DENSE_FEATURES, LENGTH(5)) && LENGTH(6) == DENSE_KEYS &&
+             LENGTH(7) == DENSE_KEYS && LENGTH(8) == DENSE_KEYS && NUMBER(3) < UINT32_MAX,
+         dense_decode(&(struct dense_chunk){NUMBER(0), NUMBER(1), NUMBER(2), (uint32_t)NUMBER(3),
+                                            given.real[4], ITEMS(5), ITEMS(6), ITEMS(7), ITEMS(8),
+                                            ITEMS(9), LENGTH(9), ITEMS(10), LENGTH(10), ITEMS(11),
+                                            LENGTH(11), ITEMS(12), LENGTH(12)},
+                      ITEMS(13), ITEMSIZE(13)))
+
+/* 0-1 start, stop; 2 frames; 3 stored; 4 planes; 5 base; 6 place; 7 event ends; 8 events; 9 excess;
+   10 values; 11 codes */
+FUNCTION(unpack_frames, "nnn18r488rrw",
+         fits(LENGTH(4) / 5, 5, LENGTH(4)) && NUMBER(0) <= NUMBER(1) &&
+             fits(NUMBER(1) - NUMBER(0), LENGTH(5), LENGTH(11)) &&
+             LENGTH(7) % (NUMBER(2) + 1) == 0 && LENGTH(8) == LENGTH(9) &&
+             ITEMSIZE(5) == ITEMSIZE(9) && ITEMSIZE(5) == ITEMSIZE(10) &&
+             ITEMSIZE(5) == ITEMSIZE(11),
+         grouped_unpack(&(struct grouped_chunk){NUMBER(2), LENGTH(5), ITEMSIZE(5), ITEMS(3),
+                                                LENGTH(3), ITEMS(4), LENGTH(4) / 5, ITEMS(5),
+                                                ITEMS(6), LENGTH(6), ITEMS(7),
+                                                LENGTH(7) / (NUMBER(2) + 1), ITEMS(8), ITEMS(9),
+                                                LENGTH(8), ITEMS(10), LENGTH(10)},
+                        NUMBER(0), NUMBER(1), ITEMS(11)))
 
 /* 0 numbers; 1 sums; 2 their squares */
 FUNCTION(sum_pixels, "sEI", LENGTH(1) == PIXELS(0) && LENGTH(2) == PIXELS(0),
@@ -308,11 +341,12 @@ FUNCTION(join_numbers, "C41", 1,
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 static PyMethodDef methods[] = {
-    METHOD(sum_pixels), METHOD(count_symbols), METHOD(decoding_slots), METHOD(fill_cells),
-    METHOD(encode_streams), METHOD(decode_streams), METHOD(count_map), METHOD(encode_map),
-    METHOD(decode_map), METHOD(join_tables), METHOD(sample_products), METHOD(predict_keys),
-    METHOD(count_levels), METHOD(encode_predicted), METHOD(decode_predicted),
-    METHOD(split_numbers), METHOD(join_numbers),
+    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(count_symbols),
+    METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams), METHOD(decode_streams),
+    METHOD(count_map), METHOD(encode_map), METHOD(decode_map), METHOD(join_tables),
+    METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),
+    METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
+    METHOD(join_numbers),
     {NULL, NULL, 0, NULL},
 };
 

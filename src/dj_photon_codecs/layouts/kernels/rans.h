@@ -26,10 +26,20 @@ static inline int rans_fill_slots(const uint16_t frequencies[RANS_SYMBOLS],
     return filled == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
 }
 
-/* The state after the symbol of `entry`, the slot of state mod 4096, before a word is taken. */
+/* The state after the symbol of `entry`, the slot of state mod 4096, before `rans_refill`. */
 static inline uint32_t rans_take(uint32_t state, uint32_t entry)
 {
     return ((entry >> 20) + 1) * (state >> RANS_BITS) + (entry >> 8 & (RANS_SLOTS - 1));
+}
+
+/* Takes a word if the state is below `least`. Always reads *word: the caller sees to it that as
+   many words are left as lanes are to be refilled. */
+static inline uint32_t rans_refill(uint32_t state, uint32_t least, const uint16_t **word)
+{
+    uint32_t low = state < least; /* without a branch, which would be predicted badly */
+    uint32_t refilled = state << (low << 4) | (**word & (0u - low));
+    *word += low;
+    return refilled;
 }
 
 /* What encoding needs of a symbol of frequency f, from the lowest bit: reciprocal, 32 bits |

@@ -2,6 +2,8 @@
 
 # ruff: noqa: F403, F405 - the parts say what they have
 from dj_photon_codecs.layouts.kernels.reference_adaptive import *
+from dj_photon_codecs.layouts.kernels.reference_dense import *
+from dj_photon_codecs.layouts.kernels.reference_grouped import *
 from dj_photon_codecs.layouts.kernels.reference_joining import *
 from dj_photon_codecs.layouts.kernels.reference_maps import *
 from dj_photon_codecs.layouts.kernels.reference_rans import *
@@ -10,6 +12,7 @@ from dj_photon_codecs.layouts.kernels.reference_static import *
 __all__ = [
     "count_map",
     "count_symbols",
+    "decode_dense",
     "decode_map",
     "decode_predicted",
     "decode_streams",
@@ -20,4 +23,5 @@ __all__ = [
     "join_numbers",
     "join_tables",
     "sum_pixels",
+    "unpack_frames",
 ]

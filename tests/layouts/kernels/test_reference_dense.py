@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from dj_photon_codecs.layouts.dense.prediction import (
+from dj_photon_codecs.layouts.kernels.reference_dense import (
     BRIGHTEST,
     DARKEST,
     FEATURES,
