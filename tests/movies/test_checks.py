@@ -16,14 +16,20 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import PIL.Image
 import pytest
+import roiextractors  # type: ignore[import-untyped]
 import tifffile
 import xarray
 import zarr
+from pynwb.ophys import TwoPhotonSeries  # type: ignore[import-untyped]
+from pynwb.testing.mock.file import mock_NWBFile  # type: ignore[import-untyped]
+from pynwb.testing.mock.ophys import mock_ImagingPlane  # type: ignore[import-untyped]
 
 from dj_photon_codecs import calibrate, report
 from dj_photon_codecs.codecs import PhotonCodec
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.checks import check_array, check_frames
+from dj_photon_codecs.movies.sources import Source
+from dj_photon_codecs.movies.survey import survey
 from dj_photon_codecs.photons.calibration import Calibration
 from tests.movies_at_hand import (
     CAMERA,
@@ -159,6 +165,16 @@ def nc_file(folder):
     return file
 
 
+def nwb_file(folder):
+    file = mock_NWBFile(session_start_time=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    series = {"external_file": ["a.tif"], "starting_frame": [0], "format": "external"}
+    plane = mock_ImagingPlane(nwbfile=file)
+    file.add_acquisition(
+        TwoPhotonSeries(name="green", imaging_plane=plane, unit="n.a.", timestamps=[0.0], **series)
+    )
+    return file
+
+
 def of_class(library, name, **attributes):
     """Make an object of a class of a library that is not installed."""
     return type(name, (), {"__module__": library, **attributes})()
@@ -167,19 +183,25 @@ def of_class(library, name, **attributes):
 ARRAY_LIKE = {"shape": SHAPE, "dtype": np.dtype("u2"), "__getitem__": None, "__array__": None}
 
 ADVICE = {
-    "path": (lambda _: Path("movie.npy"), r"Path; .*numpy\.load\(path, mmap_mode='r'\)"),
-    "text": (lambda _: "movie.tif", r"movie is a str; .*tifffile\.imread\(path\)"),
+    "path": (
+        lambda _: Path("movie.npy"),
+        r"Path; .*Give dj_photon_codecs\.read_movie\(path\)",
+    ),
+    "text": (lambda _: "movie.tif", r"movie is a str; .*Give dj_photon_codecs\.read_movie\(path\)"),
     "list": (lambda _: [[[1, 2], [3, 4]]], r"movie is a list; .* numpy\.stack\(movie\)"),
     "tuple": (lambda _: ((1, 2),), r"movie is a tuple; .* numpy\.stack\(movie\)"),
     "dict": (lambda _: {"green": 1}, r"movie is a dict; .* movie\['green'\]"),
     "generator": (lambda _: (n for n in [1]), r"generator; .*numpy\.stack\(list\(frames\)\)"),
     "iterator": (lambda _: iter([1]), r"list_iterator; .*open_memmap"),
-    "TiffFile": (tiff_file, r"movie is a TiffFile; .*tifffile\.memmap\(path\)"),
+    "TiffFile": (tiff_file, r"movie is a TiffFile; .*Give read_movie\(path\) of its path"),
     "TiffPageSeries": (
         lambda folder: tiff_file(folder).series[0],
-        r"TiffPageSeries; .*aszarr=True",
+        r"TiffPageSeries; .*Give read_movie\(path\)",
     ),
-    "TiffPages": (lambda folder: tiff_file(folder).pages, r"movie is a TiffPages; .*aszarr=True"),
+    "TiffPages": (
+        lambda folder: tiff_file(folder).pages,
+        r"movie is a TiffPages; .*read_movie\(path\)",
+    ),
     "zarr.Group": (zarr_group, r"movie\['green'\], of 'green', 'motion'"),
     "h5py.File": (h5_file, r"movie is a File; .*movie\['green'\]"),
     "netCDF4.Dataset": (nc_file, r"movie is a Dataset; .*movie\['green'\]"),
@@ -197,17 +219,16 @@ ADVICE = {
         lambda _: of_class("cupy", "ndarray", **ARRAY_LIKE),
         r"movie is a ndarray; .*movie\.get\(\)",
     ),
-    "suite2p.BinaryFile": (
-        lambda _: of_class("suite2p.io.binary", "BinaryFile", shape=SHAPE, dtype="int16"),
-        r"movie is a BinaryFile; .*movie\.file",
-    ),
     "roiextractors": (
-        lambda _: of_class("roiextractors.extractors", "TiffImagingExtractor"),
-        r"movie is a TiffImagingExtractor; .*movie\.get_series\(\)",
+        lambda _: roiextractors.NumpySegmentationExtractor(
+            image_masks=np.zeros((5, 6, 2)), sampling_frequency=30.0
+        ),
+        "movie is a NumpySegmentationExtractor; .*Give an imaging extractor",
     ),
-    "an extractor of one's own": (
-        lambda _: of_class("lab", "Extractor", get_series=None, get_num_frames=None),
-        r"movie is a Extractor; .*movie\.get_series\(\)",
+    "NWB file": (nwb_file, r"movie is a NWBFile; .*movie\.acquisition\['green'\]"),
+    "NWB series of other files": (
+        lambda folder: nwb_file(folder).acquisition["green"],
+        "movie is a TwoPhotonSeries; .*in other files; give these to read_movie",
     ),
 }
 
@@ -254,14 +275,14 @@ def test_a_dask_array_of_unknown_length_is_refused(use):
 # ---------------------------------------------------------------------------- axes
 
 
-@every_use
-def test_time_must_be_the_first_of_named_axes(use):
-    movie = xarray.DataArray(photon_counts((16, 16, 9)), dims=("y", "x", "time"))
+@pytest.mark.parametrize("inside", [np.asarray, dask.array.from_array], ids=["NumPy", "dask"])
+def test_axes_of_xarray_are_turned_so_that_time_is_first(inside):
+    values = photon_counts((16, 17, 9))
+    movie = check_frames(xarray.DataArray(inside(values), dims=("y", "x", "time")))
 
-    with pytest.raises(
-        ValueError, match=r"'time'\); time must be .*movie\.transpose\('time', \.\.\."
-    ):
-        use(movie)
+    assert movie.dims == ("time", "y", "x")
+    survey(movie, counts=True)
+    np.testing.assert_array_equal(Source(movie)[2:5], values.transpose(2, 0, 1)[2:5])
 
 
 def named_in_hdf5(axes):

@@ -100,7 +100,7 @@ def calibrate(
     >>> print(f"{calibration.gain:.1f} {calibration.offset:.0f}")
     8.0 100
     """
-    _check_movie(movie)
+    movie = _checked_movie(movie)
     if method == "anscombe-transform":
         return _by_anscombe_transform(movie, offset)
     if method != "folds":
@@ -134,9 +134,9 @@ def calibrate(
     )
 
 
-def _check_movie(movie: Any) -> None:
-    """Refuse what has no temporal noise to measure, before any of it is read."""
-    check_frames(movie)
+def _checked_movie(movie: Any) -> Any:
+    """Return the array of a movie; refuse what has no temporal noise to measure, unread."""
+    movie = check_frames(movie)
     if movie.dtype.kind == "b":
         raise TypeError(f"movie has dtype bool, {TWO_VALUES}")
     if len(movie.shape) != 3:
@@ -154,6 +154,7 @@ def _check_movie(movie: Any) -> None:
             f"movie has shape {movie.shape}; its noise shows in at least {FEWEST_PIXELS} pixels, "
             "some of them dark and some bright. Record larger frames"
         )
+    return movie
 
 
 def _zero_or_noise(maps: NoiseMaps, line: TransferLine, offset: float | None) -> dict[str, Any]:

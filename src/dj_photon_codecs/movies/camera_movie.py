@@ -52,7 +52,7 @@ class CameraMovie:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a movie before any of it is read."""
-        check_frames(self.values)
+        object.__setattr__(self, "values", check_frames(self.values))
         if not isinstance(self.calibration, Calibration):
             raise TypeError(
                 f"calibration is a {type(self.calibration).__name__}; it must be a Calibration. "
@@ -83,5 +83,5 @@ def as_camera_movie(
     """
     if isinstance(values, CameraMovie):
         return values, False
-    check_frames(values, counts=calibration is None)
+    values = check_frames(values, counts=calibration is None)
     return CameraMovie(values, calibration or Calibration()), calibration is None

@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from dj_photon_codecs.movies.kinds import advice_for, is_a
+from dj_photon_codecs.movies.kinds import advice_for, is_a, time_axis
+from dj_photon_codecs.movies.other_arrays import as_array
 from dj_photon_codecs.movies.provenance import StoredMovie, stored_movie
+from dj_photon_codecs.movies.suspect_axes import check_picture
 
 __all__ = ["check_array", "check_frames"]
 
-# Names of axes in lower case: of the first one, which may go on ("time_s"), and of no first one.
-TIME = ("time", "frame")
+# Names of axes in lower case that cannot be those of time.
 SPACE = ("y", "x", "row", "rows", "column", "columns", "height", "width", "h", "w")
 
 
-def check_frames(values: Any, *, counts: bool = False) -> None:
-    """Refuse what cannot be a movie, or (`counts`) a movie of photon counts, without reading it.
+def check_frames(values: Any, *, counts: bool = False) -> Any:
+    """Return the array of a movie, or (`counts`) of photon counts; refuse all else, unread.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def check_frames(values: Any, *, counts: bool = False) -> None:
     ...
     ValueError: movie has shape (512, 512); it must be ...
     """
-    check_array(values)
+    values = check_array(values)
     if values.dtype.kind not in "buif" or values.dtype.itemsize > 8:
         raise TypeError(
             f"movie has dtype {values.dtype}; it must be bool, an integer, or a float of 16, 32 "
@@ -62,10 +63,12 @@ def check_frames(values: Any, *, counts: bool = False) -> None:
             "CameraMovie(movie.raw, movie.calibration); of photon counts "
             "CameraMovie(movie, Calibration())"
         )
+    check_picture(values)
+    return values
 
 
-def check_array(values: Any) -> None:
-    """Refuse what is no array of frames, or a stored movie whose values are transformed.
+def check_array(values: Any) -> Any:
+    """Return an array of frames (`as_array`); refuse all else, and stored movies: transformed.
 
     Raises
     ------
@@ -82,6 +85,7 @@ def check_array(values: Any) -> None:
     ...
     TypeError: movie is a list; it must be an array of shape (frames, height, width, ...). ...
     """
+    values = as_array(values)
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(
             "movie is a masked array, whose mask would be lost; fill it (movie.filled(0)) and "
@@ -100,6 +104,7 @@ def check_array(values: Any) -> None:
         )
     _refuse_transformed(stored_movie(values))
     _check_axes(values)
+    return values
 
 
 OTHER = (
@@ -143,16 +148,16 @@ def _refuse_transformed(movie: StoredMovie | None) -> None:
 def _check_axes(values: Any) -> None:
     axes = _axes(values)
     names = [str(axis).lower() for axis in axes]
-    times = [i for i, name in enumerate(names) if name == "t" or name.startswith(TIME)]
-    if not names or 0 in times or not (times or names[0] in SPACE):
+    found = time_axis(axes)
+    if not names or found == 0 or not (found or names[0] in SPACE):
         return
-    time = times[0] if times else len(axes) - 1
+    time = found or len(axes) - 1
     turned = f"movie.transpose({axes[time]!r}, ...)"
     if not hasattr(values, "transpose"):
         turned = f"dask.array.moveaxis(dask.array.from_array(movie), {time}, 0)"
     raise ValueError(
         f"movie has the axes {axes}; time must be the first of them. Give {turned}"
-        + ("" if times else f", if {axes[time]!r} is time")
+        + ("" if found else f", if {axes[time]!r} is time")
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from os import PathLike
 from typing import Any, NamedTuple
 
-__all__ = ["advice_for", "is_a"]
+__all__ = ["advice_for", "is_a", "time_axis"]
+
+TIME = ("time", "frame")  # beginnings of the names of the axis of time, in lower case
 
 
 def is_a(value: Any, library: str, name: str) -> bool:
@@ -25,13 +27,25 @@ def is_a(value: Any, library: str, name: str) -> bool:
     return any(cls.__name__ == name and _library(cls) == library for cls in type(value).__mro__)
 
 
+def time_axis(names: Sequence[Any]) -> int | None:
+    """Return which one of named axes is time, or None.
+
+    Examples
+    --------
+    >>> time_axis(("y", "x", "Time_s")), time_axis(("y", "x"))
+    (2, None)
+    """
+    lower = [str(name).lower() for name in names]
+    return next((i for i, n in enumerate(lower) if n == "t" or n.startswith(TIME)), None)
+
+
 def advice_for(value: Any) -> str:
     """Say how what a user gave becomes an array of frames: a sentence without a full stop, or "".
 
     Examples
     --------
     >>> advice_for("movie.npy")
-    "Open the file first, such as with numpy.load(path, mmap_mode='r'), tifffile.imread(path), ..."
+    'Give dj_photon_codecs.read_movie(path), which opens TIFF, HDF5, NWB, Zarr and .npy'
     """
     if isinstance(value, str | PathLike):
         return OPEN_FILE
@@ -40,11 +54,7 @@ def advice_for(value: Any) -> str:
             kind.name is None or is_a(value, kind.package, kind.name)
         ):
             return kind.advise(value)
-    if isinstance(value, Iterator):
-        return STACK_FRAMES
-    if hasattr(value, "get_series") and hasattr(value, "get_num_frames"):
-        return SERIES  # an ImagingExtractor by another name
-    return ""
+    return STACK_FRAMES if isinstance(value, Iterator) else ""
 
 
 class Kind(NamedTuple):
@@ -76,22 +86,15 @@ def _library(cls: type) -> str:
 
 NAMED = 10  # arrays of a collection that a message lists at most
 
-OPEN_FILE = (
-    "Open the file first, such as with numpy.load(path, mmap_mode='r'), tifffile.imread(path), "
-    "h5py.File(path)[name] or zarr.open_array(path), and give the array"
-)
+OPEN_FILE = "Give dj_photon_codecs.read_movie(path), which opens TIFF, HDF5, NWB, Zarr and .npy"
 STACK_FRAMES = (
     "Give an array of all frames: numpy.stack(list(frames)) if they fit into memory, else write "
     "them one by one into numpy.lib.format.open_memmap(path, 'w+', dtype, shape)"
 )
 STACK = "Make one array of the frames with numpy.stack(movie)"
-SERIES = "Give its frames, movie.get_series(), or an object with shape, dtype and slices of them"
 FETCH = "Fetch the movie first, such as with table.fetch1('movie')"
-TIFF = (
-    "Give its frames: tifffile.memmap(path) where the file is not compressed, else "
-    "zarr.open_array(tifffile.imread(path, aszarr=True)) reads page by page, and movie.asarray() "
-    "all at once"
-)
+TIFF = "Give read_movie(path) of its path, which reads the frames of one channel and plane"
+TENSOR = "Give movie.detach().cpu().numpy(); of bfloat16, movie.float() first"
 
 KINDS = (
     Kind("tifffile", None, TIFF),
@@ -100,12 +103,13 @@ KINDS = (
     Kind("netCDF4", "Dataset", "Choose movie[{name!r}]", lambda d: d.variables),
     Kind("xarray", "Dataset", "Choose a variable, movie[{name!r}]", lambda d: d.data_vars),
     Kind("numpy", "NpzFile", "Choose an array, movie[{name!r}]", lambda f: f.files),
-    Kind("torch", "Tensor", "Give movie.detach().cpu().numpy()"),
+    Kind("torch", "Tensor", TENSOR),
     Kind("tensorflow", None, "Give movie.numpy()"),
     Kind("cupy", None, "Give movie.get()"),
-    Kind("suite2p", "BinaryFile", "Give its memory map, movie.file"),
-    Kind("roiextractors", None, SERIES),
-    Kind("pynwb", None, "Give its frames, movie.data"),
+    Kind("roiextractors", None, "Give an imaging extractor"),
+    Kind("pynwb", "ImageSeries", "Its frames are in other files; give these to read_movie"),
+    Kind("pynwb", "NWBFile", "Choose movie.acquisition[{name!r}]", lambda f: f.acquisition),
+    Kind("pynwb", None, "Give an image series of the file, such as movie.acquisition[name]"),
     Kind("nd2", None, "Give movie.to_dask(), or movie.asarray()"),
     Kind("pims", None, STACK),
     Kind("imageio", None, STACK),

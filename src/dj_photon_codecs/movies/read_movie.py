@@ -5,21 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.movies.files.choices import refuse_choices
+from dj_photon_codecs.movies.files.extractors import BRUKER, EXTRACTORS, is_bruker, read_extractor
+from dj_photon_codecs.movies.files.hdf5 import read_hdf5, read_nwb
 from dj_photon_codecs.movies.files.numpy_files import (
     is_suite2p,
     read_npy,
     read_npz,
     read_suite2p,
 )
-from dj_photon_codecs.movies.files.paths import TIFF, movie_paths
+from dj_photon_codecs.movies.files.paths import TIFF, movie_paths, tiffs_in
 from dj_photon_codecs.movies.files.tiff import read_tiff
+from dj_photon_codecs.movies.files.zarr_arrays import is_zarr, read_zarr
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dj_photon_codecs.movies.sources import Frames
 
 __all__ = ["read_movie"]
 
-KNOWN = (".tif", ".npy", ".npz", "suite2p's .bin")
+# By the name of a file, or what a folder is: what reads it, and which choices it takes.
+READERS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    ".npy": (read_npy, ()),
+    ".npz": (read_npz, ("dataset",)),
+    ".nwb": (read_nwb, ("dataset",)),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".mat"), (read_hdf5, ("dataset",))),
+    ".zarr": (read_zarr, ("dataset",)),
+    ".bin": (read_suite2p, ("channel", "plane")),
+    **dict.fromkeys(EXTRACTORS, (read_extractor, ("channel", "plane"))),
+}
+BIOIO = (".nd2", ".czi", ".lif")
 
 
 def read_movie(
@@ -67,22 +82,36 @@ def read_movie(
     >>> read_movie(f"{folder}/movie.npy").shape
     (20, 8, 8)
     """
+    chosen = {"channel": channel, "plane": plane, "dataset": dataset}
     paths = movie_paths(path)
-    first, chosen = paths[0], {"channel": channel, "plane": plane}
-    suffix = first.suffix.lower()
-    if suffix in TIFF:
-        return read_tiff(paths, **chosen, dataset=dataset)
+    kind = _kind(paths[0])
+    if kind not in READERS and paths[0].is_dir():
+        paths, kind = tiffs_in(paths[0]), TIFF[0]
+    if kind in TIFF:
+        return read_tiff(paths, **chosen)
     if len(paths) > 1:
-        raise ValueError(f"{first} is one of {len(paths)} files; only TIFF files make one movie")
-    if suffix == ".npz":
-        refuse_choices(first, **chosen)
-        return read_npz(first, dataset=dataset)
-    if suffix == ".npy":
-        refuse_choices(first, **chosen, dataset=dataset)
-        return read_npy(first)
-    if suffix == ".bin" or is_suite2p(first):
-        refuse_choices(first, dataset=dataset)
-        return read_suite2p(first, **chosen)
-    raise ValueError(
-        f"{first} is of no format that is known by its name; known are {', '.join(KNOWN)}"
+        raise ValueError(f"{paths[0]} is one of {len(paths)} files; only TIFF files make one movie")
+    if kind not in READERS:
+        raise ValueError(_unknown(paths[0], kind))
+    reader, taken = READERS[kind]
+    refuse_choices(paths[0], **{what: chosen[what] for what in chosen if what not in taken})
+    movie: Frames = reader(paths[0], **{what: chosen[what] for what in taken})
+    return movie
+
+
+def _kind(path: Path) -> str:
+    folders = {BRUKER: is_bruker, ".bin": is_suite2p, ".zarr": is_zarr}
+    return next((kind for kind, is_one in folders.items() if is_one(path)), path.suffix.lower())
+
+
+def _unknown(path: Path, kind: str) -> str:
+    if kind in BIOIO:
+        return (
+            f"{path} is opened by bioio, and what it opens can be inserted: "
+            f"bioio.BioImage({str(path)!r}).get_image_dask_data('TYX', C=0, Z=0)"
+        )
+    known = sorted({".tif", *READERS} - {BRUKER})
+    return (
+        f"{path} is of no format that is known by its name, {', '.join(known)}. Open it with the "
+        "library of its format, and give the array; roiextractors' extractors are taken, too"
     )

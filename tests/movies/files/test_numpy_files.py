@@ -46,7 +46,7 @@ def test_arrays_of_an_archive_are_asked_for(tmp_path):
 def test_an_archive_without_movies_is_refused(tmp_path):
     np.savez(tmp_path / "movie.npz", times=np.arange(20), rates=np.arange(20))
 
-    with pytest.raises(ValueError, match=r"movie\.npz holds no array of 3 dimensions or more"):
+    with pytest.raises(ValueError, match=r"npz holds no movie, an array of numbers of 3 dim"):
         read_movie(tmp_path / "movie.npz")
 
 
@@ -131,8 +131,16 @@ def test_a_file_of_suite2p_that_was_cut_short_is_refused(tmp_path):
     write_plane(tmp_path, photon_counts(SHAPE, dtype="i2"))
     for size in (7000, 16 * 24 * 2 * 10):
         os.truncate(tmp_path / "data.bin", size)
-        with pytest.raises(ValueError, match=rf"has {size} bytes, and its ops\.npy tells of 20 fr"):
+        with pytest.raises(ValueError, match=rf"has {size} bytes, and ops\.npy tells of 20 fr"):
             read_movie(tmp_path)
+
+
+def test_settings_of_newer_suite2p_are_known(tmp_path):
+    values = photon_counts(SHAPE, dtype="i2")
+    write_plane(tmp_path, values)
+    (tmp_path / "ops.npy").rename(tmp_path / "db.npy")
+
+    check_movie(read_movie(tmp_path), values)
 
 
 def test_settings_of_suite2p_must_be_there(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["choose", "refuse_choices"]
+__all__ = ["choose", "choose_array", "refuse_choices"]
 
 LISTED = 12  # names in a message
 
@@ -58,6 +58,19 @@ def _listed(what: str, names: Sequence[str]) -> str:
     more = ", ..." if len(names) > LISTED else ""
     listed = " and ".join(filter(None, [", ".join(numbered[:-1]), numbered[-1]]))
     return f"{len(names)} {what}{'' if len(names) == 1 else 's'}, {listed}{more}"
+
+
+def choose_array(names: Sequence[str], wanted: int | str | None, *, of: str) -> int:
+    """Return the number of the array that is wanted, or of the only one.
+
+    Raises
+    ------
+    ValueError
+        If there is none; if there are several, and none of them is wanted.
+    """
+    if not names:
+        raise ValueError(f"{of} holds no movie, an array of numbers of 3 dimensions or more")
+    return choose("dataset", names, wanted, of=of)
 
 
 def refuse_choices(of: object, **choices: Any) -> None:

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from dj_photon_codecs.movies.files.choices import choose
+from dj_photon_codecs.movies.files.choices import choose, choose_array
 from dj_photon_codecs.movies.files.open_files import OpenFiles
 from dj_photon_codecs.movies.files.paths import in_natural_order, represent
 
@@ -81,9 +81,7 @@ def read_npz(path: Path, *, dataset: int | str | None) -> NumpyMovie:
     """Read an array of a .npz file, the only one of three dimensions or more if none is chosen."""
     with _naming(path), path.open("rb") as file, np.load(file) as archive:
         movies = [name for name in archive.files if archive[name].ndim >= 3]
-    if not movies:
-        raise ValueError(f"{path} holds no array of 3 dimensions or more")
-    name = movies[choose("dataset", movies, dataset, of=str(path))]
+    name = movies[choose_array(movies, dataset, of=str(path))]
     opener = partial(_from_archive, name=name)
     array = opener(path)
     return NumpyMovie(path, array.shape, array.dtype, OpenFiles(opener), dataset=name)
@@ -107,21 +105,21 @@ def _from_binary(path: Path, *, frame: tuple[int, int]) -> NDArray[Any]:
 
 def is_suite2p(folder: Path) -> bool:
     """Return whether a folder is one of suite2p, or of one of its planes."""
-    return any(folder.glob("data*.bin")) or any(folder.glob("plane*/ops.npy"))
+    return any(folder.glob("data*.bin")) or any(folder.glob("plane*/*.npy"))
 
 
 def read_suite2p(path: Path, *, channel: int | str | None, plane: int | str | None) -> NumpyMovie:
     """Map the registered frames of suite2p: its folder, that of a plane, or a .bin file in it.
 
-    The size of the frames is that of ``ops.npy``, a pickle, which runs what its writer likes: open
-    your own.
+    Their size is that of ``ops.npy`` or ``db.npy``. These are pickles, which run what their writer
+    likes: open your own.
 
     Raises
     ------
     ValueError
         If there are several planes or channels and none is chosen, or the file was cut short.
     FileNotFoundError
-        If there is no ``ops.npy``, or no .bin file.
+        If there is neither, or no .bin file.
     """
     planes = in_natural_order(path.glob("plane*/"))
     level = choose("plane", [each.name for each in planes] or ["0"], plane, of=str(path))
@@ -133,12 +131,15 @@ def read_suite2p(path: Path, *, channel: int | str | None, plane: int | str | No
         )
     number = choose("channel", [file.name for file in files], channel, of=str(folder))
     file = files[number]
-    settings = np.load(file.parent / "ops.npy", allow_pickle=True).item()
+    told = [each for name in ("ops.npy", "db.npy") if (each := file.parent / name).exists()]
+    if not told:
+        raise FileNotFoundError(f"{file.parent} has no ops.npy, which tells the size of frames")
+    settings = np.load(told[0], allow_pickle=True).item()
     frame = int(settings["Ly"]), int(settings["Lx"])
     frames, rest = divmod(file.stat().st_size, 2 * frame[0] * frame[1])
     if rest or frames != settings.get("nframes", frames):
         raise ValueError(
-            f"{file} has {file.stat().st_size} bytes, and its ops.npy tells of "
+            f"{file} has {file.stat().st_size} bytes, and {told[0].name} tells of "
             f"{settings.get('nframes', 'any number of')} frames of {frame} int16; it was cut "
             "short, or is being written"
         )

@@ -9,13 +9,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-__all__ = ["in_natural_order", "movie_paths", "represent"]
+__all__ = ["in_natural_order", "movie_paths", "represent", "tiffs_in"]
 
 TIFF = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk")
 
 
 def movie_paths(path: Any) -> list[Path]:
-    """Return the files that are meant; a folder of TIFF files stands for those.
+    """Return the files, or the folder, that are meant.
 
     Parameters
     ----------
@@ -33,9 +33,6 @@ def movie_paths(path: Any) -> list[Path]:
         paths = [Path(path)]
         if not paths[0].exists() and has_magic(str(path)):
             paths = in_natural_order(map(Path, glob(str(path))))  # noqa: PTH207 - may be absolute
-        elif paths[0].is_dir():
-            files = [each for each in paths[0].iterdir() if each.suffix.lower() in TIFF]
-            paths = in_natural_order(files) or paths
     elif isinstance(path, list | tuple):
         paths = [Path(each) for each in path]
     else:
@@ -49,6 +46,20 @@ def movie_paths(path: Any) -> list[Path]:
     if not paths:
         raise FileNotFoundError(f"there is no file {path}")
     return paths
+
+
+def tiffs_in(folder: Path) -> list[Path]:
+    """Return the TIFF files in a folder, in natural order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    """
+    files = [path for path in folder.iterdir() if path.suffix.lower() in TIFF]
+    if not files:
+        raise FileNotFoundError(f"there are no TIFF files in {folder}; give the path of the movie")
+    return in_natural_order(files)
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:
