@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import PIL.Image
 import pytest
-import roiextractors  # type: ignore[import-untyped]
+import roiextractors
 import tifffile
 import xarray
 import zarr
-from pynwb.ophys import TwoPhotonSeries  # type: ignore[import-untyped]
-from pynwb.testing.mock.file import mock_NWBFile  # type: ignore[import-untyped]
-from pynwb.testing.mock.ophys import mock_ImagingPlane  # type: ignore[import-untyped]
+from pynwb.ophys import TwoPhotonSeries
+from pynwb.testing.mock.file import mock_NWBFile
+from pynwb.testing.mock.ophys import mock_ImagingPlane
 
 from dj_photon_codecs import calibrate, report
 from dj_photon_codecs.codecs import PhotonCodec

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hdmf.backends.hdf5.h5_utils import H5DataIO  # type: ignore[import-untyped]
-from hdmf.common import VectorData  # type: ignore[import-untyped]
-from pynwb.ophys import TwoPhotonSeries  # type: ignore[import-untyped]
-from pynwb.testing.mock.ophys import mock_ImagingPlane  # type: ignore[import-untyped]
-from roiextractors import NumpyImagingExtractor  # type: ignore[import-untyped]
+from hdmf.backends.hdf5.h5_utils import H5DataIO
+from hdmf.common import VectorData
+from pynwb.ophys import TwoPhotonSeries
+from pynwb.testing.mock.ophys import mock_ImagingPlane
+from roiextractors import NumpyImagingExtractor
 
 from dj_photon_codecs import CameraMovie, PhotonCodec, calibrate, report
 from dj_photon_codecs.movies.other_arrays import as_array

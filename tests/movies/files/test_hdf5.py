@@ -7,11 +7,11 @@ from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
-import pynwb  # type: ignore[import-untyped]
+import pynwb
 import pytest
-from pynwb.ophys import TwoPhotonSeries  # type: ignore[import-untyped]
-from pynwb.testing.mock.file import mock_NWBFile  # type: ignore[import-untyped]
-from pynwb.testing.mock.ophys import mock_ImagingPlane  # type: ignore[import-untyped]
+from pynwb.ophys import TwoPhotonSeries
+from pynwb.testing.mock.file import mock_NWBFile
+from pynwb.testing.mock.ophys import mock_ImagingPlane
 
 from dj_photon_codecs import CameraMovie, read_movie
 from dj_photon_codecs.movies.checks import check_frames
