@@ -11,25 +11,19 @@ brightness, and the line that unclipped values would follow is computed from it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dj_photon_codecs.calibration.transfer_line import binned, motion_variance
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
-
-    Floats = NDArray[np.float64]
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps
+from dj_photon_codecs.calibration.transfer_line import TransferLine, binned, motion_variance
 
 __all__ = ["clipped_moments", "fit_clipped_curve"]
+
+Floats = NDArray[np.float64]
 
 # benchmarks/constants_calibration.py tries other values of these.
 BRIGHTEST = 60.0  # photons; brighter pixels are not clipped, and are left to the straight line

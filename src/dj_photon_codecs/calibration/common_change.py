@@ -8,18 +8,14 @@ squares over all pixels, and the fit is subtracted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.tiles import Tiles
-
-    Maps = NDArray[np.float32]
+from dj_photon_codecs.calibration.tiles import Tiles
 
 __all__ = ["MOVEMENTS", "remove_common_change"]
+
+Maps = NDArray[np.float32]
 
 # benchmarks/constants_calibration.py tries other values of these.
 FEWEST_TILES = 32  # from which on the noise that the fit of seven patterns takes is negligible

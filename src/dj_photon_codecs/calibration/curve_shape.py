@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
-from dj_photon_codecs.calibration.noise_maps import light_means, likely_means
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps, light_means, likely_means
 from dj_photon_codecs.calibration.tiles import Tiles
 from dj_photon_codecs.calibration.transfer_line import (
     FEWEST_PIXELS,
+    TransferLine,
     binned,
     expect_variance,
     motion_variance,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
-    from dj_photon_codecs.photons.calibration import Points
+from dj_photon_codecs.photons.calibration import Points
 
 __all__ = ["bend", "curvature", "curve_points", "dark_excess", "unevenness"]
 

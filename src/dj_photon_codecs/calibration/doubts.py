@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
 from dj_photon_codecs.calibration.curve_shape import bend, curvature, dark_excess, unevenness
-from dj_photon_codecs.calibration.noise_correlation import CORRELATED
+from dj_photon_codecs.calibration.frame_faults import FrameCounts
+from dj_photon_codecs.calibration.noise_correlation import CORRELATED, Correlation
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps
+from dj_photon_codecs.calibration.part_gains import PartGains
 from dj_photon_codecs.calibration.pixel_motion import FEWEST
 from dj_photon_codecs.calibration.refusals import CURE, alternation
-from dj_photon_codecs.calibration.transfer_line import expect_variance
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dj_photon_codecs.calibration.frame_faults import FrameCounts
-    from dj_photon_codecs.calibration.noise_correlation import Correlation
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.part_gains import PartGains
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
-    from dj_photon_codecs.photons.calibration import Points
+from dj_photon_codecs.calibration.transfer_line import TransferLine, expect_variance
+from dj_photon_codecs.photons.calibration import Points
 
 __all__ = ["doubts", "part_doubts"]
 

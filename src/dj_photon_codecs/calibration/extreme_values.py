@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    Maps = NDArray[np.float32]
+from numpy.typing import NDArray
 
 __all__ = ["ExtremeValue"]
+
+Maps = NDArray[np.float32]
 
 
 class ExtremeValue:

@@ -8,17 +8,15 @@ the variance, and with it the gain, by their share.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
+from numpy.typing import NDArray
 
 __all__ = ["FrameCounts", "FrameScreen", "too_few_frames"]
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 # benchmarks/constants_calibration.py tries other values of these.
 LOOKED_AT = 1 << 14  # pixels of a frame that are compared first

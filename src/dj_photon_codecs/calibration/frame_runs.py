@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.frame_faults import FrameCounts, FrameScreen
 from dj_photon_codecs.movies.sources import SLAB_BYTES, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 __all__ = ["RUN", "RunReader", "read_blocks"]
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.tiles import Tiles
-
-    Floats = NDArray[np.float64]
+from dj_photon_codecs.calibration.tiles import Tiles
 
 __all__ = ["instrumental_regression"]
+
+Floats = NDArray[np.float64]
 
 
 def instrumental_regression(

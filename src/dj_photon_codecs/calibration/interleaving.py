@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from numpy.typing import NDArray
 
 __all__ = ["FRAMES", "Interleaving", "find_interleaving", "sample_pixels"]
+
+Floats = NDArray[np.float64]
 
 # benchmarks/constants_calibration.py tries other values of these.
 LOOKED_AT = 1 << 13  # pixels

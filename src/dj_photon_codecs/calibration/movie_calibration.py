@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dj_photon_codecs.calibration.anscombe_estimator import estimate_gain
 from dj_photon_codecs.calibration.curve_shape import curve_points
 from dj_photon_codecs.calibration.doubts import doubts, part_doubts
 from dj_photon_codecs.calibration.noise_correlation import correlate_noise, without_shared_change
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps
 from dj_photon_codecs.calibration.part_gains import gains_in_space, gains_in_time, scatter
 from dj_photon_codecs.calibration.photon_transfer import fit_transfer_line
 from dj_photon_codecs.calibration.refusals import (
@@ -23,14 +24,11 @@ from dj_photon_codecs.calibration.refusals import (
     refuse_interleaved,
 )
 from dj_photon_codecs.calibration.temporal_noise import measure_noise
+from dj_photon_codecs.calibration.transfer_line import TransferLine
 from dj_photon_codecs.calibration.unlike_pixels import allow_for_offsets, cut_factor
 from dj_photon_codecs.movies.checks import check_frames
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.parameters import finite
-
-if TYPE_CHECKING:
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
 
 __all__ = ["calibrate"]
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
-
-    Maps = NDArray[np.float32]
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps
+from dj_photon_codecs.calibration.transfer_line import TransferLine
 
 __all__ = ["CORRELATED", "Correlation", "correlate_noise", "without_shared_change"]
+
+Maps = NDArray[np.float32]
 
 # benchmarks/constants_calibration.py tries other values of these.
 CORRELATED = 0.05  # between neighbours; the estimate for independent pixels is below .02

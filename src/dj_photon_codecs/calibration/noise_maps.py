@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dj_photon_codecs.calibration.frame_faults import FrameCounts
 from dj_photon_codecs.calibration.frame_runs import RUN
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.frame_faults import FrameCounts
-    from dj_photon_codecs.calibration.interleaving import Interleaving
-
-    Maps = NDArray[np.float32]
+from dj_photon_codecs.calibration.interleaving import Interleaving
 
 __all__ = ["NoiseMaps", "QuarterMaps", "light_means", "likely_means"]
+
+Maps = NDArray[np.float32]
 
 # benchmarks/constants_calibration.py tries other values of these.
 NEAR = 2  # pixels to each side

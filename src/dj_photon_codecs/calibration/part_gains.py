@@ -9,24 +9,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
-from dj_photon_codecs.calibration.noise_maps import likely_means
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps, likely_means
 from dj_photon_codecs.calibration.tiles import Tiles
-from dj_photon_codecs.calibration.transfer_line import expect_variance, motion_variance
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
-
-    Floats = NDArray[np.float64]
+from dj_photon_codecs.calibration.transfer_line import (
+    TransferLine,
+    expect_variance,
+    motion_variance,
+)
 
 __all__ = ["PartGains", "gains_in_space", "gains_in_time", "scatter"]
+
+Floats = NDArray[np.float64]
 
 # benchmarks/constants_calibration.py tries other values of these.
 FEWEST_PIXELS = 64  # of a part, through which a line is drawn

@@ -7,26 +7,21 @@ pixels that saturate, and for dark ones whose noise is cut off at the lowest val
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.clipping import fit_clipped_curve
 from dj_photon_codecs.calibration.noise_correlation import CORRELATED, correlate_noise
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps
 from dj_photon_codecs.calibration.tiles import Tiles
 from dj_photon_codecs.calibration.transfer_line import OUTLIER, TransferLine, draw_line
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-
-    Mask = NDArray[np.bool_]
-
 __all__ = ["fit_transfer_line"]
+
+Mask = NDArray[np.bool_]
 
 # benchmarks/constants_calibration.py tries other values of these.
 CLIPPED = 0.002  # share of samples at the end of the scale that lowers a variance by .5 %

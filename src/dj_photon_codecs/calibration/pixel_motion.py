@@ -8,20 +8,17 @@ its own. The variance that the regression explains is motion, not noise, and is 
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.common_change import MOVEMENTS
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.tiles import Tiles
-
-    Maps = NDArray[np.float32]
+from dj_photon_codecs.calibration.tiles import Tiles
 
 __all__ = ["PixelMotion"]
+
+Maps = NDArray[np.float32]
 
 # benchmarks/constants_calibration.py tries other values of these.
 FEWEST = 3 * MOVEMENTS  # changes of a pixel that are needed to fit its coefficients

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from dj_photon_codecs.calibration.interleaving import Interleaving
-    from dj_photon_codecs.calibration.noise_correlation import Correlation
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
+from dj_photon_codecs.calibration.interleaving import Interleaving
+from dj_photon_codecs.calibration.noise_correlation import Correlation
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps
+from dj_photon_codecs.calibration.transfer_line import TransferLine
 
 __all__ = [
     "CURE",

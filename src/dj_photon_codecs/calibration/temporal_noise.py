@@ -10,9 +10,10 @@ independent: what is selected or predicted with one fold is judged with the othe
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.common_change import MOVEMENTS, remove_common_change
 from dj_photon_codecs.calibration.extreme_values import ExtremeValue
@@ -23,12 +24,9 @@ from dj_photon_codecs.calibration.noise_maps import NoiseMaps, QuarterMaps
 from dj_photon_codecs.calibration.pixel_motion import FEWEST, PixelMotion
 from dj_photon_codecs.calibration.tiles import Tiles
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Maps = NDArray[np.float32]
-
 __all__ = ["measure_noise"]
+
+Maps = NDArray[np.float32]
 
 QUARTERS = 4  # parts of the recording whose noise is compared
 # benchmarks/constants_calibration.py tries other values of these.

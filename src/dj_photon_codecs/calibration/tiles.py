@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Maps = NDArray[np.float32]
+from numpy.typing import NDArray
 
 __all__ = ["Tiles"]
+
+Maps = NDArray[np.float32]
 
 # benchmarks/constants_calibration.py tries other values of these.
 TILE = 8  # pixels; small enough to lie in a cell, large enough to see a change of one sigma

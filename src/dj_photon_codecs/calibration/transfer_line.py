@@ -9,21 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
-from dj_photon_codecs.calibration.noise_maps import light_means, likely_means
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.tiles import Tiles
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps, light_means, likely_means
+from dj_photon_codecs.calibration.tiles import Tiles
 
 __all__ = [
     "FEWEST_PIXELS",
@@ -34,6 +27,9 @@ __all__ = [
     "expect_variance",
     "motion_variance",
 ]
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 # benchmarks/constants_calibration.py tries other values of these.
 BINS = 32

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from dj_photon_codecs.calibration.noise_maps import NoiseMaps
 from dj_photon_codecs.calibration.photon_transfer import fit_transfer_line
-
-if TYPE_CHECKING:
-    from dj_photon_codecs.calibration.noise_maps import NoiseMaps
-    from dj_photon_codecs.calibration.transfer_line import TransferLine
+from dj_photon_codecs.calibration.transfer_line import TransferLine
 
 __all__ = ["allow_for_offsets", "cut_factor"]
 

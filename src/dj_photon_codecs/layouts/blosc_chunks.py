@@ -12,17 +12,15 @@ The format: README_CHUNK_FORMAT.rst of c-blosc 1.21.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numcodecs import Blosc
+from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.layout import DamagedChunk, WholeChunk
-
-if TYPE_CHECKING:
-    from numcodecs.abc import Codec
-    from numpy.typing import NDArray
 
 __all__ = [
     "BLOSC_HEADER",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["DTYPES", "as_bytes", "check_codes", "is_little_endian_integer", "room_for"]
 

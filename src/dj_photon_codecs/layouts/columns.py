@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.layout import DamagedChunk
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
 __all__ = ["bytewise", "changes", "cut", "inflated", "numbers_of"]
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.buffers import DTYPES, as_bytes
 from dj_photon_codecs.layouts.layout import DamagedChunk
-
-if TYPE_CHECKING:
-    from enum import IntEnum
-
-    from numpy.typing import NDArray
 
 __all__ = ["FIRST_FIELDS", "new_header", "read_code", "read_dtype", "split_header"]
 

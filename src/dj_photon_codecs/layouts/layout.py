@@ -9,16 +9,13 @@ decoded, and single frames or pixels are decoded alone if the layout can.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numcodecs.abc import Codec
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 __all__ = ["DamagedChunk", "Layout", "OpenChunk", "WholeChunk", "open_chunk"]
 

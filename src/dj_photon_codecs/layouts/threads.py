@@ -10,15 +10,13 @@ from __future__ import annotations
 import operator
 import os
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar
+from typing import Any, Generic, SupportsIndex, TypeVar
 
 from numcodecs import blosc
 
 from dj_photon_codecs.layouts.processors import available_processors
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 __all__ = [
     "VARIABLE",

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Integers = NDArray[np.intp]
-    Ways = list[tuple[slice, Integers]]
+from numpy.typing import NDArray
 
 __all__ = ["BrightnessGroups", "CodedSample"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+Ways = list[tuple[slice, Integers]]
 
 # benchmarks/constants_fit.py tries other values of these.
 GROUPS = 40  # at most

@@ -11,18 +11,16 @@ from __future__ import annotations
 import base64
 import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from dj_photon_codecs.photons.transform import generalized_anscombe
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
-
 __all__ = ["DecodeTable"]
+
+Floats = NDArray[np.float64]
 
 JUNCTION = 2 * math.sqrt(3 / 8)  # the transformed value below which the transform is linear
 BLOCK = 1 << 18  # codes decoded at a time (benchmarks/constants_reading.py)

@@ -9,25 +9,22 @@ values at every brightness, it is corrected until it does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.photons.brightness_groups import BrightnessGroups, CodedSample
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.photons.least_squares import rising_solution, with_entries
 from dj_photon_codecs.photons.model_table import model_table
 from dj_photon_codecs.photons.photon_peaks import clipping, photon_peaks
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.photons.calibration import Calibration
-    from dj_photon_codecs.photons.decode_table import DecodeTable
-
-    Floats = NDArray[np.float64]
-
 __all__ = ["MOST_ENTRIES", "fit_table"]
+
+Floats = NDArray[np.float64]
 
 MOST_ENTRIES = 512  # of a table, which makes 2.7 kB of text
 FINEST = 0.01  # step below which the closed form errs by less than .007 photon

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
-
-    Floats = NDArray[np.float64]
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 __all__ = ["apply_blockwise"]
+
+Floats = NDArray[np.float64]
 
 BLOCK = 1 << 15  # elements, which stay in the cache (benchmarks/constants_reading.py)
 

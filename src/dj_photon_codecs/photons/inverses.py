@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from dj_photon_codecs.photons.elementwise import apply_blockwise
 from dj_photon_codecs.photons.parameters import check_parameters
 from dj_photon_codecs.photons.transform import ROOT, SHIFT, forward
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
-
-    Floats = NDArray[np.float64]
-
 __all__ = ["exact_inverse", "generalized_inverse_anscombe", "inverse_anscombe"]
+
+Floats = NDArray[np.float64]
 
 BRIGHTEST_KNOT = 200.0  # photons; above it the unbiased inverse is its own asymptote to 1e-6
 KNOTS = 4001  # linear interpolation between them errs by less than 1e-5 photon

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.photons.decode_table import DecodeTable
-
-    Floats = NDArray[np.float64]
+from dj_photon_codecs.photons.decode_table import DecodeTable
 
 __all__ = ["rising_solution", "with_entries"]
+
+Floats = NDArray[np.float64]
 
 GRAIN = 8192  # entries are multiples of 1 / GRAIN photon, so that whole photons are exact
 

@@ -10,23 +10,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.photons.least_squares import rising_solution, with_entries
 from dj_photon_codecs.photons.steps import check_step, quantize
 from dj_photon_codecs.photons.transform import generalized_anscombe
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.photons.calibration import Calibration
-
-    Floats = NDArray[np.float64]
-
 __all__ = ["model_table"]
+
+Floats = NDArray[np.float64]
 
 # benchmarks/constants_fit.py tries other values of these.
 MOST_CODES = 320  # in a table, which takes 1.7 kB of text

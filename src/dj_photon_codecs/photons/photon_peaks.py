@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from dj_photon_codecs.photons.calibration import Calibration
-
-    Floats = NDArray[np.float64]
+from dj_photon_codecs.photons.calibration import Calibration
 
 __all__ = ["clipping", "photon_peaks"]
+
+Floats = NDArray[np.float64]
 
 # benchmarks/constants_fit.py tries other values of these.
 SAMPLE = 1 << 18  # values that are used, at most

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.table_lookup import look_up
 from dj_photon_codecs.photons.transform import generalized_anscombe
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
-
-    from dj_photon_codecs.photons.calibration import Calibration
-
-    Floats = NDArray[np.float64]
-
 __all__ = ["check_step", "quantize", "stepped_codes", "stepped_dtype"]
+
+Floats = NDArray[np.float64]
 
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 

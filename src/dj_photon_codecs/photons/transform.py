@@ -8,19 +8,17 @@ to camera units with read noise. inverses.py holds what leads back.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from dj_photon_codecs.photons.elementwise import apply_blockwise
 from dj_photon_codecs.photons.parameters import check_parameters
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
-
 __all__ = ["ROOT", "SHIFT", "anscombe", "forward", "generalized_anscombe"]
+
+Floats = NDArray[np.float64]
 
 SHIFT = 3 / 8  # Anscombe (1948), the shift for which the variance is flattest
 ROOT = math.sqrt(SHIFT)  # the transform is 2 * ROOT, and its slope 1 / ROOT, where it turns linear

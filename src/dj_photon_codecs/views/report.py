@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.arrays.photon_array import PhotonArray
 from dj_photon_codecs.movies.camera_movie import CameraMovie, as_camera_movie
 from dj_photon_codecs.movies.sample import sampled_runs
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.transform import generalized_anscombe
 from dj_photon_codecs.policy import Policy
-from dj_photon_codecs.storage.plan import plan_movie
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.photons.calibration import Calibration
-    from dj_photon_codecs.storage.plan import StoragePlan
+from dj_photon_codecs.storage.plan import StoragePlan, plan_movie
 
 __all__ = ["Cost", "Report", "report"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.adaptive.packing import unpack_adaptive
 from dj_photon_codecs.layouts.blosc_chunks import decompress, decompressed_size, plain_chunk
@@ -20,13 +21,8 @@ from dj_photon_codecs.layouts.headers import (
     read_dtype,
     split_header,
 )
-from dj_photon_codecs.layouts.layout import DamagedChunk, WholeChunk
+from dj_photon_codecs.layouts.layout import DamagedChunk, OpenChunk, WholeChunk
 from dj_photon_codecs.layouts.numbering import Numbering
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.layouts.layout import OpenChunk
 
 __all__ = ["CHUNK_HEADER", "Form", "chunk_header", "frame_shape", "open_dense"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numcodecs.abc import Codec
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.adaptive.packing import LEAST_WIDTH, MOST_WIDTH, pack_adaptive
 from dj_photon_codecs.layouts.buffers import (
@@ -18,14 +19,10 @@ from dj_photon_codecs.layouts.buffers import (
 from dj_photon_codecs.layouts.dense.chunk import Form, chunk_header, frame_shape, open_dense
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
 from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
+from dj_photon_codecs.layouts.layout import OpenChunk
 from dj_photon_codecs.layouts.numbering import number_codes
 from dj_photon_codecs.layouts.plain import compress_below, count_varying
 from dj_photon_codecs.layouts.static.plan import plan_static
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.layouts.layout import OpenChunk
 
 __all__ = ["DenseLayout"]
 

@@ -7,22 +7,20 @@ its base.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.columns import cut, inflated
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.kernels.reference_dense import FEATURES, KEYS
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
-
 __all__ = ["LEVEL", "MOST_CODES", "SECTIONS_HEADER", "TABLE", "Sections", "fewest_coders"]
 __all__ += ["split_sections", "unpack_dense"]
+
+Array = NDArray[Any]
 
 # All of these are parts of the stored format.
 MOST_CODES = 1 << 24  # above, float32 does not hold every whole number

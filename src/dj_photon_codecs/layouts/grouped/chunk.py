@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_chunks import plain_chunk
 from dj_photon_codecs.layouts.buffers import is_little_endian_integer
@@ -19,11 +21,6 @@ from dj_photon_codecs.layouts.headers import (
 )
 from dj_photon_codecs.layouts.layout import DamagedChunk, WholeChunk
 from dj_photon_codecs.layouts.static.body import StaticBody
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = ["CHUNK_HEADER", "Form", "GroupedChunk", "join_chunk", "open_grouped"]
 

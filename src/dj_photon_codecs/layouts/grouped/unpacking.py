@@ -7,24 +7,21 @@ group of neighbouring pixels has a class, and the groups are stored in the order
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.kernels.reference_grouped import unpack_places
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    Bytes = NDArray[np.uint8]
-
 __all__ = ["CLASS", "PACKED_HEADER", "SECTIONS", "Grouping", "Kind", "PackedChunk"]
+
+Bytes = NDArray[np.uint8]
 
 SPARSE = 32  # to pick at most 1/32 of the pixels, only their bits are unpacked
 ALIGNED = 8  # bytes; sections begin at multiples of it

@@ -14,20 +14,17 @@ dropped               bits that keys are without, 12 to 14
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.kernels.reference_rans import damaged, refuse
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    Image = NDArray[np.float32]
-
 __all__ = ["WITHIN", "decode_predicted", "join_numbers"]
+
+Image = NDArray[np.float32]
 
 LANES, DELAY, EPOCHS, FEATURES = 16, 4, 6, 45
 LEAST_WIDTH, MOST_WIDTH = 16, 1 << 16

@@ -6,21 +6,18 @@ subnormal results, so that every IEEE machine predicts the same bits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    Image = NDArray[np.float32]
-
 __all__ = ["FEATURES", "KEYS", "UNIT", "Brightness", "SymbolReader", "brightness_keys"]
 __all__ += ["decode_dense"]
+
+Image = NDArray[np.float32]
 
 # All of these are parts of the stored format.
 FEATURES = 7  # three of each running mean, and a constant

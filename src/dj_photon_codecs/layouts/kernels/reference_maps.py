@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.kernels.reference_rans import (
     ESCAPE,
@@ -17,11 +19,6 @@ from dj_photon_codecs.layouts.kernels.reference_rans import (
     damaged,
     refuse,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 __all__ = ["MAP_CONTEXTS", "count_map", "decode_map", "encode_map"]
 

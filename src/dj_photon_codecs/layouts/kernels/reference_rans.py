@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.layout import DamagedChunk
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["decoding_slots"]
 

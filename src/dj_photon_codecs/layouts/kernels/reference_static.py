@@ -26,9 +26,10 @@ Arrays that do not fit each other are refused with a `ValueError`; bytes that no
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.kernels.reference_rans import (
     ESCAPE,
@@ -40,9 +41,6 @@ from dj_photon_codecs.layouts.kernels.reference_rans import (
     damaged,
     refuse,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["LANES", "count_symbols", "decode_streams", "encode_streams", "fill_cells", "sum_pixels"]
 

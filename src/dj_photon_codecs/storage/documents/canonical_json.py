@@ -7,13 +7,11 @@ write 1.0 as 1 or 1e+22 as 10000000000000000000000. Neither changes what is comp
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import google_crc32c
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["canonical_checksum", "canonical_json"]
 

@@ -11,18 +11,15 @@ import re
 import sys
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters, shown
-from dj_photon_codecs.storage.documents.description import dimensions
-
-if TYPE_CHECKING:
-    from dj_photon_codecs.storage.documents.description import Document, Documents
-    from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
+from dj_photon_codecs.storage.documents.description import Document, Documents, dimensions
+from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 
 __all__ = ["check_documents", "format_version", "is_number"]
 

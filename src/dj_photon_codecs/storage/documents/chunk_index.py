@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dj_photon_codecs.storage.documents.description import Documents
+from dj_photon_codecs.storage.documents.description import Documents
 
 __all__ = ["ChunkIndex"]
 

@@ -8,17 +8,15 @@ Codecs of other packages are read where they are installed: a user's own compres
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numcodecs
 import numpy as np
+from numcodecs.abc import Codec
 
 from dj_photon_codecs.policy import LOSSLESS
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
-
-if TYPE_CHECKING:
-    from numcodecs.abc import Codec
 
 __all__ = ["DAMAGED", "check_filters", "load_codec", "shown"]
 

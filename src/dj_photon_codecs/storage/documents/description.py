@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
+from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 from dj_photon_codecs.storage.filters.linear import LinearFilter
 from dj_photon_codecs.storage.filters.pipeline import filters_of
-
-if TYPE_CHECKING:
-    from dj_photon_codecs.layouts.choice import Compression
-    from dj_photon_codecs.storage.plan import StoragePlan
+from dj_photon_codecs.storage.plan import StoragePlan
 
 __all__ = [
     "NAMES",

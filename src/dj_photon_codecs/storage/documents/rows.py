@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from dj_photon_codecs.storage.documents.canonical_json import canonical_checksum
 from dj_photon_codecs.storage.documents.checks import check_documents, format_version
 from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, shown
 from dj_photon_codecs.storage.documents.description import Documents
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Row", "documents_checksum", "read_row", "write_row"]
 
