@@ -66,13 +66,13 @@ NAMES = {
     "noise_correlation": "CORRELATED CHANCE ALONG_LINES",
     "noise_maps": "NEAR",
     "part_gains": "FEWEST_PIXELS",
-    "photon_transfer": "CLIPPED LITTLE ALIKE CHANCE TOUCHING SURE PRECISE ZERO_KNOWN AGREE",
+    "photon_transfer": "CLIPPED LITTLE ALIKE CHANCE TOUCHING SURE PRECISE ZERO_KNOWN AGREE "
+    "BEYOND LOOSE UNSEEN",
     "pixel_motion": "FEWEST RIDGE",
     "refusals": "IMPRECISE SMOOTHED AVERAGED MIXED LIKE_COUNTS",
     "temporal_noise": "STEADY STILL",
     "tiles": "TILE",
     "transfer_line": "BINS FREE EXCESS WILD",
-    "unlike_pixels": "BEYOND LOOSE UNSEEN",
 }
 
 

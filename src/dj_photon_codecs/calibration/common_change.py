@@ -29,13 +29,9 @@ def remove_common_change(
     """Subtract from differences of frames, (..., height, width), in place, what all pixels share.
 
     If fewer than 32 tiles ever change, nothing is subtracted; `image` is the mean of the frames.
-
-    Returns
-    -------
-    tuple
-        The movement in each difference, (..., 5): down and right, in pixels, and three terms of
-        second order. Then the mean square of the movement along an axis, in pixels squared, less
-        the part that noise makes up.
+    Returns the movement in each difference, (..., 5): down and right, in pixels, and three terms of
+    second order; and the mean square of the movement along an axis, in pixels squared, less the
+    part that noise makes up.
     """
     energy = tiles.sum(changes.reshape(-1, *image.shape) ** 2).mean(axis=0) / tiles.pixels
     alive = energy > 0

@@ -43,10 +43,7 @@ def doubts(
 ) -> Iterator[str]:
     """Yield a sentence or two for all that makes the gain doubtful.
 
-    Raises
-    ------
-    ValueError
-        If the curve is nothing like a line, and nothing is left of the gain.
+    A curve that is nothing like a line, so that nothing is left of the gain, is refused.
     """
     yield from _frame_doubts(maps)
     yield from _correlation_doubts(correlation)
@@ -66,12 +63,8 @@ def part_doubts(in_time: PartGains, in_space: PartGains, *, clipped: bool) -> li
     """Say how the quarters of a recording, and the quadrants of its frame, differ in gain.
 
     A sentence or two for each difference that is beyond their errors; where dark values are
-    `clipped`, quadrants differ by what share of them is dark, and are not compared.
-
-    Raises
-    ------
-    ValueError
-        If a quarter of the recording differs by more than a fifth.
+    `clipped`, quadrants differ by what share of them is dark, and are not compared. A quarter that
+    differs by more than a fifth is refused.
     """
     found = []
     if _halves_differ(in_time):

@@ -70,13 +70,6 @@ class FrameScreen:
         `judged` is what was found of the first of them in an earlier call, but for the last of
         these, which is judged now that a frame follows it. If `more` frames follow the last one,
         its judgement waits, and the last element of the result means nothing.
-
-        Examples
-        --------
-        >>> frames = np.random.default_rng(0).poisson(9, (4, 16, 16))
-        >>> frames[2] = frames[1]
-        >>> FrameScreen().judge(frames, np.zeros(0, bool), more=False)
-        array([ True,  True, False,  True])
         """
         known = max(len(judged) - 1, 0)
         pixels = frames.reshape(len(frames), -1)

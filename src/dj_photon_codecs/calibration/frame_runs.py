@@ -25,12 +25,6 @@ class RunReader:
     """Iterator over the runs of a movie, (frames, height, width), which counts what it leaves out.
 
     Of more than 2**28 values, about so many are read.
-
-    Examples
-    --------
-    >>> movie = np.random.default_rng(0).poisson(5, (10, 16, 16))
-    >>> [runs.shape for _, runs in RunReader(movie)]
-    [(2, 4, 16, 16)]
     """
 
     def __init__(self, movie: Any) -> None:
@@ -68,11 +62,6 @@ def read_blocks(movie: Any) -> Iterator[tuple[int, NDArray[Any]]]:
 
     A block has about 2**23 values, and at least four frames but at the end of the movie. Of a movie
     of more than 2**28 values about so many are read, evenly spread.
-
-    Examples
-    --------
-    >>> [(first, len(block)) for first, block in read_blocks(np.zeros((100, 512, 512), "u1"))]
-    [(0, 32), (32, 32), (64, 32), (96, 4)]
     """
     source = Source(movie)  # one for all blocks, so that each chunk is read once
     length = max(RUN, BLOCK // math.prod(source.shape[1:]))

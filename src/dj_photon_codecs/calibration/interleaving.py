@@ -43,13 +43,6 @@ def find_interleaving(sample: Floats) -> Interleaving:
     """Find the shortest period after which frames change less than in any shorter time.
 
     Flicker apart; `sample` is (frames, pixels), what `sample_pixels` chose from consecutive frames.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> planes = rng.uniform(0, 50, (3, 32, 32))
-    >>> find_interleaving(sample_pixels(rng.poisson(np.tile(planes, (20, 1, 1))))).period
-    3
     """
     changes = _changes(_without_flicker(sample), min(LARGEST_PERIOD, len(sample) // PERIODS))
     for period in range(2, len(changes) + 1):

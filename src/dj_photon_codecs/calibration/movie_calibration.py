@@ -9,13 +9,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dj_photon_codecs.calibration.anscombe_estimator import estimate_gain
 from dj_photon_codecs.calibration.curve_shape import curve_points
 from dj_photon_codecs.calibration.doubts import doubts, part_doubts
 from dj_photon_codecs.calibration.noise_correlation import correlate_noise, without_shared_change
 from dj_photon_codecs.calibration.noise_maps import NoiseMaps
 from dj_photon_codecs.calibration.part_gains import gains_in_space, gains_in_time, scatter
-from dj_photon_codecs.calibration.photon_transfer import fit_transfer_line
+from dj_photon_codecs.calibration.photon_transfer import (
+    allow_for_offsets,
+    cut_factor,
+    fit_transfer_line,
+)
 from dj_photon_codecs.calibration.refusals import (
     TWO_VALUES,
     accept_line,
@@ -25,7 +28,6 @@ from dj_photon_codecs.calibration.refusals import (
 )
 from dj_photon_codecs.calibration.temporal_noise import measure_noise
 from dj_photon_codecs.calibration.transfer_line import TransferLine
-from dj_photon_codecs.calibration.unlike_pixels import allow_for_offsets, cut_factor
 from dj_photon_codecs.movies.checks import check_frames
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.parameters import finite
@@ -181,9 +183,41 @@ def _read_noise(variance: float, stderr: float, *, gain: float, offset: float) -
 
 
 def _by_anscombe_transform(movie: Any, offset: float | None) -> Calibration:
-    gain, zero = estimate_gain(movie)
+    gain, zero = _estimated(movie)
     if offset is None:
         return Calibration(gain=gain, offset=zero)
     offset = finite("offset", offset)
     variance = _read_noise(gain * (offset - zero), 0.0, gain=gain, offset=offset)
     return Calibration(gain=gain, offset=offset, variance=variance)
+
+
+def _estimated(movie: Any) -> tuple[float, float]:
+    """Return gain and zero level of a movie of whole numbers, as anscombe-transform finds them.
+
+    All of it is read into memory, and negative values count as 0 in that package.
+    """
+    from anscombe_transform.estimate import compute_conversion_gain  # noqa: PLC0415
+
+    values = np.asarray(movie[:])
+    if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
+        raise ValueError(
+            f"movie holds fractions ({values.dtype}), or values that are not finite, which "
+            "method 'anscombe-transform' would cut off. Use method='folds'"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what is not a number is refused below
+            found = compute_conversion_gain(values)
+    except (AssertionError, ValueError) as error:
+        raise ValueError(
+            f"method 'anscombe-transform' found no gain: {error} It needs more than 100 adjoining "
+            "camera values, all of them frequent, which photon counts and small gains do not "
+            "have. Use method='folds'"
+        ) from error
+    gain, zero = float(found["conversion_gain"]), float(found["zero_level"])
+    if not (np.isfinite(zero) and gain > 0):
+        raise ValueError(
+            f"method 'anscombe-transform' found a gain of {gain:g} and a zero level of {zero:g}, "
+            "which no camera has. Use method='folds'"
+        )
+    return gain, zero

@@ -39,13 +39,7 @@ TWO_VALUES = (
 
 
 def accept_line(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
-    """Return a line that rises with brightness by more than two standard errors.
-
-    Raises
-    ------
-    ValueError
-        If there is no such line; the message says the likely cause, and what to do.
-    """
+    """Return a line that rises with brightness by more than two standard errors, or refuse."""
     if not maps.variance.any():
         raise ValueError(
             "movie does not change in time: it has no noise to measure. Give consecutive frames "
@@ -71,13 +65,9 @@ def accept_line(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
 
 
 def accept_precision(maps: NoiseMaps, line: TransferLine, *, doubts: list[str]) -> TransferLine:
-    """Return a line that tells the gain to 10 %; `doubts` say how parts of the movie differ.
+    """Return a line that tells the gain to 10 %, or refuse, and say how many frames would do.
 
-    Raises
-    ------
-    ValueError
-        If its standard error, which covers how parts differ, is larger; the message says how many
-        frames would do.
+    Its standard error covers how parts of the movie differ, which `doubts` say.
     """
     error = line.gain_stderr / line.gain
     if error <= IMPRECISE:
@@ -97,13 +87,7 @@ def accept_precision(maps: NoiseMaps, line: TransferLine, *, doubts: list[str]) 
 
 
 def refuse_interleaved(found: Interleaving) -> None:
-    """Refuse frames that come by turns from different channels or planes.
-
-    Raises
-    ------
-    ValueError
-        If frames a period apart differ by less than half as much as consecutive ones.
-    """
+    """Refuse channels or planes by turns: a period later frames differ less than half as much."""
     if found.period > 1 and found.likeness < MIXED:
         raise ValueError(
             f"movie comes back to the same picture every {found.period} frames, as where frames "
@@ -124,10 +108,7 @@ def alternation(period: int) -> str:
 def refuse_correlated(noise: Correlation) -> None:
     """Refuse values whose noise no longer counts photons, since they were averaged.
 
-    Raises
-    ------
-    ValueError
-        If the noise of neighbours in space or time is too much alike, or too much opposed.
+    Then the noise of neighbours in space or time is too much alike, or too much opposed.
     """
     if min(noise.vertical, noise.horizontal) > max(SMOOTHED, noise.chance):
         raise ValueError(

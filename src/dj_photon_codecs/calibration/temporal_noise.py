@@ -10,13 +10,13 @@ independent: what is selected or predicted with one fold is judged with the othe
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.common_change import MOVEMENTS, remove_common_change
-from dj_photon_codecs.calibration.extreme_values import ExtremeValue
 from dj_photon_codecs.calibration.frame_faults import too_few_frames
 from dj_photon_codecs.calibration.frame_runs import RUN, RunReader
 from dj_photon_codecs.calibration.interleaving import FRAMES, find_interleaving, sample_pixels
@@ -37,14 +37,11 @@ STILL = 0.1  # pixels; noise feigns less, and so little does not matter
 def measure_noise(movie: Any) -> NoiseMaps:
     """Read a movie, (frames, height, width), once, and measure the temporal noise of its pixels.
 
-    Raises
-    ------
-    ValueError
-        If a value is not finite, or fewer than 8 frames are exposures of their own.
+    A value that is not finite, or fewer than 8 frames that are exposures of their own, are refused.
     """
     tiles = Tiles(*movie.shape[1:])
     sums, reader = _Sums(tiles), RunReader(movie)
-    floor, ceiling = ExtremeValue(np.min, sums.shape), ExtremeValue(np.max, sums.shape)
+    floor, ceiling = _ExtremeValue(np.min, sums.shape), _ExtremeValue(np.max, sums.shape)
     samples: list[NDArray[np.float64]] = []
     origin, count, motion = 0.0, 0, 0.0
     for starts, runs in reader:
@@ -152,6 +149,29 @@ class _Sums:
         variance = square / (2 * number) - moved * (runs > 0)
         products = np.stack([below, right]) / (2 * number)
         return QuarterMaps(mean / number, variance, runs, products)
+
+
+class _ExtremeValue:
+    """Running count of the lowest (`numpy.min`) or the highest (`numpy.max`) value so far."""
+
+    def __init__(self, choose: Callable[[Any], Any], shape: tuple[int, ...]) -> None:
+        self._choose = choose
+        self._inwards = 1 if choose is np.min else -1
+        self.level = math.nan  # the value, in ADU
+        self.counts: Maps = np.zeros((2, *shape), np.float32)  # of it in each fold and pixel
+        self.beside = 0.0  # how often the integer next to it, inwards, occurs in all
+
+    def add(self, frames: NDArray[Any], kept: Maps, *, fold: int) -> None:
+        """Count in frames, (n, height, width), the pixels where `kept` is 1."""
+        level = float(self._choose(frames))
+        if math.isnan(self.level) or self._choose((level, self.level)) != self.level:
+            next_to_old = self.level == level + self._inwards
+            self.beside = float(self.counts.sum()) if next_to_old else 0.0
+            self.level = level
+            self.counts[...] = 0  # no earlier sample can have the new extreme value
+        if level == self.level:
+            self.counts[fold] += kept * np.count_nonzero(frames == level, axis=0)
+        self.beside += float((kept * (frames == self.level + self._inwards)).sum())
 
 
 def _contrasts(runs: Maps) -> tuple[Maps, Maps]:

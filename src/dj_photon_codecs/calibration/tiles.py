@@ -16,14 +16,7 @@ TILE = 8  # pixels; small enough to lie in a cell, large enough to see a change 
 
 
 class Tiles:
-    """The division of a frame into tiles of 8 x 8 pixels; those at the far edges may be smaller.
-
-    Examples
-    --------
-    >>> Tiles(10, 16).pixels
-    array([[64., 64.],
-           [16., 16.]], dtype=float32)
-    """
+    """The division of a frame into tiles of 8 x 8 pixels; those at the far edges may be smaller."""
 
     def __init__(self, height: int, width: int) -> None:
         self._height, self._width = height, width
