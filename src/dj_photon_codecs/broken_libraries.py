@@ -27,13 +27,10 @@ PASSING = (KeyboardInterrupt, GeneratorExit, MemoryError)
 
 @contextmanager
 def naming_broken_libraries() -> Iterator[None]:
-    """Say in one sentence which library is broken, and how to mend it.
+    """Say in one sentence which library is broken, and how to mend it: with an `ImportError`.
 
-    Raises
-    ------
-    ImportError
-        In place of what was raised within, whatever its type, if this package or a library of its
-        own could not import a module, or lacks a name in one. All other errors pass unchanged.
+    It takes the place of what was raised within, whatever its type, if this package or a library of
+    its own could not import a module, or lacks a name in one. All other errors pass unchanged.
     """
     try:
         yield

@@ -39,37 +39,10 @@ FILTERS = {"photon.anscombe", "photon.linear", "photon.crc32c"}  # in each movie
 
 @dataclass(frozen=True)
 class Policy:
-    """How a column type stores its movies.
+    """How a column type stores its movies: the attributes that `PhotonCodec` describes.
 
-    Parameters
-    ----------
-    frames_per_chunk : int
-        Frames in a chunk, at least 1; fewer where the movie is shorter or its frames are large.
-    compressor : numcodecs.abc.Codec, None or "auto"
-        What compresses the codes; None stores them as their layout leaves them. "auto" is the
-        usual compressor behind `GroupedLayout`.
-    layout : numcodecs.abc.Codec, str or None
-        A filter, or its ``codec_id``, that the codes go through before a `compressor` of your
-        choice.
-    step : float or None
-        None stores values exactly; ``0 < step <= 1`` stores them in steps, in units of the noise's
-        standard deviation.
-    durable : bool
-        Whether a movie must have reached the disk of a local store before its row is inserted.
-    owner : str
-        Whose attributes they are, for error messages.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them cannot be used; the message says what is allowed.
-
-    Examples
-    --------
-    >>> Policy(frames_per_chunk=0)
-    Traceback (most recent call last):
-    ...
-    ValueError: frames_per_chunk of Policy is 0; it must be a whole number, at least 1
+    `owner` names whose attributes they are, for error messages. One that cannot be used is a
+    `TypeError` or a `ValueError`, which says what is allowed.
     """
 
     frames_per_chunk: int = 100
@@ -99,10 +72,7 @@ class Policy:
     def of(cls, codec: Any) -> Policy:
         """Return the policy of a column type, a `PhotonCodec` or its class, by its attributes.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If an attribute is missing, or cannot be used.
+        One that is missing is a `TypeError`.
         """
         names = [parameter.name for parameter in fields(cls)]
         missing = [name for name in names if not hasattr(codec, name)]

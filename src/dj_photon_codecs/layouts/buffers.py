@@ -22,21 +22,12 @@ DTYPES = {
 
 
 def check_codes(buf: Any) -> NDArray[Any]:
-    """Return a buffer as an array of codes in C order.
+    """Return a buffer as an array of codes in C order, of any shape.
 
-    Parameters
-    ----------
-    buf : buffer
-        Codes, of any shape. An array in F order is taken for its transpose, which is what lies in
-        memory: Zarr expects a decoded buffer in the memory order of what was encoded. Dates and
-        time differences are taken for the 64-bit integers that they are.
-
-    Raises
-    ------
-    TypeError
-        If the codes are not real numbers of at most 8 bytes.
-    ValueError
-        If they take 2 GiB or more.
+    An array in F order is taken for its transpose, which is what lies in memory: Zarr expects a
+    decoded buffer in the memory order of what was encoded. Dates and time differences are taken for
+    the 64-bit integers that they are. What are no real numbers of at most 8 bytes is a `TypeError`,
+    2 GiB of codes or more a `ValueError`.
     """
     codes = ensure_ndarray(buf)
     if codes.dtype.kind in "mM":
@@ -53,31 +44,15 @@ def check_codes(buf: Any) -> NDArray[Any]:
 
 
 def is_little_endian_integer(dtype: np.dtype[Any]) -> bool:
-    """Return whether codes are integers of 1 byte, or little-endian on a little-endian machine.
-
-    Examples
-    --------
-    >>> [is_little_endian_integer(np.dtype(name)) for name in ("|u1", "<i4", ">u2", "<f4", "|b1")]
-    [True, True, False, False, False]
-    """
+    """Return whether codes are integers of 1 byte, or little-endian where the machine is so."""
     return dtype.kind in "iu" and dtype.isnative and not dtype.str.startswith(">")
 
 
 def as_bytes(buf: Any, *, apart_from: Any = None) -> NDArray[np.uint8]:
-    """Return the bytes of a contiguous buffer.
+    """Return the bytes of a contiguous buffer, such as a stored chunk.
 
-    Parameters
-    ----------
-    buf : buffer
-        Such as a stored chunk.
-    apart_from : buffer, optional
-        What will be written while the bytes are read. They are copied if they may lie in it, else
-        they are not.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `buf` is an array of Python objects, or not contiguous.
+    They are copied if they may lie in `apart_from`, which will be written while they are read. An
+    array of Python objects, or one that is not contiguous, is a `TypeError` or a `ValueError`.
     """
     stored: NDArray[np.uint8] = np.asarray(ensure_contiguous_ndarray(buf)).view(np.uint8)
     if apart_from is not None and np.may_share_memory(stored, ensure_ndarray(apart_from)):
@@ -86,23 +61,10 @@ def as_bytes(buf: Any, *, apart_from: Any = None) -> NDArray[np.uint8]:
 
 
 def room_for(size: int, dtype: np.dtype[Any], out: Any) -> NDArray[Any]:
-    """Return an array to decode the codes of a chunk into, flat.
+    """Return a flat array to decode so many codes of a chunk into: a new one, or in `out`.
 
-    Parameters
-    ----------
-    size : int
-        The number of codes.
-    dtype : numpy.dtype
-        Their dtype.
-    out : writeable buffer or None
-        Where to put them, in the order of its memory; None for a new array.
-
-    Raises
-    ------
-    TypeError
-        If `out` is an array of objects.
-    ValueError
-        If `out` is of another size, or read-only, or not contiguous.
+    A buffer of another size, or that is read-only or not contiguous, is a `ValueError`, an array of
+    objects a `TypeError`.
     """
     if out is None:
         return np.empty(size, dtype)

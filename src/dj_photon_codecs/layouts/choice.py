@@ -18,22 +18,7 @@ __all__ = ["GROUPED", "PLAIN", "Compression"]
 
 @dataclass(frozen=True)
 class Compression:
-    """A compressor, and the layout that prepares codes for it.
-
-    Parameters
-    ----------
-    compressor : numcodecs.abc.Codec or None
-        None stores codes as they are.
-    layout : numcodecs.abc.Codec, optional
-        A filter that the codes of a chunk go through before.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> codes = np.random.default_rng(0).poisson(3, (100, 32, 32)).astype("u1")
-    >>> len(GROUPED.encode(codes)) < codes.nbytes / 2
-    True
-    """
+    """A compressor, if any, and the layout, if any, that codes go through before."""
 
     compressor: Codec | None
     layout: Codec | None = None

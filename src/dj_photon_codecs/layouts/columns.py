@@ -16,25 +16,13 @@ __all__ = ["bytewise", "changes", "cut", "inflated", "numbers_of"]
 
 
 def changes(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Return each number less the one before it on the last axis, modulo the range of the dtype.
-
-    Examples
-    --------
-    >>> changes(np.array([3, 5, 4], np.uint8)).tolist()
-    [3, 2, 255]
-    """
+    """Return each number less the one before it on the last axis, modulo the dtype's range."""
     found: NDArray[Any] = np.diff(numbers, axis=-1, prepend=numbers.dtype.type(0))
     return found
 
 
 def bytewise(numbers: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the lowest byte of all numbers, then the next byte of all, and so on.
-
-    Examples
-    --------
-    >>> bytewise(np.array([1, 258], np.uint16)).tolist()
-    [1, 2, 0, 1]
-    """
+    """Return the lowest byte of all numbers, then the next byte of all, and so on."""
     little = numbers.astype(numbers.dtype.newbyteorder("<"))
     return np.ascontiguousarray(little.reshape(-1, 1).view(np.uint8).T).reshape(-1)
 
@@ -46,13 +34,7 @@ def numbers_of(section: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
 
 
 def inflated(stored: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return what a stream of zlib holds.
-
-    Raises
-    ------
-    DamagedChunk
-        If it does not hold so many bytes, or is none.
-    """
+    """Return what a stream of zlib holds; another number of bytes is a `DamagedChunk`."""
     stream = zlib.decompressobj()
     try:
         found = stream.decompress(stored.tobytes(), size + 1)
@@ -68,10 +50,7 @@ def cut(
 ) -> list[NDArray[np.uint8]]:
     """Cut bytes into parts of given sizes, and the rest unless there must be none.
 
-    Raises
-    ------
-    DamagedChunk
-        If there are too few.
+    Too few are a `DamagedChunk`.
     """
     edges = list(accumulate(sizes, initial=0))
     if edges[-1] > stored.size:

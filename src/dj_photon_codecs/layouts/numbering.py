@@ -19,33 +19,14 @@ FILLED = 0.75  # share of the numbers that occur, from where on holes are left
 
 
 class Numbering(NamedTuple):
-    """How numbers become codes: ``lowest + unit * number``, or ``lowest + unit * values[number]``.
+    """How numbers become codes: ``lowest + unit * number``, or with ``values[number]``."""
 
-    Attributes
-    ----------
-    lowest : int
-        The lowest code, which may be negative.
-    unit : int
-        The greatest common divisor of all differences of codes if they span more than 2**16;
-        else 1.
-    values : ndarray of uint16
-        In ascending order; empty if numbers are not indices.
-    """
-
-    lowest: int
-    unit: int
-    values: NDArray[np.uint16]
+    lowest: int  # the lowest code, which may be negative
+    unit: int  # the greatest common divisor of differences of codes that span more than 2**16; or 1
+    values: NDArray[np.uint16]  # in ascending order; empty if numbers are not indices
 
     def apply(self, codes: NDArray[Any], numbers: NDArray[Any] | None = None) -> None:
-        """Turn numbers into codes.
-
-        Parameters
-        ----------
-        codes : ndarray of unsigned integers
-            Where to put the codes, of their size.
-        numbers : ndarray of unsigned integers, of the shape of the codes, optional
-            Numbers; by default, they are in `codes`.
-        """
+        """Turn numbers into codes, unsigned; by default, the numbers are in `codes`."""
         numbers = codes if numbers is None else numbers
         if self.values.size:
             np.take(self.values.astype(codes.dtype), numbers, mode="clip", out=codes)
@@ -58,25 +39,9 @@ class Numbering(NamedTuple):
 
 
 def number_codes(codes: NDArray[Any]) -> tuple[NDArray[np.uint16], Numbering] | None:
-    """Return codes as numbers of 16 bits.
+    """Return integer codes as numbers of 16 bits, in their shape, and how these become codes.
 
-    Parameters
-    ----------
-    codes : ndarray of integers
-        At least one.
-
-    Returns
-    -------
-    numbers : ndarray of uint16
-        In the shape of the codes; they may be the codes themselves.
-    numbering : Numbering
-        How they become codes. None instead of both if they need more than 16 bits.
-
-    Examples
-    --------
-    >>> numbers, numbering = number_codes(np.array([[-48, -16, 10**6 - 48]]))
-    >>> numbers.tolist(), numbering.lowest, numbering.unit
-    ([[0, 1, 31250]], -48, 32)
+    The numbers may be the codes themselves. None if they need more than 16 bits.
     """
     lowest, highest = int(codes.min()), int(codes.max())
     word = np.dtype(f"u{codes.itemsize}").type

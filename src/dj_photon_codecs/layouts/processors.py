@@ -14,13 +14,8 @@ __all__ = ["available_processors", "quota_of_container"]
 def available_processors() -> int:
     """Return how many processors this process may use.
 
-    That is the number of processors that the operating system lets it run on (a cluster's job
-    often may not use all of a machine), or fewer if its container has a quota of processor time.
-
-    Examples
-    --------
-    >>> available_processors() >= 1
-    True
+    That is the number of processors that the operating system lets it run on (a cluster's job often
+    may not use all of a machine), or fewer if its container has a quota of processor time.
     """
     quota = _quota_of_this_process()
     allowed = _allowed_processors()
@@ -30,18 +25,9 @@ def available_processors() -> int:
 def quota_of_container(*, groups: Path, mounted: Path) -> int | None:
     """Return the quota of processor time of a process's control groups, in processors.
 
-    Parameters
-    ----------
-    groups : pathlib.Path
-        The file that names the control groups of the process, ``/proc/self/cgroup`` on Linux.
-    mounted : pathlib.Path
-        Where the control groups are mounted, ``/sys/fs/cgroup`` on Linux.
-
-    Returns
-    -------
-    int or None
-        The smallest quota of the group and of all groups above it, rounded up, at least 1; None
-        if there is none, or if it cannot be read.
+    The smallest of the group and of all groups above it, rounded up, at least 1; None if there is
+    none, or if it cannot be read. On Linux, `groups` is the file ``/proc/self/cgroup``, and the
+    groups are `mounted` at ``/sys/fs/cgroup``.
 
     References
     ----------

@@ -85,10 +85,7 @@ def set_threads(number: SupportsIndex | None) -> None:
 def thread_limit() -> int:
     """Return how many threads this library may use at the same time.
 
-    Raises
-    ------
-    ValueError
-        If ``DJ_PHOTON_THREADS`` is not a whole number of 1 or more.
+    It is a `ValueError` if ``DJ_PHOTON_THREADS`` is not a whole number of 1 or more.
     """
     limit = _limit_that_was_set()
     _limit_blosc(limit)
@@ -96,29 +93,12 @@ def thread_limit() -> int:
 
 
 def usable_processors() -> int:
-    """Return how many threads may compute at the same time.
-
-    Raises
-    ------
-    ValueError
-        If ``DJ_PHOTON_THREADS`` is not a whole number of 1 or more.
-
-    Examples
-    --------
-    >>> usable_processors() >= 1
-    True
-    """
+    """Return how many threads may compute at the same time; see `thread_limit`."""
     return min(available_processors(), thread_limit())
 
 
 def processors_for(chunk_bytes: int) -> int:
-    """Return how many chunks, each of so many bytes of codes, to encode or decode at a time.
-
-    Examples
-    --------
-    >>> processors_for(1000)
-    1
-    """
+    """Return how many chunks, each of so many bytes of codes, to encode or decode at a time."""
     return usable_processors() if chunk_bytes >= SMALL else 1
 
 
@@ -127,31 +107,10 @@ def in_threads(
 ) -> list[Result]:
     """Call a function with all items, in several threads, and return the results in order.
 
-    Parameters
-    ----------
-    function : callable
-        Takes an item. If it calls `in_threads` in turn, that call runs in the same thread.
-    items : iterable
-        Read in full before the first call.
-    most : int, optional
-        How many threads to use, within `thread_limit`; by default `usable_processors`. For
-        requests to a store, `WAITING`.
-
-    Returns
-    -------
-    list
-        What the function returned for each item.
-
-    Raises
-    ------
-    BaseException
-        What the function raised, for the first item for which it did, or KeyboardInterrupt. No
-        call begins after it, and it is raised when all calls that had begun are over.
-
-    Examples
-    --------
-    >>> in_threads(abs, [-3, -1, -2])
-    [3, 1, 2]
+    With `most` threads, within `thread_limit`; by default `usable_processors`. For requests to a
+    store, `WAITING`. If the function calls `in_threads` in turn, that call runs in the same thread.
+    What it raises is raised, for the first item for which it does, or KeyboardInterrupt: no call
+    begins after it, and all calls that had begun are over.
     """
     job = _Job(function, list(items))
     number = min(len(job.items), thread_limit(), usable_processors() if most is None else most)

@@ -32,23 +32,8 @@ DAMAGED = "it is damaged. Restore the movie's row from a backup of the database"
 class DecodeTable:
     """Photons of the codes of a movie that is stored in steps.
 
-    Parameters
-    ----------
-    gain, offset, variance : float
-        Parameters of the transform: ADU per photon, ADU, ADU squared.
-    step : float
-        Quantisation step, in units of the noise's standard deviation.
-    whole : bool
-        Whether all values of the movie were whole numbers of ADU.
-    first : int
-        The code of the first entry of `table`.
-    table : str
-        Photons of the codes from `first` on: float32, little-endian, as base64. May be empty.
-
-    Raises
-    ------
-    ValueError
-        If `table` is not base64, or its photons are not finite or fall as the code rises.
+    A `table` that is not base64, or whose photons are not finite or fall as the code rises, is a
+    `ValueError`.
 
     Examples
     --------
@@ -57,13 +42,13 @@ class DecodeTable:
     array([0.  , 1.  , 2.  , 8.43])
     """
 
-    gain: float
-    offset: float
-    variance: float
-    step: float
-    whole: bool
-    first: int = 0
-    table: str = ""
+    gain: float  # of the transform, ADU per photon
+    offset: float  # ADU
+    variance: float  # ADU squared
+    step: float  # in units of the noise's standard deviation
+    whole: bool  # whether all values of the movie were whole numbers of ADU
+    first: int = 0  # the code of the first entry of the table
+    table: str = ""  # photons of the codes from `first` on: float32, little-endian, as base64
     _entries: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -44,29 +44,16 @@ LUCK = 2.0  # standard errors; biases up to that may be chance and want nothing
 def fit_table(
     calibration: Calibration, *, step: float, whole: bool, sample: NDArray[Any]
 ) -> DecodeTable:
-    """Fit the photons that the codes of a movie decode to.
+    """Fit the photons that the codes of a movie decode to: a table with at most 512 entries.
 
-    Parameters
-    ----------
-    calibration : Calibration
-        Gain, offset and variance of the transform that made the codes.
-    step : float
-        In units of the noise's standard deviation, ``0 < step <= 1``.
-    whole : bool
-        Whether all values of the movie are whole numbers of ADU.
-    sample : numpy.ndarray, shape (frames, ...)
-        Frames of the movie, ADU, spread over it: about a million values, or all.
-
-    Returns
-    -------
-    DecodeTable
-        With at most 512 entries. It is that of `model_table` where that gives the mean of the
-        sample's values at every brightness, to .0015 photon or to .15 %, or to 3.5 standard
-        errors. Otherwise the mean of its photons, over pixels of any brightness, is within .005
-        photon, or .5 % where that is more, of the mean of their values; what was measured
-        is in docs/how-to/choose-a-step.md. Not where no table can do that: with too few frames for
-        the noise to average out (less than about 16 at step 1), less noise than the calibration
-        says, or few codes (a detector that saturates at a few photons); benchmarks/bias_limits.py.
+    From a `sample`, (frames, ...), ADU, spread over the movie: about a million values, or all. It
+    is the table of `model_table` where that gives the mean of the sample's values at every
+    brightness, to .0015 photon or to .15 %, or to 3.5 standard errors. Otherwise the mean of its
+    photons, over pixels of any brightness, is within .005 photon, or .5 % where that is more, of
+    the mean of their values; what was measured is in docs/how-to/choose-a-step.md. Not where no
+    table can do that: with too few frames for the noise to average out (less than about 16 at step
+    1), less noise than the calibration says, or few codes (a detector that saturates at a few
+    photons); benchmarks/bias_limits.py.
 
     Examples
     --------

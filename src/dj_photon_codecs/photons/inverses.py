@@ -124,18 +124,8 @@ def exact_inverse(
 ) -> NDArray[Any]:
     """Find values of a dtype whose transforms are exactly `y`, to the last bit.
 
-    Where several values have the same transform, one of them.
-
-    Raises
-    ------
-    ValueError
-        If an element of `y` is not the transform of any value of `dtype`; the message names it.
-
-    Examples
-    --------
-    >>> from dj_photon_codecs.photons.transform import anscombe
-    >>> exact_inverse(anscombe([0, 7, 255]), "uint8", gain=1, offset=0, variance=0)
-    array([  0,   7, 255], dtype=uint8)
+    Where several values have the same transform, one of them. An element of `y` that is not the
+    transform of any value of `dtype` is a `ValueError`, which names it.
     """
     check_parameters(gain, offset, variance)
     dtype, shift = np.dtype(dtype), SHIFT + variance / (gain * gain)

@@ -21,11 +21,6 @@ def rising_solution(matrix: Floats, vector: Floats) -> Floats:
     """Solve a positive definite linear system with no unknown less than the one before it.
 
     Neighbours that would fall are made one unknown, until none falls.
-
-    Examples
-    --------
-    >>> rising_solution(np.eye(3), np.array([1.0, 4.0, 2.0]))
-    array([1., 3., 3.])
     """
     groups = np.arange(vector.size)
     solution: Floats = np.linalg.solve(matrix, vector).astype(np.float64, copy=False)

@@ -53,32 +53,17 @@ def model_table(
     peaks: Calibration | None = None,
     clipped: tuple[float, float] = (-math.inf, math.inf),
 ) -> DecodeTable:
-    """Fit the photons that codes decode to.
+    """Fit the photons that codes decode to: a table with at most 320 entries.
 
-    Parameters
-    ----------
-    calibration : Calibration
-        Gain, offset and variance of the transform that made the codes.
-    step : float
-        In units of the noise's standard deviation, ``0 < step <= 1``.
-    whole : bool
-        Whether the values were whole numbers of ADU.
-    peaks : Calibration, optional
-        Gain, offset and read noise as `photon_peaks` found them, if they are not those of
-        `calibration`.
-    clipped : tuple of float, optional
-        The lowest and highest value that the camera can write, ADU; see `clipping`.
+    `peaks` are gain, offset and read noise as `photon_peaks` found them, if they are not those of
+    `calibration`; `clipped` the lowest and highest value that the camera can write, ADU.
 
-    Returns
-    -------
-    DecodeTable
-        With at most 320 entries. If the values are as the model says, then at rates of .1 to 50
-        photons the mean of the photons differs from that of the values by less than .0005 photon
-        at steps up to .5 and less than .005 at steps up to 1; at rates below .1 by less than .014.
-        Their variance is at most 1.05 times that of the values at step .5, and 1.4 times at step
-        1. Exceptions at step 1: with a read noise of .12 to .25 photon, at which a code may hold
-        none or one photon, the variance is up to 2 times; with gains below 6 other than 1, the
-        bias is up to .06 photon and the variance up to 2.8 times.
+    If the values are as the model says, then at rates of .1 to 50 photons the mean of the photons
+    differs from that of the values by less than .0005 photon at steps up to .5 and less than .005
+    at steps up to 1; at rates below .1 by less than .014. Their variance is at most 1.05 times that
+    of the values at step .5, and 1.4 times at step 1. Exceptions at step 1: with a read noise of
+    .12 to .25 photon, at which a code may hold none or one photon, the variance is up to 2 times;
+    with gains below 6 other than 1, the bias is up to .06 photon and the variance up to 2.8 times.
 
     References
     ----------
@@ -86,12 +71,6 @@ def model_table(
     correction for noise without peaks.
 
     C. E. DeForest et al., Astrophys. J. 934 (2022) 179, doi:10.3847/1538-4357/ac7f3d: a table.
-
-    Examples
-    --------
-    >>> from dj_photon_codecs.photons.calibration import Calibration
-    >>> model_table(Calibration(), step=0.5, whole=True).photons([2, 5, 6, 7, 8, 9]).round(2)
-    array([0.  , 1.  , 2.  , 2.99, 4.01, 5.02])
     """
     closed = DecodeTable(
         gain=float(calibration.gain),

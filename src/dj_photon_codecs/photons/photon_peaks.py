@@ -40,21 +40,10 @@ SAME = 0.002  # difference in variance (photons squared) or relative gain that d
 def photon_peaks(values: ArrayLike, calibration: Calibration, *, whole: bool) -> Calibration:
     """Find where whole photons lie in camera values, and how much noise blurs them.
 
-    Parameters
-    ----------
-    values : array_like
-        A sample of the movie, ADU, of any shape; some 100,000 values are enough.
-    calibration : Calibration
-        As it was measured; its gain must be right to 3 %.
-    whole : bool
-        Whether all values of the movie are whole numbers.
-
-    Returns
-    -------
-    Calibration
-        For `model_table`. It is `calibration` itself where the values agree with it, are fewer
-        than 1000, or have a gain below 2 and a variance that is not 0. Otherwise it has the gain,
-        offset and variance of the peaks; if peaks cannot be seen, a read noise of .7 photon rms.
+    From a sample of the movie, ADU, some 100,000 values, and a calibration whose gain is right to 3
+    %. It is returned itself where the values agree with it, are fewer than 1000, or have a gain
+    below 2 and a variance that is not 0. Otherwise it has the gain, offset and variance of the
+    peaks; if peaks cannot be seen, a read noise of .7 photon rms.
 
     Notes
     -----
@@ -92,11 +81,6 @@ def clipping(values: ArrayLike) -> tuple[float, float]:
     """Return the lowest and the highest value at which a movie is clipped, ADU, by a sample of it.
 
     Minus and plus infinity where values do not pile up there.
-
-    Examples
-    --------
-    >>> clipping(np.maximum(np.random.default_rng(0).normal(10, 10, 1000), 0))
-    (0.0, inf)
     """
     sample, counts = _sample(values)
     return _limit(sample, counts), -_limit(-sample[::-1], counts[::-1])

@@ -20,18 +20,7 @@ INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
 
 def check_step(step: Any) -> float:
-    """Return a quantisation step, ``0 < step <= 1`` standard deviation of the noise, or refuse it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `step` is not a real number, or out of range.
-
-    Examples
-    --------
-    >>> check_step(0.5)
-    0.5
-    """
+    """Return a quantisation step, ``0 < step <= 1`` standard deviation of the noise."""
     if isinstance(step, (bool, np.bool_)) or not isinstance(step, Real):
         raise TypeError(f"step is {step!r}; it must be a number, 0 < step <= 1, or None for exact")
     exact: Any = step  # an integer may be beyond float64
@@ -48,17 +37,8 @@ def quantize(y: ArrayLike, step: float, *, dtype: DTypeLike) -> NDArray[Any]:
     """Return the codes of transformed values, ``round(y / step)``, half to even.
 
     So ``abs(step * code - y) <= step / 2``, but for the rounding of y itself. The dtype is of
-    integers, such as `stepped_dtype` returns.
-
-    Raises
-    ------
-    ValueError
-        If a code does not fit, or a value is not finite: codes never wrap.
-
-    Examples
-    --------
-    >>> quantize([1.22, 3.9, -0.3], 0.5, dtype="i1")
-    array([ 2,  8, -1], dtype=int8)
+    integers, such as `stepped_dtype` returns; codes never wrap: where one does not fit, or a value
+    is not finite, it is a `ValueError`.
     """
     codes = np.asarray(np.true_divide(y, check_step(step), dtype=np.float64))
     np.rint(codes, out=codes)
@@ -76,20 +56,8 @@ def stepped_codes(
     """Return the codes of camera values: those that `quantize` gives to their transforms.
 
     Integers are faster than floats where their range holds fewer numbers than there are values:
-    every number is then transformed once only. The dtype is what `stepped_dtype` returned.
-
-    Raises
-    ------
-    ValueError
-        If a code does not fit, a value is not finite, or something writes to integers meanwhile.
-
-    Examples
-    --------
-    >>> from dj_photon_codecs import Calibration
-    >>> values = np.array([[100, 130, 160], [130, 100, 160]], "uint16")
-    >>> stepped_codes(values, Calibration(gain=30, offset=100), step=0.5, dtype="u1")
-    array([[2, 5, 6],
-           [5, 2, 6]], dtype=uint8)
+    every number is then transformed once only. The dtype is what `stepped_dtype` returned. It is a
+    `ValueError` as there, and where something writes to integers meanwhile.
     """
     possible = _possible(values)
     codes = quantize(_transform(possible, calibration), step, dtype=dtype)
@@ -102,12 +70,8 @@ def stepped_dtype(
     """Return the smallest dtype for the codes of all values in a range, ADU.
 
     It is of little-endian integers, unsigned where possible. Since the transform never falls, every
-    value between `lowest` and `highest` has a code that fits.
-
-    Raises
-    ------
-    ValueError
-        If a limit is not finite, or its code would need more than 64 bits.
+    value between `lowest` and `highest` has a code that fits. A limit that is not finite, or whose
+    code would need more than 64 bits, is a `ValueError`.
     """
     limits = np.array([lowest, highest], np.float64)
     codes = np.rint(_transform(limits, calibration) / check_step(step))

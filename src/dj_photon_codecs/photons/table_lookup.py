@@ -17,13 +17,6 @@ def look_up(table: NDArray[Any], numbers: NDArray[Any], *, out: NDArray[Any]) ->
 
     Several times faster than ``out[...] = table[numbers]``, which converts all indices to intp at
     once and checks every one of them against the size of the table.
-
-    Examples
-    --------
-    >>> out = np.empty(3)
-    >>> look_up(np.array([0.5, 1.5, 2.5]), np.array([2, 0, 2], "u1"), out=out)
-    >>> out
-    array([2.5, 0.5, 2.5])
     """
     indices = np.empty(BLOCK, np.intp)
     for start in range(0, numbers.size, BLOCK):

@@ -55,27 +55,10 @@ class Model(NamedTuple):
 def decode_predicted(*given: Any) -> int:
     """Put the bins of the first frames into an array.
 
-    Parameters
-    ----------
-    *model
-        The model.
-    entries : ndarray of uint32, shape (2 * keys,)
-        For each key of the first frame, and of the others, the base | table << 16.
-    slots : ndarray of uint32, shape (tables, 2**12)
-        From `decoding_slots`.
-    states : ndarray of uint32, shape (16,)
-        The lanes.
-    words, escapes : ndarray of uint16
-        The words, and the bins of escapes, in their order.
-    frames : int
-        How many frames are wanted.
-    bins : ndarray of uint16
-        Where to put their bins.
-
-    Raises
-    ------
-    DamagedChunk
-        If no encoder writes such numbers.
+    After the model come: for each key of the first frame, and of the others, the base | table <<
+    16, uint32 (2 * keys,); `slots` from `decoding_slots`, uint32 (tables, 2**12); the lanes, uint32
+    (16,); the words, and the bins of escapes in their order, uint16; how many frames are wanted;
+    and where to put their bins, uint16. What no encoder writes is a `DamagedChunk`.
     """
     model = Model(*given[:10])
     entries, slots, states, words, escapes, frames, bins = given[10:]
@@ -101,19 +84,9 @@ def join_numbers(
 ) -> int:
     """Turn bins into numbers, in place, and return how many bytes of low bits that takes.
 
-    Parameters
-    ----------
-    numbers : ndarray of uint16
-        Bins.
-    bins : ndarray of uint32
-        The first number of each bin, and how many low bits tell which of its numbers it is << 16.
-    payload : ndarray of uint8
-        The low bits, from the lowest of the first byte on.
-
-    Raises
-    ------
-    DamagedChunk
-        If there are too few.
+    `bins` are the first number of each, and how many low bits tell which of its numbers it is <<
+    16. The payload has the low bits, from the lowest of the first byte on; too few are a
+    `DamagedChunk`.
     """
     flat = numbers.reshape(-1)
     _check(flat.max(initial=0) < max(bins.size, 1))

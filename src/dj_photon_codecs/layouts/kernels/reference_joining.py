@@ -22,24 +22,12 @@ def join_tables(
 ) -> int:
     """Join neighbouring rows of counts while that saves bits, the pair that saves most first.
 
-    Parameters
-    ----------
-    counts : ndarray of uint32, shape (rows, 256)
-        How often each symbol occurs in each row, 2**32 times at most in all; changed.
-    logarithms : ndarray of uint32, shape (4096,)
-        2**16 times the logarithms to the base of 2, and 0 for 0. Those of larger numbers are made
-        from their highest 12 bits.
-    symbol, table : int
-        What a symbol in a table, and a table, cost: 2**16 times their bits.
-    most : int
-        Tables that there may be, 256 at most: above, pairs are joined that save nothing.
-    of_row : ndarray of uint8, shape (rows,)
-        Where to put the table of each row: 0, or that of the row before, or one more.
-
-    Returns
-    -------
-    int
-        How many tables there are.
+    `counts`, (rows, 256), say how often each symbol occurs in each row, 2**32 times at most in all;
+    they are changed. `logarithms` are 2**16 times those of 0 to 4095 to the base of 2, and 0 for 0;
+    those of larger numbers are made from their highest 12 bits. A `symbol` in a table, and a
+    `table`, cost 2**16 times their bits. Of more than `most` tables, 256 at most, pairs are joined
+    that save nothing. The table of each row, 0 or that of the row before or one more, is put into
+    `of_row`; how many tables there are is returned.
     """
 
     def bits(rows: NDArray[np.int64]) -> NDArray[np.int64]:

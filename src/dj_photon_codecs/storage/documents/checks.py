@@ -40,11 +40,9 @@ GRAIN = 8192  # photons of tables of version 1.0 are multiples of 1 / GRAIN
 def check_documents(documents: Documents) -> None:
     """Refuse documents from a row that this version of the library cannot read, or must not.
 
-    Raises
-    ------
-    ValueError
-        If a key is missing or of another type, the documents contradict each other or themselves,
-        a codec is named that movies are not written with, or the format version is not 1.x.
+    It is a `ValueError` if a key is missing or of another type, the documents contradict each other
+    or themselves, a codec is named that movies are not written with, or the format version is not
+    1.x.
     """
     if not all(isinstance(document, dict) for document in documents.values()):
         raise ValueError(f".zarray and .zattrs must be JSON objects. {DAMAGED}")
@@ -59,13 +57,7 @@ def check_documents(documents: Documents) -> None:
 
 
 def format_version(written: Any) -> tuple[int, ...]:
-    """Return a format version, such as ``"1.1"``, as numbers, to be compared.
-
-    Raises
-    ------
-    ValueError
-        If it is not 1.x.
-    """
+    """Return a format version, such as ``"1.1"``, as numbers; refuse all but 1.x."""
     text = written if isinstance(written, str) else ""
     numbers = tuple(map(int, text.split("."))) if re.fullmatch(r"\d{1,9}(\.\d{1,9})*", text) else ()
     if numbers[:1] != (MAJOR,):

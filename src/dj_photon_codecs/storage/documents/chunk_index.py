@@ -15,10 +15,7 @@ DIGITS = 8  # hexadecimal digits of a CRC-32C
 class ChunkIndex:
     """The chunks that the documents of a movie describe; each is found without listing the others.
 
-    Raises
-    ------
-    ValueError
-        If there are checksums for more or fewer chunks than the movie has.
+    Checksums for more or fewer chunks than the movie has are a `ValueError`.
 
     Examples
     --------

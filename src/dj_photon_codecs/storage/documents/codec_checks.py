@@ -27,12 +27,8 @@ def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | 
     """Check the filters and the compressor of a movie; return its transform, if it has one.
 
     It has none if it was stored as plain transformed values. `checked` says whether the format
-    version puts a `ChecksumFilter` into each chunk.
-
-    Raises
-    ------
-    ValueError
-        If they are no codecs, ones that no movie is written with, or ones that are not installed.
+    version puts a `ChecksumFilter` into each chunk. What are no codecs, ones that no movie is
+    written with, or ones that are not installed, are a `ValueError`.
     """
     filters, compressor = zarray["filters"], zarray["compressor"]
     if not isinstance(filters, list | None):
@@ -50,13 +46,9 @@ def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | 
 def load_codec(config: Any) -> Codec:
     """Return the codec of a configuration as numcodecs writes it: data, not to be trusted.
 
-    Raises
-    ------
-    ValueError
-        If it is no configuration, names a codec that is not installed, or one of numcodecs' that
-        movies are not written with.
-    ImportError
-        If what is installed of it is broken: the row is not.
+    It is a `ValueError` if it is no configuration, names a codec that is not installed, or one of
+    numcodecs' that movies are not written with; an `ImportError` if what is installed of it is
+    broken: the row is not.
     """
     if not isinstance(config, dict) or not isinstance(config.get("id"), str):
         raise ValueError(  # noqa: TRY004

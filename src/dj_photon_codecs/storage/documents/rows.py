@@ -63,11 +63,8 @@ def write_row(documents: Documents, *, path: str, store: str) -> dict[str, Any]:
 def read_row(stored: Any) -> Row:
     """Return what a row says of a movie, or refuse whatever else the column holds.
 
-    Raises
-    ------
-    ValueError
-        If another type wrote it, the format version is not 1.x, or it is damaged: its documents
-        do not have its checksum, or what it says contradicts them or itself.
+    It is a `ValueError` if another type wrote it, the format version is not 1.x, or it is damaged:
+    its documents do not have its checksum, or what it says contradicts them or itself.
     """
     if not isinstance(stored, dict) or not {".zarray", ".zattrs"} & stored.keys():
         raise ValueError(_foreign(stored))
@@ -84,13 +81,7 @@ def read_row(stored: Any) -> Row:
 
 
 def documents_checksum(documents: Documents) -> str:
-    """Return the checksum of both documents, as eight hexadecimal digits.
-
-    Parameters
-    ----------
-    documents : Documents
-        Plain JSON.
-    """
+    """Return the checksum of both documents, plain JSON, as eight hexadecimal digits."""
     return canonical_checksum({".zarray": documents["zarray"], ".zattrs": documents["zattrs"]})
 
 
