@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import zarr
+from numpy.typing import NDArray
 
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sources import Source
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.chunking import frames_in_chunk
 from dj_photon_codecs.storage.documents.description import (
+    Documents,
     calibration_of,
     describe_recompressed,
     is_compressed_by,
     step_of,
 )
 from dj_photon_codecs.storage.documents.views import linear_view, split_transform
-from dj_photon_codecs.storage.movie_store import zarr_array
+from dj_photon_codecs.storage.files.movie_folder import MovieFolder
+from dj_photon_codecs.storage.movie_store import MovieStore, zarr_array
 from dj_photon_codecs.storage.plan import StoragePlan, compression_of, plan_movie
 from dj_photon_codecs.storage.writing import (
     Limits,
@@ -25,17 +31,6 @@ from dj_photon_codecs.storage.writing import (
     write_chunks,
     write_movie,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import zarr
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.policy import Policy
-    from dj_photon_codecs.storage.documents.description import Documents
-    from dj_photon_codecs.storage.files.movie_folder import MovieFolder
-    from dj_photon_codecs.storage.movie_store import MovieStore
 
 __all__ = ["check_copy", "copy_movie", "exact_movie"]
 
@@ -47,14 +42,7 @@ def copy_movie(source: MovieStore, policy: Policy, *, folder: MovieFolder) -> Do
     policy asks for. Where these are those of the source, its chunks are copied undecoded, each
     checked on the way; so are those of a movie that another program stored as plain transformed
     values. If the policy has a step, a movie that was stored exactly is quantised, from its exact
-    values.
-
-    Raises
-    ------
-    ChunkError
-        If a chunk of the source is missing or damaged. Nothing is left of the copy then.
-    ValueError
-        If the movie was stored in other steps than those of the policy.
+    values. A chunk of the source that is missing or damaged is a `ChunkError`.
     """
     check_copy(source, policy)
     if policy.step is not None and (movie := exact_movie(source)) is not None:
@@ -64,13 +52,7 @@ def copy_movie(source: MovieStore, policy: Policy, *, folder: MovieFolder) -> Do
 
 
 def check_copy(source: MovieStore, policy: Policy) -> None:
-    """Refuse a movie that was stored in other steps than those of a policy.
-
-    Raises
-    ------
-    ValueError
-        If the policy has another step than the movie.
-    """
+    """Refuse a movie that was stored in other steps than those of a policy."""
     step = step_of(source.documents)
     if step is not None and policy.step is not None and step != policy.step:
         raise ValueError(
@@ -82,13 +64,7 @@ def check_copy(source: MovieStore, policy: Policy) -> None:
 
 
 def exact_movie(source: MovieStore) -> CameraMovie | None:
-    """Return the values of a stored movie as they were inserted; None if it was not stored exactly.
-
-    Parameters
-    ----------
-    source : MovieStore
-        Of a stored movie.
-    """
+    """Return the values of a movie as they were inserted; None if it was not stored exactly."""
     described = linear_view(source.documents, "ADU")
     if described is None or step_of(source.documents) is not None:
         return None

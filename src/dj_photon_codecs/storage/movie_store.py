@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, NoReturn
 
 import google_crc32c
 import numpy as np
 import zarr
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer, BufferPrototype
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
 from zarr.storage import StorePath
 
 from dj_photon_codecs.storage.documents.chunk_index import ChunkIndex
 from dj_photon_codecs.storage.documents.description import NAMES, Documents
 from dj_photon_codecs.storage.files.movie_files import MovieFiles
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
-
-    from numpy.typing import NDArray
-    from zarr.abc.buffer import Buffer, BufferPrototype
-    from zarr.abc.store import ByteRequest
 
 __all__ = ["ChunkError", "MovieNotFoundError", "MovieStore", "crc32c", "zarr_array"]
 
@@ -86,14 +88,8 @@ class MovieStore(Store):
     def read_chunk(self, number: int) -> NDArray[np.uint8]:
         """Return the stored bytes of a chunk; chunks are numbered from 0 along time.
 
-        Raises
-        ------
-        MovieNotFoundError
-            If nothing of the movie is there.
-        ChunkError
-            If the chunk is missing, or two reads of it found it damaged.
-        PermissionError, OSError
-            As `MovieFiles.read` raises them.
+        It is a `ChunkError` if the chunk is missing, or two reads of it found it damaged; a
+        `MovieNotFoundError` if nothing of the movie is there; and what `MovieFiles.read` raises.
         """
         key, expected = self.chunks.key(number), self.chunks.checksum(number)
         for _ in range(READS):
@@ -127,13 +123,7 @@ class MovieStore(Store):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return a document, from memory, or the bytes of a chunk, checked.
-
-        Raises
-        ------
-        ChunkError, OSError
-            As `read_chunk` raises them.
-        """
+        """Return a document, from memory, or the bytes of a chunk, as `read_chunk` does."""
         if key in NAMES:
             text = json.dumps(self.documents[NAMES[key]])  # type: ignore[literal-required]
             return _part(prototype.buffer.from_bytes(text.encode()), byte_range)
@@ -181,25 +171,13 @@ class MovieStore(Store):
                 yield name
 
     def with_read_only(self, read_only: bool = False) -> MovieStore:  # noqa: FBT001, FBT002
-        """Return this store; refuse to make a writeable one of it.
-
-        Raises
-        ------
-        ValueError
-            If `read_only` is False.
-        """
+        """Return this store; refuse to make a writeable one of it."""
         if not read_only:
             raise ValueError(READ_ONLY)
         return self
 
     async def set(self, key: str, value: Buffer) -> None:  # noqa: ARG002
-        """Refuse.
-
-        Raises
-        ------
-        ValueError
-            Always; so do `delete`, `delete_dir` and `clear`.
-        """
+        """Refuse, with a `ValueError`; so do `delete`, `delete_dir` and `clear`."""
         raise ValueError(READ_ONLY)
 
     async def set_partial_values(self, key_start_values: Iterable[Any]) -> None:  # noqa: ARG002

@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numcodecs
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.choice import GROUPED, Compression
+from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sample import sample_frames, sampled_runs
 from dj_photon_codecs.movies.sources import as_source
-from dj_photon_codecs.movies.survey import survey
+from dj_photon_codecs.movies.survey import ValueRange, survey
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.photons.decode_table_fit import fit_table
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
+from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.chunking import frames_in_chunk
 from dj_photon_codecs.storage.filters.pipeline import encode_chunk
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.movies.camera_movie import CameraMovie
-    from dj_photon_codecs.movies.survey import ValueRange
-    from dj_photon_codecs.photons.calibration import Calibration
-    from dj_photon_codecs.photons.decode_table import DecodeTable
-    from dj_photon_codecs.policy import Policy
 
 __all__ = [
     "StoragePlan",
@@ -78,10 +74,8 @@ class StoragePlan:
     def encode_values(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the codes of frames of the movie, of any number, in their shape.
 
-        Raises
-        ------
-        ValueError
-            If a value does not fit, because the movie has changed since it was surveyed.
+        A value that does not fit, because the movie has changed since it was surveyed, is a
+        `ValueError`.
         """
         return _codes(values, self.calibration, step=self.step, dtype=self.code_dtype)
 
@@ -98,28 +92,13 @@ def plan_movie(
     found: ValueRange | None = None,
     with_table: bool = True,
 ) -> StoragePlan:
-    """Plan how to store a movie.
+    """Plan how to store a movie, whose own step goes before that of the policy.
 
-    All values are read once, to find their range; a sample is kept where a step is given.
-
-    Parameters
-    ----------
-    movie : CameraMovie
-        What is to be stored; its own step goes before that of the policy. Its values may be a
-        `Source`.
-    policy : Policy
-        How its column type stores movies.
-    counts : bool
-        Whether the values are photon counts, which cannot be negative, or camera values.
-    found : ValueRange, optional
-        What `survey` found in the movie, if it was surveyed already.
-    with_table : bool
-        Whether to fit the decode table of a movie in steps, without which nothing can be written.
-
-    Raises
-    ------
-    ValueError
-        If a value is illegal (see `survey`), or a frame is larger than Blosc can take.
+    All values are read once, to find their range; a sample is kept where a step is given. `counts`
+    are photon counts, which cannot be negative; `found` is what `survey` found in the movie, if it
+    was surveyed already. Nothing can be written without the decode table of a movie in steps;
+    `with_table` says whether to fit it. An illegal value (see `survey`), or a frame that is larger
+    than Blosc can take, is a `ValueError`.
     """
     compression = compression_of(policy)
     movie = replace(movie, step=policy.step if movie.step is None else movie.step)
@@ -143,13 +122,7 @@ def plan_movie(
 
 
 def compression_of(policy: Policy) -> Compression:
-    """Return the layout and the compressor of a policy.
-
-    Raises
-    ------
-    ValueError
-        If numcodecs does not find the layout by its name.
-    """
+    """Return the layout and the compressor of a policy; refuse a layout that numcodecs lacks."""
     if policy.compressor == "auto":
         return GROUPED
     layout = policy.layout

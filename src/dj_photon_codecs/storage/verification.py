@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads
 from dj_photon_codecs.storage.documents.canonical_json import canonical_json
 from dj_photon_codecs.storage.documents.description import NAMES
-from dj_photon_codecs.storage.movie_store import MovieNotFoundError
-
-if TYPE_CHECKING:
-    from dj_photon_codecs.storage.movie_store import MovieStore
+from dj_photon_codecs.storage.movie_store import MovieNotFoundError, MovieStore
 
 __all__ = ["faulty_parts"]
 
@@ -22,14 +18,9 @@ def faulty_parts(store: MovieStore) -> list[str]:
     """Read every chunk and both documents, and name those that are not what was written.
 
     Keys of chunks that are missing, damaged or cannot be read, in the order of the chunks; then
-    ``".zattrs"`` and ``".zarray"`` if they are missing or differ from the row.
-
-    Raises
-    ------
-    MovieNotFoundError
-        If nothing of the movie is there.
-    PermissionError, ConnectionError, TimeoutError
-        If the store refuses to hand out any chunk, or cannot be reached.
+    ``".zattrs"`` and ``".zarray"`` if they are missing or differ from the row. It is a
+    `MovieNotFoundError` if nothing of the movie is there, or the store's own error if that refuses
+    to hand out any chunk, or cannot be reached.
     """
 
     def chunk_fault(number: int) -> OSError | None:

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakSet
 
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+from fsspec import AbstractFileSystem
 
 __all__ = ["keep_across_forks", "own_filesystem"]
 
@@ -28,13 +27,7 @@ _changing = threading.RLock()  # held during a fork, so that no thread changes t
 
 
 def keep_across_forks(fs: AbstractFileSystem) -> None:
-    """Keep a filesystem from being finalized in processes that are forked while it is in use.
-
-    Parameters
-    ----------
-    fs : fsspec.AbstractFileSystem
-        A filesystem that has made, or will make, connections.
-    """
+    """Keep a filesystem, which makes connections, from being finalized in forked processes."""
     with _changing:
         _in_use.add(fs)
 

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from dj_photon_codecs.storage.files.forking import keep_across_forks, own_filesystem
 from dj_photon_codecs.storage.files.store_errors import store_errors
 
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
-
 __all__ = ["MovieFiles"]
 
 
 class MovieFiles:
-    """The files in the directory of one movie.
+    """The files in the directory of one movie: `path` on `fs`; `is_local` if that is a local disk.
 
-    Parameters
-    ----------
-    fs : fsspec.AbstractFileSystem
-        Where the directory lies; `is_local` says whether that is a local disk.
-    path : str
-        The directory, as `fs` names it, and no URL, where ``#`` and ``?`` have a meaning. A
-        relative path is made absolute.
+    The path is no URL, where ``#`` and ``?`` have a meaning. A relative one is made absolute.
     """
 
     def __init__(self, fs: AbstractFileSystem, path: str) -> None:
@@ -46,10 +38,7 @@ class MovieFiles:
     def read(self, name: str) -> bytes | None:
         """Return what a file holds, or None if there is no such file.
 
-        Raises
-        ------
-        OSError
-            If the store fails, or refuses. It names the file and, if rights are missing, which.
+        If the store fails, or refuses, the error names the file and, if rights are missing, which.
         """
         try:
             with store_errors(f"{name} of {self}", doing="reading", writes=False):

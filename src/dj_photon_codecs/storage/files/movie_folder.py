@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
 from threading import Lock
-from typing import TYPE_CHECKING
 
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads
 from dj_photon_codecs.storage.files.forking import keep_across_forks
 from dj_photon_codecs.storage.files.store_errors import store_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-    from fsspec import AbstractFileSystem
 
 __all__ = ["MovieFolder"]
 
@@ -33,20 +28,6 @@ NO_DIRECTORY_SYNC = {errno.EINVAL, errno.EBADF, errno.EACCES, errno.ENOTSUP}
 class MovieFolder:
     """The directory of a new movie.
 
-    Parameters
-    ----------
-    fs : fsspec.AbstractFileSystem
-        Where the movie is written.
-    path : str
-        A directory that does not exist yet, as `fs` names it.
-    store : str, optional
-        The name of the store in DataJoint's configuration, for error messages.
-    root : str, optional
-        The directory above `path` where the store begins. The entries of all directories from
-        there on are made durable; by default those of the directories that do not exist yet.
-    durable : bool
-        Whether everything must have reached the disk of a local store when `publish` ends.
-
     Examples
     --------
     >>> import tempfile
@@ -56,10 +37,12 @@ class MovieFolder:
     """
 
     fs: AbstractFileSystem
-    path: str
-    store: str | None = None
+    path: str  # a directory that does not exist yet
+    store: str | None = None  # its name in DataJoint's configuration, for error messages
+    # The directory above `path` where the store begins: the entries of all directories from there
+    # on are made durable. By default those of the directories that do not exist yet.
     root: str | None = None
-    durable: bool = True
+    durable: bool = True  # whether all is on the disk of a local store when `publish` ends
     _written: dict[str, int] = field(default_factory=dict, init=False)  # bytes of each file
     _unsynced: list[str] = field(default_factory=list, init=False)  # paths of files
     _lock: Lock = field(default_factory=Lock, init=False)
@@ -68,15 +51,10 @@ class MovieFolder:
     def publish(self) -> Iterator[None]:
         """Make the directory, and keep what the block writes to it if everything succeeds.
 
-        When the block ends, all that was written is on the store, in its full size, and durable.
-        If anything fails, KeyboardInterrupt included, all that was written is removed again.
-
-        Raises
-        ------
-        FileExistsError
-            If there is something at `path`.
-        OSError
-            If the store fails, or does not hold what was written; it names the store and the path.
+        When the block ends, all that was written is on the store, in its full size, and durable. If
+        anything fails, KeyboardInterrupt included, all that was written is removed again. Something
+        that is at `path` is a `FileExistsError`; a store that fails, or does not hold what was
+        written, an `OSError` that names the store and the path.
         """
         keep_across_forks(self.fs)
         missing = self._missing_directories()
@@ -96,11 +74,6 @@ class MovieFolder:
 
         If the movie must be durable, it waits until the file is on the disk of a local store;
         without `sync`, `publish` waits for that when its block ends.
-
-        Raises
-        ------
-        OSError
-            If the store fails.
         """
         path = f"{self.path}/{name}"
         with self._lock:  # before it is written, so that what is there in part is removed, too

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["store_errors"]
 
@@ -29,14 +26,9 @@ def store_errors(
     """Name the store and the path in errors that a file system raises in a block.
 
     Libraries of object stores raise errors of many kinds, with no word of what was asked for, and
-    what logs an error seldom logs its notes. So all become an OSError, of the kind that they were
-    where that is known; they are its cause. `doing` is what is done: ``"writing"``; whoever only
-    reads needs fewer rights.
-
-    Raises
-    ------
-    OSError
-        In place of every error of the block but TypeErrors and ValueErrors; interrupts pass, too.
+    what logs an error seldom logs its notes. So all but TypeErrors and ValueErrors become an
+    OSError, of the kind that they were where that is known; they are its cause. Interrupts pass,
+    too. `doing` is what is done: ``"writing"``; whoever only reads needs fewer rights.
     """
     try:
         yield

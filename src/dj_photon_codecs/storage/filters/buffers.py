@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numcodecs.compat import ensure_ndarray
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.buffers import as_bytes
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["as_codes", "as_float64", "flatten", "room_for_values"]
 
@@ -20,12 +18,7 @@ BYTES = "bBc"  # formats of a buffer that holds bytes of whatever dtype
 def flatten(buf: Any) -> NDArray[Any]:
     """Return a buffer as a flat array of its own dtype, in the order in which it lies in memory.
 
-    It is copied only if it is not contiguous; then its order is C.
-
-    Raises
-    ------
-    TypeError
-        If it is an array of Python objects.
+    It is copied only if it is not contiguous; then its order is C. Python objects are refused.
     """
     array = ensure_ndarray(buf)
     if array.dtype.hasobject:
@@ -38,10 +31,7 @@ def flatten(buf: Any) -> NDArray[Any]:
 def as_codes(buf: Any, dtype: str, *, apart_from: Any = None) -> NDArray[Any]:
     """Return the bytes of a contiguous buffer as a flat array of a dtype, as `as_bytes` does.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If it is an array of Python objects, not contiguous, or not a whole number of elements.
+    It is a `ValueError` if they are not a whole number of elements.
     """
     flat = as_bytes(buf, apart_from=apart_from)
     if flat.size % np.dtype(dtype).itemsize:
@@ -52,15 +42,9 @@ def as_codes(buf: Any, dtype: str, *, apart_from: Any = None) -> NDArray[Any]:
 def as_float64(buf: Any) -> NDArray[np.float64]:
     """Return float64 values, in the shape and the memory order in which they come.
 
-    A buffer that is not a NumPy array holds the bytes of little-endian ones.
-
-    Raises
-    ------
-    TypeError
-        If they are of another dtype. Zarr takes what a filter decodes for values of its array's
-        own dtype: an array of integers, or of big-endian floats, would read back as other numbers.
-    ValueError
-        If the bytes are not a whole number of values.
+    A buffer that is not a NumPy array holds the bytes of little-endian ones. Those of another dtype
+    are a `TypeError`: Zarr takes what a filter decodes for values of its array's own dtype, so that
+    an array of integers, or of big-endian floats, would read back as other numbers.
     """
     if not isinstance(buf, np.ndarray) and memoryview(buf).format in BYTES:
         return as_codes(buf, "<f8").view(np.float64)
@@ -77,12 +61,7 @@ def as_float64(buf: Any) -> NDArray[np.float64]:
 def room_for_values(size: int, dtype: str, out: Any) -> NDArray[Any]:
     """Return where to put decoded values, flat: in `out`, an array or bytes, if that is given.
 
-    Raises
-    ------
-    TypeError
-        If `out` is an array of another dtype.
-    ValueError
-        If `out` has room for another number of values, or is read-only.
+    An `out` of another dtype is a `TypeError`, one of another size, or read-only, a `ValueError`.
     """
     if out is None:
         return np.empty(size, dtype)

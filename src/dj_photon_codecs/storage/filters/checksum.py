@@ -48,14 +48,9 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
     codec_id: ClassVar[str] = "photon.crc32c"
 
     def encode(self, buf: Any) -> NDArray[Any]:
-        """Return a chunk with its checksum behind it.
+        """Return a chunk with its checksum behind it; Python objects are refused.
 
         Flat, of the dtype of `buf` (uint8 for bytes), in the order in which it lies in memory.
-
-        Raises
-        ------
-        TypeError
-            If `buf` is an array of Python objects.
         """
         chunk = flatten(buf)
         room = -(-NUMBERS // max(1, chunk.itemsize))
@@ -69,12 +64,7 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the bytes of a chunk that is as it was written: a view of `buf`, or in `out`.
 
-        Raises
-        ------
-        DamagedChunk
-            If the chunk is damaged.
-        ValueError
-            If `out` is of another size.
+        A damaged one is a `DamagedChunk`, an `out` of another size a `ValueError`.
         """
         stored = as_bytes(buf)
         payload = self.payload(stored)
@@ -94,12 +84,8 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
     def payload(self, buf: Any) -> NDArray[np.uint8]:
         """Return the bytes of a chunk, a view of `buf`, without its checksum, unchecked.
 
-        For readers that have checked the stored bytes already.
-
-        Raises
-        ------
-        DamagedChunk
-            If `buf` is too short for what `encode` returned.
+        For readers that have checked the stored bytes already. One that is too short is a
+        `DamagedChunk`.
         """
         stored = as_bytes(buf)
         size = _number(stored[-8:-4])

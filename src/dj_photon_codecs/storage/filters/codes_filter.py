@@ -28,12 +28,8 @@ class CodesFilter(Codec):  # type: ignore[misc]
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the values of codes, given as bytes or as an array, in `out` if that is given.
 
-        They are flat, in the order in which the codes lie in memory.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `buf` is not a whole number of codes, or `out` has another size or dtype.
+        They are flat, in the order in which the codes lie in memory. Where `buf` is not a whole
+        number of codes, or `out` has another size or dtype, it is a `ValueError` or a `TypeError`.
         """
         codes = as_codes(buf, self.codes, apart_from=out)
         values = room_for_values(codes.size, self._dtype, out)
@@ -79,11 +75,6 @@ def check_codes(codes: str, *, stepped: bool) -> str:
 
     Codes are little-endian integers of 1 to 8 bytes or, for lossless movies, floats of 2 to 8
     bytes; those of steps of the noise must be integers.
-
-    Raises
-    ------
-    ValueError
-        If it is another dtype, or none.
     """
     allowed = "iu" if stepped else "iuf"
     kinds = "integers" if stepped else "integers or floats"

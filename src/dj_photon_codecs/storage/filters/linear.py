@@ -58,13 +58,7 @@ class LinearFilter(CodesFilter):
         self.gain, self.offset, self.unit, self.table = float(gain), float(offset), unit, table
 
     def encode(self, buf: Any) -> NDArray[Any]:  # noqa: ARG002
-        """Refuse: views of a stored movie cannot be written.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
+        """Refuse, with a `ValueError`: views of a stored movie cannot be written."""
         raise ValueError(
             "movie.raw and movie.photons are views of a stored movie, for reading only. An array "
             "that one is copied to must not take its filters: zarr.from_array(..., filters=None)"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numcodecs.abc import Codec
+from numpy.typing import NDArray
 
+from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
-
-if TYPE_CHECKING:
-    from numcodecs.abc import Codec
-    from numpy.typing import NDArray
-
-    from dj_photon_codecs.layouts.choice import Compression
 
 __all__ = ["encode_chunk", "filters_of"]
 
