@@ -19,6 +19,7 @@ SHARE = 0.5  # of the noise that a bin may be wide
 COUNTED, COMPARED = 1 << 18, 1 << 14  # pixels in which numbers are counted, and noise is measured
 PRICES = 20.0, 500.0  # bits of a further bin; the second, where a window would not hold the noise
 REACHED = 6  # standard deviations of the noise that shall be within
+FLOOR = 0.3  # numbers, of which no noise is less, as logarithms are taken of it
 WINDOW = 180  # bins, with which a level does without escapes
 
 
@@ -44,9 +45,11 @@ def choose_bins(
         The low bits of each bin: it has 2**bits consecutive numbers, the first of which divides
         by 2**bits.
     """
+    spacing = np.maximum(np.gradient(values), 1) if values.size > 1 else np.ones(1)
+    if ((noise + FLOOR) * SHARE < 2 * spacing).all():
+        return np.zeros(values.size, np.uint8)
     flat = numbers.reshape(-1)
     counts = np.bincount(flat[:: flat.size // COUNTED | 1], minlength=values.size)
-    spacing = np.maximum(np.gradient(values), 1) if values.size > 1 else np.ones(1)
     spread = np.square(_robust_noise(numbers, values) * SHARE * RESOLUTION / spacing)
     widest = Noise(np.arange(values.size, dtype=float), spread, spread)
     low, high = (np.searchsorted(values, values + side * noise) for side in (-REACHED, REACHED))
@@ -68,8 +71,8 @@ def _robust_noise(numbers: NDArray[np.uint16], values: NDArray[np.float32]) -> N
     """
     frames, height, width = numbers.shape
     last = np.unique(np.linspace(min(1, frames - 1), frames - 1, 12).astype(int))
-    rows = slice(None, None, max(1, last.size * height * width // COMPARED))
-    now, before = values[numbers[last][:, rows]], values[numbers[np.maximum(last - 1, 0)][:, rows]]
+    rows = numbers[:, :: max(1, last.size * height * width // COMPARED)]
+    now, before = values[rows[last]], values[rows[np.maximum(last - 1, 0)]]
     across = (now[..., 1:] - now[..., :-1]) / np.sqrt(2)
     along = now[..., 1:] - before[..., 1:]
     both = (along - now[..., :-1] + before[..., :-1]) / 2
@@ -78,6 +81,6 @@ def _robust_noise(numbers: NDArray[np.uint16], values: NDArray[np.float32]) -> N
     order = np.argsort(at, kind="stable")
     starts = np.linspace(0, at.size, max(1, min(64, at.size // 200)), endpoint=False).astype(int)
     sizes = np.diff(starts, append=at.size)
-    logs = (np.log(np.abs(each.ravel()[order]) + 0.3) for each in found)
+    logs = (np.log(np.abs(each.ravel()[order]) + FLOOR) for each in found)
     noise = np.min([np.add.reduceat(log, starts) / sizes for log in logs], axis=0)
     return np.interp(values, np.add.reduceat(at[order], starts) / sizes, np.exp(noise))

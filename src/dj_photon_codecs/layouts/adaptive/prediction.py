@@ -34,6 +34,7 @@ MOST_SAMPLES = 1 << 9  # of consecutive frames, of which the first 16 have one e
 DIM, DIMMEST = 0.4, 4  # numbers, below which a pixel tells less, and how much less at most
 LARGEST = 512  # of a weight
 MOST_SCALE, HIGHEST = 64, 1 << 15  # of what is expected, and what it is scaled to at most
+ABOVE = np.triu(np.ones((FEATURES + 1, FEATURES + 1))) - np.eye(FEATURES + 1) / 2
 
 
 class Noise(NamedTuple):
@@ -132,10 +133,9 @@ def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise)
     for epoch in range(min(EPOCHS, (frames - 1).bit_length() + 1)):
         ends = [(1 << epoch) >> 1, min(frames, 1 << epoch) if epoch < EPOCHS - 1 else frames]
         own = slice(*ends)
-        seen = sampled[own] > 0
-        if seen.any():  # else the weights are those of the frames before
+        if sampled[own].any():  # else the weights are those of the frames before
             number = (ends[1] - ends[0]) * pixels
-            weights = _fit(products[own][seen], sampled[own][seen], number, price=price)
+            weights = _fit(products[own], sampled[own], number, price=price)
         prediction.weights[epoch] = _whole(weights, start, scale)
     return prediction
 
@@ -178,8 +178,6 @@ def _sample(
     given = prediction.arguments(*bins.shape)
     scales = scales.astype(np.float32)
     kernel().sample_products(*given, bins, scales, every, products, rows)
-    products = np.triu(products[..., : FEATURES + 1])
-    products += np.triu(products, 1).transpose(0, 2, 1)
     return products, rows * float(width)
 
 
@@ -187,33 +185,40 @@ def _fit(
     products: NDArray[Any], sampled: NDArray[Any], pixels: int, *, price: float
 ) -> NDArray[Any]:
     """Return weights of least squares, in which a frame counts the less the worse it fits."""
-    weights, precision = np.zeros(FEATURES), np.ones(len(products))
-    used = np.flatnonzero(products.diagonal(axis1=1, axis2=2).sum(axis=0)[:-1] > 0)
-    for _ in range(3 if len(products) > 1 else 1):
-        total = np.tensordot(precision, products, 1)
-        weights[used] = np.linalg.solve(*_equations(total, used))
-        off = np.append(-weights, 1)
-        square = np.maximum((products @ off) @ off, 1e-6 * products[:, -1, -1])
-        precision = 1 / (square / sampled + 0.01)
+    flat, precision = products.reshape(len(products), -1), np.ones(len(products))
+    size, least = np.maximum(sampled, 1), 1e-6 * products[:, -1, FEATURES]
+    for _ in range(3 if np.count_nonzero(sampled) > 1 else 1):
+        total = (precision @ flat).reshape(products.shape[1:])[:, : FEATURES + 1] * ABOVE
+        total += total.T
+        used = total.diagonal()[:-1].nonzero()[0]
+        off = np.zeros(PRODUCTS)
+        off[used], off[FEATURES] = -np.linalg.solve(*_equations(total, used)[:2]), 1
+        pairs = 2 * np.outer(off[: FEATURES + 1], off)
+        pairs[:, : FEATURES + 1] *= ABOVE
+        square = np.maximum(flat @ pairs.ravel(), least)
+        precision = 1 / (square / size + 0.01)
     return _without_needless(total, used, float(sampled.sum()), pixels, price)
 
 
-def _equations(products: NDArray[Any], used: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
-    own = products[np.ix_(used, used)]
-    scale = own.diagonal()
-    return own + np.diag(RIDGE * scale + 1e-8 * scale.mean() + 1e-9), products[used, -1]
+def _equations(
+    products: NDArray[Any], used: NDArray[np.intp]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the left side of the equations, the right one, and what was added to the diagonal."""
+    own = products[used][:, used]
+    diagonal = own.diagonal()
+    ridge = RIDGE * diagonal + (1e-8 / used.size * diagonal.sum() + 1e-9)
+    own.flat[:: used.size + 1] += ridge
+    return own, products[used, -1], ridge
 
 
 def _solve(
     products: NDArray[Any], used: NDArray[np.intp]
 ) -> tuple[NDArray[Any], NDArray[Any], float]:
     """Return weights of the used features, the inverse of their products, and the squares left."""
-    left_side, right_side = _equations(products, used)
+    left_side, right_side, ridge = _equations(products, used)
     inverse = np.linalg.inv(left_side)
     weights = inverse @ right_side
-    off = np.append(-weights, 1)
-    every = np.append(used, FEATURES)
-    left = off @ products[np.ix_(every, every)] @ off
+    left = products[-1, -1] - weights @ (right_side + ridge * weights)
     return weights, inverse, max(float(left), 1e-9 * products[-1, -1], 1e-30)
 
 
@@ -233,7 +238,7 @@ def _without_needless(
         order = np.argsort(np.where(needless, saves, np.inf))
         removed = min(removed, (int(needless.sum()) + 1) // 2)
         while removed:
-            rest = np.delete(used, order[:removed])
+            rest = used[np.sort(order[removed:])]
             found = _solve(products, rest)
             if bits(found[2], rest.size) <= bits(left, used.size):
                 used, (weights, inverse, left) = rest, found
