@@ -222,7 +222,7 @@ def test_an_open_chunk_gives_no_frames_where_none_are_asked_for(layout, codes):
     stored, pixels = layout.encode(codes), codes[0].size
     for at in (0, len(codes)):
         assert layout.open(stored).frames(at, at).shape == (0, pixels)
-        assert layout.open(stored).pixels(np.array([3, 1, 3]), range(at, at)).shape == (0, 3)
+        assert layout.open(stored).pixels(np.array([1, 3, 5]), range(at, at)).shape == (0, 3)
         out = np.empty((0, pixels), codes.dtype)
         assert layout.open(stored).frames(at, at, out=out) is out
 
@@ -233,7 +233,7 @@ def test_an_open_chunk_gives_frames_and_pixels(layout, codes):
     chunk = layout.open(layout.encode(codes).tobytes())
     flat = codes.reshape(len(codes), -1)
     assert (chunk.shape, chunk.dtype) == (flat.shape, flat.dtype)
-    pixels = np.array([100, 3, 57])
+    pixels = np.array([3, 57, 100])
     for start, stop in [(0, len(flat)), (len(flat) // 2, len(flat)), (0, 1)]:
         np.testing.assert_array_equal(chunk.frames(start, stop), flat[start:stop], strict=True)
         np.testing.assert_array_equal(

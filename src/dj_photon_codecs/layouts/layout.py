@@ -47,7 +47,7 @@ class OpenChunk(Protocol):
         """
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
-        """Return the codes of pixels in consecutive frames, (frames, pixels); each pixel once.
+        """Return the codes of pixels, in ascending order, of consecutive frames: (frames, pixels).
 
         Raises `DamagedChunk` if the chunk cannot be decoded.
         """

@@ -75,10 +75,11 @@ class Movie:
         used = kernel().encode_streams(self.numbers, *models, *cut, lengths, payload)
         return lengths, payload[:used]
 
-    def decode(self, lengths, payload, *cut, start=(0, 0), out=None):
+    def decode(self, lengths, payload, *cut, start=0, pixels=(), out=None):
         out = np.zeros_like(self.numbers) if out is None else out
         models = self.frame_class, self.cells, self.slots, self.first
-        kernel().decode_streams(payload, lengths, *models, *cut, *start, out)
+        pixels = np.array(pixels, np.uint32)
+        kernel().decode_streams(payload, lengths, *models, *cut, start, pixels, out)
         return out
 
 
@@ -111,13 +112,22 @@ def test_a_part_is_decoded_alone(backend):
     movie = Movie(2, (23, 200), classes=2, most_low=3)
     lengths, payload = movie.encode(4, 64)
     with use_backend(backend):
-        for start, shape in [((0, 0), (1, 1)), ((5, 70), (9, 60)), ((20, 130), (3, 70))]:
-            out = np.zeros(shape, np.uint16)
-            movie.decode(lengths, payload, 4, 64, start=start, out=out)
-            part = movie.numbers[start[0] :, start[1] :][: shape[0], : shape[1]]
+        for start, frames, pixels in [
+            (0, 1, [0]),
+            (5, 9, range(200)),
+            (5, 9, [63, 64, 70, 131, 199]),
+            (20, 3, range(130, 200)),
+        ]:
+            out = np.zeros((frames, len(pixels)), np.uint16)
+            movie.decode(lengths, payload, 4, 64, start=start, pixels=pixels, out=out)
+            part = movie.numbers[start : start + frames, list(pixels)]
             np.testing.assert_array_equal(out, part)
-            low = movie.decode(lengths, payload, 4, 64, start=start, out=out.astype(np.uint8))
+            low = out.astype(np.uint8)
+            movie.decode(lengths, payload, 4, 64, start=start, pixels=pixels, out=low)
             np.testing.assert_array_equal(low, part & 255)
+        for wrong in ([3, 3], [5, 4], [0, 200]):
+            with pytest.raises(ValueError, match="do not fit"):
+                movie.decode(lengths, payload, 4, 64, pixels=wrong, out=np.zeros((1, 2), "u2"))
 
 
 # ---------------------------------------------------------------------------- vectors

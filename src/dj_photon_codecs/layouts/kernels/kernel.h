@@ -91,10 +91,13 @@ struct static_model {
     size_t bin_count;
 };
 
-/* A part of the frames and pixels. In memory, frames are `stride` numbers of `itemsize` bytes apart:
-   2, or 1 for the lowest 8 bits of numbers. */
+/* A part of the frames, and all pixels or, in ascending order, some `pixels`: as many as `wanted`.
+   In memory, frames are `stride` numbers of `itemsize` bytes apart: 2, or 1 for the lowest 8 bits of
+   numbers. */
 struct static_part {
-    size_t start_frame, frames, start_pixel, pixels, stride, itemsize;
+    size_t start_frame, frames, stride, itemsize;
+    const uint32_t *pixels;
+    size_t wanted;
 };
 
 /* Writes the cells, (classes, pixels), of the rows, (classes, levels), of the levels of pixels. */
@@ -119,6 +122,25 @@ int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t
 int64_t static_encode_map(const uint16_t *level, size_t height, size_t width,
                           const uint16_t *frequencies, uint8_t *payload, size_t size);
 
+/* opening.c */
+struct static_map {
+    const uint8_t *payload;
+    size_t size;
+};
+
+/* The sizes of a model, the maps of brightnesses and of families, and room for what is made of it,
+   as `static_model` has it. */
+struct static_opening {
+    size_t frames, classes, brightnesses, families, pixels, width, tables, bin_count, value_count;
+    struct static_map maps[2];
+    uint32_t *cells, *slots, *bins;
+    uint16_t *values;
+};
+
+/* `columns` of a model: the class of each frame; base and table of each row; the roots of tables,
+   and those of maps; the low bits of bins; the values of numbers. */
+int static_open(const struct static_opening *opening, const uint8_t *columns, size_t size);
+
 /* counting.c */
 int static_sum(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
                uint32_t *sums, uint64_t *squares);
@@ -133,6 +155,12 @@ enum { LOGARITHMS = 4096 };
    of each; returns how many tables there are. Prices are in 2^-16 bit. */
 int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, int64_t symbol,
                     int64_t table, size_t most, uint8_t *of_row);
+
+/* lookup.c */
+/* Writes the entries, of 4 or 8 bytes, of numbers of 1 or 2 bytes; returns how many they are, or 0
+   if one is beyond the table. */
+int64_t table_look_up(const void *table, size_t entries, size_t itemsize, const uint8_t *numbers,
+                      size_t size, size_t count, uint8_t *values);
 
 /* adaptive_fit.c, adaptive_encode.c, adaptive_decode.c and adaptive_bits.c */
 enum {

@@ -241,14 +241,25 @@ FUNCTION(encode_streams, "s1424nnEB",
          static_encode(MODEL(1, 2, 4, 5, 6), ITEMS(3), LENGTH(3) / RANS_SYMBOLS, ITEMS(0),
                        STRIDE(0), ITEMS(7), LENGTH(7), ITEMS(8), LENGTH(8)))
 
+/* 0 columns; 1 frames; 2 brightnesses; 3 families; 4 width; 5, 6 maps; 7 cells; 8 slots; 9 bins;
+   10 values */
+FUNCTION(open_streams, "1nnnn11EEEC", given.view[7].ndim == 2 && LENGTH(8) % RANS_SLOTS == 0,
+         static_open(&(struct static_opening){NUMBER(1), FRAMES(7), NUMBER(2), NUMBER(3), PIXELS(7),
+                                              NUMBER(4), LENGTH(8) / RANS_SLOTS, LENGTH(9),
+                                              LENGTH(10),
+                                              {{ITEMS(5), LENGTH(5)}, {ITEMS(6), LENGTH(6)}},
+                                              ITEMS(7), ITEMS(8), ITEMS(9), ITEMS(10)},
+                     ITEMS(0), LENGTH(0)))
+
 /* 0 payload; 1 lengths; 2 class of each frame; 3 cells; 4 slots; 5 bins; 6, 7 frames and pixels of
-   a stream; 8, 9 first frame and pixel; 10 numbers */
-FUNCTION(decode_streams, "141444nnnnS",
-         given.view[3].ndim == 2 && LENGTH(4) % RANS_SLOTS == 0,
+   a stream; 8 first frame; 9 pixels, none for all; 10 numbers */
+FUNCTION(decode_streams, "141444nnn4S",
+         given.view[3].ndim == 2 && LENGTH(4) % RANS_SLOTS == 0 &&
+             PIXELS(10) == (LENGTH(9) ? LENGTH(9) : PIXELS(3)),
          static_decode(MODEL(2, 3, 5, 6, 7), ITEMS(4), LENGTH(4) / RANS_SLOTS, ITEMS(0), LENGTH(0),
                        ITEMS(1), LENGTH(1),
-                       &(struct static_part){NUMBER(8), FRAMES(10), NUMBER(9), PIXELS(10),
-                                             STRIDE(10), ITEMSIZE(10)},
+                       &(struct static_part){NUMBER(8), FRAMES(10), STRIDE(10), ITEMSIZE(10),
+                                             LENGTH(9) ? ITEMS(9) : NULL, PIXELS(10)},
                        ITEMS(10)))
 
 /* The rows of a map, level i, whose width is number w. */
@@ -272,6 +283,11 @@ FUNCTION(join_tables, "E4nnnB",
          fits(LENGTH(5), RANS_SYMBOLS, LENGTH(0)) && LENGTH(1) == LOGARITHMS,
          static_join(ITEMS(0), LENGTH(5), ITEMS(1), given.number[2], given.number[3], NUMBER(4),
                      ITEMS(5)))
+
+/* 0 table; 1 numbers; 2 values */
+FUNCTION(look_up, "rrw", LENGTH(1) == LENGTH(2) && ITEMSIZE(0) == ITEMSIZE(2),
+         table_look_up(ITEMS(0), LENGTH(0), ITEMSIZE(0), ITEMS(1), ITEMSIZE(1), LENGTH(1),
+                       ITEMS(2)))
 
 /* The model in arguments: 0-2 frames, height, width; 3 value; 4 start; 5-7 gate; 8 weights; 9 bits
    that keys are without. */
@@ -347,6 +363,7 @@ static PyMethodDef methods[] = {
     METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),
     METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
     METHOD(join_numbers),
+    METHOD(look_up), METHOD(open_streams),
     {NULL, NULL, 0, NULL},
 };
 

@@ -20,8 +20,13 @@ static inline int rans_fill_slots(const uint16_t frequencies[RANS_SYMBOLS],
         uint32_t frequency = frequencies[symbol];
         if (frequency > RANS_SLOTS - filled)
             return KERNEL_DAMAGED;
-        for (uint32_t place = 0; place < frequency; place++)
-            slots[filled++] = symbol | place << 8 | (frequency - 1) << 20;
+        uint32_t entry = symbol | (frequency - 1) << 20, place = 0;
+        for (; place < frequency && filled + place + 8 <= RANS_SLOTS; place += 8)
+            for (uint32_t k = 0; k < 8; k++) /* those of the next symbol are written over */
+                slots[filled + place + k] = entry | (place + k) << 8;
+        for (; place < frequency; place++)
+            slots[filled + place] = entry | place << 8;
+        filled += frequency;
     }
     return filled == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
 }

@@ -5,7 +5,9 @@ from dj_photon_codecs.layouts.kernels.reference_adaptive import *
 from dj_photon_codecs.layouts.kernels.reference_dense import *
 from dj_photon_codecs.layouts.kernels.reference_grouped import *
 from dj_photon_codecs.layouts.kernels.reference_joining import *
+from dj_photon_codecs.layouts.kernels.reference_lookup import *
 from dj_photon_codecs.layouts.kernels.reference_maps import *
+from dj_photon_codecs.layouts.kernels.reference_opening import *
 from dj_photon_codecs.layouts.kernels.reference_rans import *
 from dj_photon_codecs.layouts.kernels.reference_static import *
 
@@ -22,6 +24,8 @@ __all__ = [
     "fill_cells",
     "join_numbers",
     "join_tables",
+    "look_up",
+    "open_streams",
     "sum_pixels",
     "unpack_frames",
 ]

@@ -122,32 +122,36 @@ def decode_streams(
     frames_per_stream: int,
     pixels_per_stream: int,
     start_frame: int,
-    start_pixel: int,
+    pixels: NDArray[np.uint32],
     out: NDArray[Any],
 ) -> None:
-    """Decode the frames and pixels that `out` has room for, from some frame and pixel on.
+    """Decode the frames that `out` has room for, from some frame on.
 
-    It is of uint16, or of uint8 for the lowest 8 bits of numbers.
+    All `pixels` or, if there are any, these, in ascending order. `out` is of uint16, or of uint8
+    for the lowest 8 bits of numbers.
     """
     cut = frames_per_stream, pixels_per_stream
     grid = _Grid(cells, frame_class, 12, slots.size, cut)
-    stop, stop_pixel = start_frame + len(out), start_pixel + out.shape[1]
-    refuse(grid.groups * grid.bands != lengths.size)
-    refuse(stop > frame_class.size or stop_pixel > cells.shape[1])
+    places, stop = pixels.astype(np.intp), start_frame + len(out)
+    if not places.size:
+        places = np.arange(cells.shape[1])
+    refuse(grid.groups * grid.bands != lengths.size or out.shape[1] != places.size)
+    refuse(stop > frame_class.size or places.max(initial=0) >= max(cells.shape[1], 1))
+    refuse((np.diff(places) <= 0).any())
     ends = np.cumsum(lengths.astype(np.intp) + 2 * LANES)
     if payload.size != 2 * ends[-1:].sum():
         raise damaged()
     if not out.size:
         return
     groups = slice(start_frame // grid.frames, -(-stop // grid.frames))
-    bands = slice(start_pixel // grid.width, -(-stop_pixel // grid.width))
+    bands = slice(places[0] // grid.width, places[-1] // grid.width + 1)
     streams = np.arange(ends.size).reshape(grid.groups, grid.bands)[groups, bands]
     begins = ends - lengths - 2 * LANES
     reader = Reader(payload.view("<u2"), begins[streams], ends[streams], LANES)
     reader.bins = bins
     grid.leave_out(stop)
     slots = np.append(slots, np.arange(SLOTS, dtype=np.uint32) << 8 | (SLOTS - 1) << 20)
-    left = start_pixel - bands.start * grid.width
+    places -= bands.start * grid.width
     for frame in range(grid.frames):
         at = np.arange(groups.start, groups.stop) * grid.frames + frame
         wanted = (at >= start_frame) & (at < stop)
@@ -156,7 +160,7 @@ def decode_streams(
             for block in range(grid.blocks)
         ]
         found = grid.unfold(np.stack(rows, axis=2))
-        out[at[wanted] - start_frame] = found[wanted, left : left + out.shape[1]]
+        out[at[wanted] - start_frame] = found[wanted][:, places]
     reader.finish(slice(-1 if stop < min(groups.stop * grid.frames, frame_class.size) else None))
 
 

@@ -45,12 +45,26 @@ static const uint32_t *cells_of(const struct static_model *model, size_t frame, 
     return model->cells + model->frame_class[frame] * model->pixels + pixel;
 }
 
-/* The frames and pixels of a stream up to the last wanted frame, those of these pixels that are
-   wanted, and whether all of the stream is decoded. */
+/* The frames and pixels of a stream up to the last wanted ones: before `stop`, and before `reach`
+   pixels. Of the wanted pixels of a frame, those from `first` on are here. */
 struct window {
-    size_t frame, stop, pixel, pixels, first, wanted;
-    int whole;
+    size_t frame, stop, pixel, pixels, reach, first, wanted;
+    int whole; /* nothing is left after them */
 };
+
+/* How many of the wanted pixels come before one. */
+static size_t wanted_before(const struct static_part *part, size_t pixel)
+{
+    size_t before = 0, most = part->wanted;
+    while (part->pixels && before < most) {
+        size_t middle = (before + most) / 2;
+        if (part->pixels[middle] < pixel)
+            before = middle + 1;
+        else
+            most = middle;
+    }
+    return part->pixels ? before : pixel;
+}
 
 static struct window window_of(const struct static_model *model, const struct static_part *part,
                                size_t stream)
@@ -60,13 +74,13 @@ static struct window window_of(const struct static_model *model, const struct st
     size_t pixel = stream % across * model->pixels_per_stream;
     size_t last = smaller(frame + model->frames_per_stream, model->frames);
     size_t end = smaller(pixel + model->pixels_per_stream, model->pixels);
-    size_t first = part->start_pixel > pixel ? part->start_pixel : pixel;
     size_t last_wanted = part->start_frame + part->frames;
-    size_t stop = smaller(part->start_pixel + part->pixels, end);
+    size_t first = wanted_before(part, pixel), stop = wanted_before(part, end);
     int wanted = frame < last_wanted && part->start_frame < last && first < stop;
-    return (struct window){frame, smaller(last, last_wanted), pixel, end - pixel, first,
+    size_t reach = part->pixels && wanted ? part->pixels[stop - 1] + 1 - pixel : end - pixel;
+    return (struct window){frame, smaller(last, last_wanted), pixel, end - pixel, reach, first,
                            wanted ? stop - first : 0,
-                           last <= last_wanted && stop == end};
+                           last <= last_wanted && reach == end - pixel};
 }
 
 /* ------------------------------------------------------------------------------ decoding */
@@ -101,37 +115,36 @@ static uint8_t *place_of(const struct decoding *decoding, const struct window *w
     const struct static_part *part = decoding->part;
     if (frame < part->start_frame || frame >= window->stop)
         return NULL;
-    return decoding->numbers + part->itemsize * ((frame - part->start_frame) * part->stride +
-                                                 (window->first - part->start_pixel));
+    return decoding->numbers +
+           part->itemsize * ((frame - part->start_frame) * part->stride + window->first);
 }
 
-static int is_direct(const struct decoding *decoding, const struct window *window)
-{
-    return decoding->part->itemsize == 2 && window->wanted == window->pixels;
-}
+static int is_direct(const struct static_part *part) { return part->itemsize == 2 && !part->pixels; }
 
 /* The row of a frame; of the last one, up to the step of the last wanted pixel. */
 static struct row row_of(const struct decoding *decoding, struct stream *stream, size_t frame)
 {
     const struct window *window = &stream->window;
     void *place = place_of(decoding, window, frame);
-    size_t pixels = window->pixels, wanted = window->first + window->wanted - window->pixel;
+    size_t pixels = window->pixels;
     if (frame + 1 == window->stop)
-        pixels = smaller(pixels, parts(wanted, LANES) * LANES);
+        pixels = smaller(pixels, parts(window->reach, LANES) * LANES);
     return (struct row){&stream->reader, cells_of(decoding->model, frame, window->pixel), pixels,
-                        place && is_direct(decoding, window) ? place : stream->room};
+                        place && is_direct(decoding->part) ? place : stream->room};
 }
 
 /* Copies the wanted pixels of a row out of its room. */
-static void leave_room(const struct decoding *decoding, const struct stream *stream,
+static void leave_room(const struct static_part *part, const struct stream *stream,
                        uint8_t *restrict place)
 {
     const struct window *window = &stream->window;
-    const uint16_t *found = stream->room + (window->first - window->pixel);
-    if (decoding->part->itemsize == 2)
-        memcpy(place, found, 2 * window->wanted);
-    for (size_t i = 0; i < window->wanted && decoding->part->itemsize == 1; i++)
+    const uint16_t *restrict found = stream->room;
+    for (size_t i = 0; i < window->wanted && !part->pixels; i++)
         place[i] = (uint8_t)found[i];
+    for (size_t i = 0; i < window->wanted && part->pixels; i++) {
+        uint16_t number = found[part->pixels[window->first + i] - window->pixel];
+        memcpy(place + i * part->itemsize, &number, part->itemsize);
+    }
 }
 
 /* Decodes one or two streams, a row of each at a time. */
@@ -150,8 +163,8 @@ static int decode_rows(const struct decoding *decoding, struct stream *streams, 
         for (size_t k = 0; k < count; k++) {
             const struct window *window = &streams[k].window;
             uint8_t *place = place_of(decoding, window, window->frame + t);
-            if (place && !is_direct(decoding, window))
-                leave_room(decoding, streams + k, place);
+            if (place && !is_direct(decoding->part))
+                leave_room(decoding->part, streams + k, place);
         }
     }
     for (size_t k = 0; k < count; k++)
@@ -199,9 +212,11 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
     int error = check_model(model, tables, streams);
     if (error)
         return error;
-    if (part->start_frame > model->frames || part->frames > model->frames - part->start_frame ||
-        part->start_pixel > model->pixels || part->pixels > model->pixels - part->start_pixel)
+    if (part->start_frame > model->frames || part->frames > model->frames - part->start_frame)
         return KERNEL_MISFIT;
+    for (size_t i = 0; i < part->wanted && part->pixels; i++)
+        if (part->pixels[i] >= model->pixels || (i && part->pixels[i] <= part->pixels[i - 1]))
+            return KERNEL_MISFIT;
     size_t width = smaller(model->pixels_per_stream, model->pixels);
     struct stream *pair = malloc(2 * sizeof *pair + 4 * width);
     if (!pair)
@@ -225,7 +240,7 @@ static int64_t encode_streams(struct writer *writer, const struct static_model *
                               const uint16_t *numbers, size_t stride, uint32_t *lengths,
                               size_t streams, uint8_t *payload, size_t size, uint8_t *end)
 {
-    struct static_part whole = {0, model->frames, 0, model->pixels, 0, 2};
+    struct static_part whole = {.frames = model->frames, .wanted = model->pixels};
     size_t used = 0;
     for (size_t i = 0; i < streams; i++) {
         struct window window = window_of(model, &whole, i);

@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dj_photon_codecs.layouts.buffers import is_little_endian_integer
+from dj_photon_codecs.layouts.columns import inflated
 from dj_photon_codecs.layouts.kernels.backend import kernel
-from dj_photon_codecs.layouts.kernels.reference_maps import MAP_CONTEXTS
 from dj_photon_codecs.layouts.kernels.reference_rans import SLOTS
 from dj_photon_codecs.layouts.layout import DamagedChunk
-from dj_photon_codecs.layouts.static.bins import numbers_of_bins
-from dj_photon_codecs.layouts.static.sections import numbering_of, split_body, split_model
-from dj_photon_codecs.layouts.static.tables import frequencies_of
+from dj_photon_codecs.layouts.numbering import Numbering
+from dj_photon_codecs.layouts.static.sections import model_size, split_body
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.layouts.numbering import Numbering
-
 __all__ = ["StaticBody"]
-
-TILE = 1 << 18  # numbers that are decoded at a time, where codes are of another size
 
 
 class Opened(NamedTuple):
@@ -68,11 +63,10 @@ class StaticBody:
         if not is_little_endian_integer(dtype):
             raise DamagedChunk(f"damaged chunk: static codes of dtype {dtype}")
         self._header, self._sections = split_body(body, shape, itemsize=dtype.itemsize)
-        self.shape = int(self._header["varying"]), shape[1]
+        self.shape = self._header["varying"], shape[1]
         self.dtype = np.dtype(f"u{dtype.itemsize}")
-        self._length, self._band = (
-            int(self._header[name]) for name in ("frames_per_stream", "pixels_per_stream")
-        )
+        self._length = self._header["frames_per_stream"]
+        self._band = self._header["pixels_per_stream"]
         self._opened: Opened | None = None
 
     def read(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -91,17 +85,7 @@ class StaticBody:
             Codes; signed ones are to be viewed so.
         """
         codes = np.empty((stop - start, self.shape[1]), self.dtype) if out is None else out
-        numbering = self._open().numbering
-        if codes.itemsize <= 2:
-            self._decode(start, 0, codes)
-            numbering.apply(codes)
-            return codes
-        step = max(1, TILE // (self.shape[1] * self._length)) * self._length
-        numbers = np.empty((min(step, len(codes)), self.shape[1]), np.uint16)
-        for first in range(0, len(codes), step):
-            tile = codes[first : first + step]
-            self._decode(start + first, 0, numbers[: len(tile)])
-            numbering.apply(tile, numbers[: len(tile)])
+        self._decode(start, np.zeros(0, np.uint32), codes)
         return codes
 
     def read_pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
@@ -110,7 +94,7 @@ class StaticBody:
         Parameters
         ----------
         pixels : ndarray of intp, shape (pixels,)
-            Which pixels of a frame; each once.
+            Which pixels of a frame, in ascending order; at least one.
         frames : range
             Consecutive frames; at least one.
 
@@ -119,20 +103,14 @@ class StaticBody:
         ndarray of unsigned integers, shape (frames, pixels)
             Codes.
         """
-        numbers = np.empty((len(frames), pixels.size), np.uint16)
-        band = pixels // self._band
-        for number in np.unique(band).tolist():
-            chosen, first = np.flatnonzero(band == number), number * self._band
-            places = pixels[chosen] - first
-            decoded = np.empty((len(frames), int(places.max()) + 1), np.uint16)
-            self._decode(frames.start, first, decoded)
-            numbers[:, chosen] = decoded[:, places]
-        codes = np.empty(numbers.shape, self.dtype)
-        self._open().numbering.apply(codes, numbers)
+        codes = np.empty((len(frames), pixels.size), self.dtype)
+        self._decode(frames.start, pixels.astype(np.uint32), codes)
         return codes
 
-    def _decode(self, start_frame: int, start_pixel: int, numbers: NDArray[Any]) -> None:
+    def _decode(self, start: int, pixels: NDArray[np.uint32], codes: NDArray[Any]) -> None:
+        """Decode frames from one on; all pixels if none are given."""
         opened, sections = self._open(), self._sections
+        numbers = codes if codes.itemsize <= 2 else np.empty(codes.shape, np.uint16)
         kernel().decode_streams(
             sections.payload,
             sections.lengths,
@@ -142,10 +120,11 @@ class StaticBody:
             opened.bins,
             self._length,
             self._band,
-            start_frame,
-            start_pixel,
+            start,
+            pixels,
             numbers,
         )
+        opened.numbering.apply(codes, numbers)
 
     def _open(self) -> Opened:
         """Return what all streams are decoded with, which is made once.
@@ -158,20 +137,23 @@ class StaticBody:
         return opened
 
     def _model(self) -> Opened:
-        model = split_model(self._header, self._sections.model)
-        rows, width = model.rows, int(self._header["width"])
-        roots = np.concatenate([model.map_roots.reshape(-1, 256), rows.roots])
-        slots = np.empty((len(roots), SLOTS), np.uint32)
-        kernel().decoding_slots(frequencies_of(roots), slots)
-        level, family = np.zeros((2, self.shape[1]), np.uint16)
-        maps = self._sections.map, self._sections.family_map
-        for stored, picture in zip(maps[: len(model.map_roots)], (level, family), strict=False):
-            kernel().decode_map(stored, width, slots[:MAP_CONTEXTS], picture)
-            slots = slots[MAP_CONTEXTS:]
-        brightnesses = int(self._header["brightnesses"])
-        if level.max() >= brightnesses or family.max() >= self._header["families"]:
-            raise DamagedChunk(f"damaged chunk: a level beyond the last of {brightnesses}")
-        level += family * np.uint16(brightnesses)
-        cells, bins = rows.cells(level), numbers_of_bins(rows.low)
-        numbering = numbering_of(self._header, model.values)
-        return Opened(numbering, model.frame_class, cells, slots, bins)
+        header, sections = self._header, self._sections
+        columns = inflated(sections.model, model_size(header))
+        cells = np.empty((header["classes"], self.shape[1]), np.uint32)
+        slots = np.empty((header["tables"], SLOTS), np.uint32)
+        bins, values = np.empty(header["bins"], np.uint32), np.empty(header["values"], np.uint16)
+        kernel().open_streams(
+            columns,
+            header["varying"],
+            header["brightnesses"],
+            header["families"],
+            header["width"],
+            sections.map,
+            sections.family_map,
+            cells,
+            slots,
+            bins,
+            values,
+        )
+        numbering = Numbering(header["lowest"], header["unit"], values)
+        return Opened(numbering, columns[: header["varying"]], cells, slots, bins)

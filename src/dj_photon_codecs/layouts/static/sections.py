@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dj_photon_codecs.layouts.columns import bytewise, changes, cut, inflated, numbers_of
+from dj_photon_codecs.layouts.columns import bytewise, changes, cut
 from dj_photon_codecs.layouts.kernels.reference_maps import MAP_CONTEXTS
 from dj_photon_codecs.layouts.kernels.reference_static import LANES
 from dj_photon_codecs.layouts.layout import DamagedChunk
-from dj_photon_codecs.layouts.numbering import Numbering
-from dj_photon_codecs.layouts.static.rows import Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BODY_HEADER", "Model", "Sections", "join_model", "split_body", "split_model"]
+    from dj_photon_codecs.layouts.static.rows import Rows
+
+__all__ = ["BODY_HEADER", "Model", "Sections", "join_model", "model_size", "split_body"]
 
 BODY_HEADER = np.dtype(
     [
@@ -82,7 +82,7 @@ def join_model(model: Model) -> bytes:
 
 def split_body(
     body: NDArray[np.uint8], shape: tuple[int, int], *, itemsize: int
-) -> tuple[Any, Sections]:
+) -> tuple[dict[str, int], Sections]:
     """Return the header and the sections of a body.
 
     Parameters
@@ -101,8 +101,8 @@ def split_body(
     """
     if body.size < BODY_HEADER.itemsize:
         raise DamagedChunk(f"damaged chunk: {body.size} bytes are too few for its static header")
-    header = body[: BODY_HEADER.itemsize].view(BODY_HEADER)[0]
-    number = {name: int(header[name]) for name in BODY_HEADER.names or ()}
+    fields = body[: BODY_HEADER.itemsize].view(BODY_HEADER)[0].item()
+    number = dict(zip(BODY_HEADER.names or (), fields, strict=True))
     legal = (
         0 < number["varying"] <= shape[0]
         and number["width"] > 0
@@ -117,48 +117,17 @@ def split_body(
         and 0 < number["unit"] < 1 << 8 * itemsize
     )
     if not legal:
-        raise DamagedChunk(f"damaged chunk: {shape} codes with the static header {header}")
+        raise DamagedChunk(f"damaged chunk: {shape} codes with the static header {number}")
     streams = -(-number["varying"] // number["frames_per_stream"])
     streams *= -(-shape[1] // number["pixels_per_stream"])
     sizes = number["model"], number["map"], number["family_map"], 4 * streams
     _, model, level, family, lengths, payload = cut(body, (BODY_HEADER.itemsize, *sizes))
     numbers = np.frombuffer(lengths.tobytes(), "<u4").astype(np.uint32)
-    return header, Sections(model, level, family, numbers, payload)
+    return number, Sections(model, level, family, numbers, payload)
 
 
-def split_model(header: Any, stored: NDArray[np.uint8]) -> Model:
-    """Return the model of a body.
-
-    Raises
-    ------
-    DamagedChunk
-        If the bytes are no model of such a body.
-    """
-    classes, tables, values, bins, frames = (
-        int(header[name]) for name in ("classes", "tables", "values", "bins", "varying")
-    )
-    levels = int(header["families"]) * int(header["brightnesses"])
-    maps = 1 + (int(header["families"]) > 1)
-    shapes = (classes, levels), (tables, 256), (maps, MAP_CONTEXTS, 256)
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    columns = [frames, 2 * sizes[0], *sizes, bins, 2 * values]
-    frame_class, base, table, roots, map_roots, low, differences = cut(
-        inflated(stored, sum(columns)), columns, all_of_it=True
-    )
-    rows = Rows(
-        np.cumsum(numbers_of(base, "u2").reshape(shapes[0]), axis=1, dtype=np.uint16),
-        np.cumsum(table.reshape(shapes[0]), axis=1, dtype=np.uint8),
-        roots.reshape(shapes[1]),
-        low,
-    )
-    if frame_class.max() >= classes or rows.table.max() >= tables:
-        raise DamagedChunk(f"damaged chunk: a class or a table is beyond the last of {classes}")
-    if low.max(initial=0) > 15 or np.left_shift(1, low, dtype=np.int64).sum() > MOST_BINS:
-        raise DamagedChunk("damaged chunk: its bins hold more than 65536 numbers")
-    numbers = np.cumsum(numbers_of(differences, "u2"), dtype=np.uint16)
-    return Model(frame_class, rows, map_roots.reshape(shapes[2]), numbers)
-
-
-def numbering_of(header: Any, values: NDArray[np.uint16]) -> Numbering:
-    """Return how the numbers of a body become codes."""
-    return Numbering(int(header["lowest"]), int(header["unit"]), values)
+def model_size(header: dict[str, int]) -> int:
+    """Return the bytes of the model of a body before they were compressed."""
+    rows = header["classes"] * header["families"] * header["brightnesses"]
+    roots = header["tables"] + MAP_CONTEXTS * (1 + (header["families"] > 1))
+    return header["varying"] + 3 * rows + 256 * roots + header["bins"] + 2 * header["values"]

@@ -9,12 +9,13 @@ import numpy as np
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
-from dj_photon_codecs.photons.table_lookup import look_up
+from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.storage.filters.buffers import as_codes, room_for_values
 
 __all__ = ["CodesFilter", "check_codes"]
 
-LARGEST_IN_TABLE = 2  # bytes of a code; up to this size all codes are decoded once, into a table
+LARGEST_IN_TABLE = 2  # bytes of a code; up to this size codes are decoded once, into a table
+FIRST = 1 << 12  # codes that a table has at first; most movies have no others
 
 
 class CodesFilter(Codec):  # type: ignore[misc]
@@ -24,6 +25,7 @@ class CodesFilter(Codec):  # type: ignore[misc]
     __slots__ = ("_filled_table",)
 
     codes: str
+    _filled_table: NDArray[Any]
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the values of codes, given as bytes or as an array, in `out` if that is given.
@@ -37,17 +39,21 @@ class CodesFilter(Codec):  # type: ignore[misc]
         return values
 
     def _decode_into(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
-        if codes.dtype.kind in "iu" and codes.itemsize <= LARGEST_IN_TABLE:
-            look_up(self._table, codes.view(f"u{codes.itemsize}"), out=values)
-        else:
+        aligned = codes.flags.aligned and values.flags.aligned
+        if codes.dtype.kind not in "iu" or codes.itemsize > LARGEST_IN_TABLE or not aligned:
             values[...] = self._values(codes)
+            return
+        numbers = codes.view(f"u{codes.itemsize}")
+        for entries in (FIRST, 1 << 16):
+            if kernel().look_up(self._table(entries), numbers, values) == numbers.size:
+                return
 
-    @property
-    def _table(self) -> NDArray[Any]:
-        """The value of each code, in the order of the codes' bits read as an unsigned number."""
-        if not hasattr(self, "_filled_table"):
-            size = np.dtype(self.codes).itemsize
-            bits = np.arange(1 << (8 * size), dtype=f"u{size}")
+    def _table(self, entries: int) -> NDArray[Any]:
+        """The values of so many codes or more, in the order of their bits as unsigned numbers."""
+        itemsize = np.dtype(self.codes).itemsize
+        size = min(entries, 1 << (8 * itemsize))
+        if not hasattr(self, "_filled_table") or self._filled_table.size < size:
+            bits = np.arange(size, dtype=f"u{itemsize}")
             self._filled_table = self._values(bits.view(self.codes))
         return self._filled_table
 
