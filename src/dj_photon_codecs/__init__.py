@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dj_photon_codecs.arrays.chunk_cache import set_cache
+    from dj_photon_codecs.arrays.export import export
     from dj_photon_codecs.arrays.photon_array import PhotonArray
     from dj_photon_codecs.calibration import calibrate
     from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "__version__",
     "calibrate",
+    "export",
     "generalized_anscombe",
     "generalized_inverse_anscombe",
     "kernel_in_use",
@@ -50,6 +52,7 @@ ROOMS = {
     "PhotonDenseCodec": "codecs",
     "Report": "views.report",
     "calibrate": "calibration",
+    "export": "arrays.export",
     "generalized_anscombe": "photons.transform",
     "generalized_inverse_anscombe": "photons.inverses",
     "kernel_in_use": "layouts.kernels.backend",
