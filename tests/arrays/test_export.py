@@ -171,12 +171,14 @@ def test_a_full_disk_leaves_what_was_there(kind, movie, folder, before):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_there_is_replaced_only_if_asked(kind, movie, folder):
+def test_what_is_there_is_replaced_only_if_asked(kind, movie, folder, noted):
     path = exported(movie, folder, kind)
     before = tree(folder)
+    reads = noted(MovieFiles, "read", lambda _files, name: name)
 
     with pytest.raises(FileExistsError, match=r"exists already; overwrite=True replaces it"):
         exported(movie, folder, kind, values="photons")
+    assert reads == []
     assert tree(folder) == before
 
     exported(movie, folder, kind, values="photons", overwrite=True)
