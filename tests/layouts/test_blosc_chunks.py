@@ -72,3 +72,13 @@ def test_what_a_compressor_cannot_read_is_damaged():
     bad[16:] = 255
     with pytest.raises(DamagedChunk, match="damaged chunk: "):
         decode_compressed(bad, compressor=Blosc())
+
+
+def test_what_was_not_compressed_is_not_copied():
+    noise = np.random.default_rng(0).integers(0, 256, 5000, np.uint8)
+    stored = np.frombuffer(Blosc(shuffle=Blosc.NOSHUFFLE).encode(noise), np.uint8)
+    found = decode_compressed(stored, compressor=Blosc())
+    np.testing.assert_array_equal(found, noise)
+    assert np.shares_memory(found, stored)
+    with pytest.raises(DamagedChunk, match="4999 bytes of Blosc"):
+        decode_compressed(stored[:4999], compressor=Blosc())

@@ -249,9 +249,10 @@ class MovieReader:
     def _in_threads(self, read: Callable[[Any], None], chunks: list[Any]) -> None:
         """Read chunks side by side, so that some are decoded while others are fetched.
 
+        Small chunks of a local store are read one by one: threads would wait for each other.
         Chunks of `OPEN` bytes or more are read one by one, each on all processors.
         """
-        fetched = 1 if self._chunks.store.is_local else WAITING
+        fetched = int(self._decoders > 1) if self._chunks.store.is_local else WAITING
         most = max(1, min(self._decoders + fetched, OPEN // max(1, self._chunks.bytes)))
         in_threads(read, chunks, most=most)
 

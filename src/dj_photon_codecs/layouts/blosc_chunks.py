@@ -34,6 +34,7 @@ __all__ = [
 
 MAX_BYTES = 1 << 31  # that Blosc 1 compresses in one buffer
 BLOSC_HEADER = 16  # bytes
+COPIED = 2  # flag in its third byte: of what was not compressed, since it became no smaller
 BLOSC = Blosc()  # decompresses all buffers of Blosc, whatever its parameters
 
 
@@ -92,7 +93,9 @@ def decode_compressed(stored: Any, *, compressor: Codec, most: int = MAX_BYTES) 
     if type(compressor) is not Blosc:
         return compressor.decode(stored)
     buffer = ensure_contiguous_ndarray(stored).view(np.uint8)
-    decompressed_size(buffer, least=0, most=most)
+    size = decompressed_size(buffer, least=0, most=most)
+    if buffer[2] & COPIED and buffer.size == BLOSC_HEADER + size:
+        return buffer[BLOSC_HEADER:]
     try:
         return compressor.decode(buffer)
     except RuntimeError as error:

@@ -54,7 +54,10 @@ def as_bytes(buf: Any, *, apart_from: Any = None) -> NDArray[np.uint8]:
     They are copied if they may lie in `apart_from`, which will be written while they are read. An
     array of Python objects, or one that is not contiguous, is a `TypeError` or a `ValueError`.
     """
-    stored: NDArray[np.uint8] = np.asarray(ensure_contiguous_ndarray(buf)).view(np.uint8)
+    if type(buf) is np.ndarray and buf.dtype == np.uint8 and buf.flags.c_contiguous:
+        stored: NDArray[np.uint8] = buf.reshape(-1)  # soon, as most buffers are
+    else:
+        stored = np.asarray(ensure_contiguous_ndarray(buf)).view(np.uint8)
     if apart_from is not None and np.may_share_memory(stored, ensure_ndarray(apart_from)):
         return stored.copy()
     return stored

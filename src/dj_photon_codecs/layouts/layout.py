@@ -174,7 +174,7 @@ def open_chunk(
     """
     for codec in reversed(filters[1:]):
         stored = codec.decode(stored)
-    if filters and isinstance(filters[0], Layout):
+    if filters and hasattr(filters[0], "open"):
         chunk = filters[0].open(stored)
         if chunk.shape != shape or chunk.dtype != dtype:
             raise DamagedChunk(
