@@ -30,28 +30,13 @@ HEADINGS = ("stored", "bits per pixel", "MB", "of the raw size", "error, sigma",
 
 @dataclass(frozen=True)
 class Cost:
-    """What a movie costs, stored in one way.
+    """What a movie costs, stored in one way."""
 
-    Attributes
-    ----------
-    step : float or None
-        The step in standard deviations of the noise; None for exact storage.
-    bits_per_pixel : float
-        Bits that a pixel of a frame takes on the store.
-    megabytes : float
-        Size of the whole movie on the store, 1e6 bytes.
-    ratio : float
-        That size as a share of the raw movie's.
-    error : float
-        Root mean square of stored minus inserted values, transformed, in standard deviations of
-        the noise.
-    """
-
-    step: float | None
-    bits_per_pixel: float
-    megabytes: float
-    ratio: float
-    error: float
+    step: float | None  # in standard deviations of the noise; None for exact storage
+    bits_per_pixel: float  # on the store
+    megabytes: float  # of the whole movie on the store, 1e6 bytes
+    ratio: float  # that size as a share of the raw movie's
+    error: float  # rms of stored minus inserted values, transformed, in standard deviations
 
     @property
     def noise_added(self) -> float:

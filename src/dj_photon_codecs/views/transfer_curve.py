@@ -39,13 +39,6 @@ def in_words(calibration: Calibration) -> str:
     """Say in sentences what a calibration found, with or without standard errors.
 
     A line for the gain, one for the zero level, and what else is known.
-
-    Examples
-    --------
-    >>> from dj_photon_codecs.photons.calibration import Calibration
-    >>> print(in_words(Calibration(gain=30, offset=100, variance=81, gain_stderr=0.2)))
-    One photon is worth 30 ± 0.2 ADU.
-    No light reads 100 ADU; the read noise is 9 ADU rms, 0.3 photons.
     """
     gain, offset = calibration.gain, calibration.offset
     lines = [f"One photon is worth {_measured(gain, calibration.gain_stderr)} ADU."]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dj_photon_codecs.layouts.columns import cut, inflated
+from dj_photon_codecs.layouts.columns import cut, inflated, numbers_of
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.kernels.reference_dense import FEATURES, KEYS
 from dj_photon_codecs.layouts.layout import DamagedChunk
@@ -52,13 +52,7 @@ class Sections(NamedTuple):
 
 
 def fewest_coders(pixels: int) -> int:
-    """Return the least number of coders for frames of so many pixels.
-
-    Examples
-    --------
-    >>> [fewest_coders(side * side) for side in (1, 32, 512, 4096)]
-    [1, 1, 256, 4096]
-    """
+    """Return the least number of coders for frames of so many pixels."""
     return max(1, min(MOST_CODERS, pixels // MOST_TURNS))
 
 
@@ -67,10 +61,7 @@ def unpack_dense(
 ) -> NDArray[np.uint32]:
     """Put the numbers of a chunk into `out`, unsigned, and return the values of which, if any.
 
-    Raises
-    ------
-    DamagedChunk
-        If the bytes are no dense chunk of this shape: frames, height and width.
+    Bytes that are no dense chunk of this shape, (frames, height, width), are a `DamagedChunk`.
     """
     found = split_sections(packed, shape)
     if found.top > np.iinfo(out.dtype).max:
@@ -142,8 +133,7 @@ def _model(header: Any, stored: NDArray[np.uint8]) -> tuple[Array, Array, Array,
     sizes = [frames] * FEATURES + [levels] * 3 + [tables, tables * 256, escapes, values]
     sizes = [4 * size for size in sizes]
     parts = cut(inflated(stored, sum(sizes)), sizes, all_of_it=True)
-    columns = [np.ascontiguousarray(part.reshape(4, -1).T).view("<u4").ravel() for part in parts]
-    *changing, low, frequencies, escaped, changes = columns
+    *changing, low, frequencies, escaped, changes = (numbers_of(part, "u4") for part in parts)
     *weights, key, of_level, base, values_in_use = (
         np.cumsum(each, dtype=np.uint32) for each in (*changing, changes)
     )

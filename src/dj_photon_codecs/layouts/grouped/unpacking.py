@@ -95,10 +95,7 @@ class Grouping(NamedTuple):
 class PackedChunk:
     """A packed chunk, of its `shape`, frames and pixels, and unsigned `dtype`.
 
-    Raises
-    ------
-    DamagedChunk
-        If the bytes are not what an encoder wrote.
+    Bytes that are not what an encoder wrote are a `DamagedChunk`.
     """
 
     def __init__(self, packed: Bytes) -> None:

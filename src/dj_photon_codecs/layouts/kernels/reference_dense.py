@@ -81,28 +81,12 @@ def decode_dense(
 
 
 def brightness_keys(expected: Image) -> NDArray[np.int32]:
-    """Return the keys of brightnesses: their float32 bits, without the last 13, from 0 on.
-
-    Examples
-    --------
-    >>> brightness_keys(np.array([0.5, 1, 1.0001, 1.001, 2**25], np.float32)).tolist()
-    [0, 1024, 1024, 1025, 26624]
-    """
+    """Return the keys of brightnesses: their float32 bits, without the last 13, from 0 on."""
     return (expected.view(np.int32) >> np.int32(DROPPED)) - np.int32(FIRST_KEY)
 
 
 class Brightness:
-    """The running means of each pixel, in codes plus one, and the prediction from them.
-
-    Examples
-    --------
-    >>> brightness = Brightness((4, 5), start=1.0)
-    >>> for _ in range(10):
-    ...     brightness.learn(np.full((4, 5), 7, np.uint8))
-    >>> weights = np.array([UNIT // 2, 0, 0, 0, 0, UNIT // 2, 0])
-    >>> float(brightness.expect(weights)[2, 2])
-    8.0
-    """
+    """The running means of each pixel, in codes plus one, and the prediction from them."""
 
     def __init__(self, shape: tuple[int, int], *, start: float) -> None:
         self._learned = 0
