@@ -8,7 +8,6 @@ import pytest
 from benchmarks.simulate import camera, simulate_rates
 from dj_photon_codecs.calibration.clipping import clipped_moments, fit_clipped_curve
 from dj_photon_codecs.calibration.temporal_noise import measure_noise
-from dj_photon_codecs.calibration.tiles import Tiles
 from dj_photon_codecs.calibration.transfer_line import draw_line
 
 
@@ -45,7 +44,7 @@ def test_the_moments_are_those_of_draws(step, noise):
 
 def maps_and_line(**settings):
     maps = measure_noise(camera(simulate_rates(200, 128, 128, mean=2, seed=0), **settings))
-    line = draw_line(maps, np.ones(maps.runs.shape, bool), tiles=Tiles(128, 128))
+    line = draw_line(maps, np.ones(maps.runs.shape, bool))
     assert line is not None
     return maps, line
 
@@ -74,6 +73,6 @@ def test_zeros_of_another_origin_are_not_explained():
     movie = camera(rates, gain=20, offset=100, read_noise=0.3)
     movie[np.random.default_rng(0).random(movie.shape) < 0.2] = 0  # dropped samples
     maps = measure_noise(movie)
-    line = draw_line(maps, np.ones(maps.runs.shape, bool), tiles=Tiles(128, 128))
+    line = draw_line(maps, np.ones(maps.runs.shape, bool))
     assert line is not None
     assert fit_clipped_curve(maps, line) is None

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
 from dj_photon_codecs.calibration.noise_maps import NoiseMaps, light_means, likely_means
-from dj_photon_codecs.calibration.tiles import Tiles
 from dj_photon_codecs.calibration.transfer_line import (
     FEWEST_PIXELS,
     TransferLine,
@@ -83,7 +82,6 @@ def curvature(maps: NoiseMaps, line: TransferLine) -> float:
         _powers((maps.mean - centre) / spread),
         _powers((likely - centre) / spread),
         weights=weights,
-        tiles=Tiles(*maps.mean.shape[1:]),
     )
     if solution is None:
         return 0.0

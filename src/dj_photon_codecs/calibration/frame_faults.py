@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FrameCounts", "FrameScreen", "too_few_frames"]
+__all__ = ["FrameCounts", "judge_frames", "too_few_frames"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -54,37 +54,28 @@ class FrameCounts:
         return f"of {self.read} frames, " + ", ".join(parts) if parts else f"{self.read} frames"
 
 
-class FrameScreen:
-    """Judge of the frames of a movie, block by block.
+def judge_frames(frames: NDArray[Any], judged: Mask, *, counts: FrameCounts, more: bool) -> Mask:
+    """Tell which of consecutive frames, (n, height, width), are exposures of their own; count them.
 
-    Frames so dark that they differ from each other in a few pixels only are all believed: they
-    may be equal, or empty, by chance.
+    `judged` is what was found of the first of them in an earlier call, but for the last of these,
+    which is judged now that a frame follows it. If `more` frames follow the last one, its judgement
+    waits, and the last element of the result means nothing. Frames so dark that they differ from
+    each other in a few pixels only are all believed: they may be equal, or empty, by chance.
     """
-
-    def __init__(self) -> None:
-        self.counts = FrameCounts()
-
-    def judge(self, frames: NDArray[Any], judged: Mask, *, more: bool) -> Mask:
-        """Tell which of consecutive frames, (n, height, width), are exposures of their own.
-
-        `judged` is what was found of the first of them in an earlier call, but for the last of
-        these, which is judged now that a frame follows it. If `more` frames follow the last one,
-        its judgement waits, and the last element of the result means nothing.
-        """
-        known = max(len(judged) - 1, 0)
-        pixels = frames.reshape(len(frames), -1)
-        sample = pixels[:, :: -(-pixels.shape[1] // LOOKED_AT)].astype(np.float64)
-        uniform, repeated = _uniform(pixels, sample), _repeated(pixels, sample)
-        interpolated = _interpolated(pixels, sample) & ~uniform & ~repeated
-        repeated &= ~uniform
-        last = len(frames) - more
-        self.counts.read += max(last - known, 0)
-        self.counts.uniform += int(np.count_nonzero(uniform[known:last]))
-        self.counts.repeated += int(np.count_nonzero(repeated[known:last]))
-        self.counts.interpolated += int(np.count_nonzero(interpolated[known:last]))
-        sound = ~(uniform | repeated | interpolated)
-        sound[:known] = judged[:known]
-        return sound
+    known = max(len(judged) - 1, 0)
+    pixels = frames.reshape(len(frames), -1)
+    sample = pixels[:, :: -(-pixels.shape[1] // LOOKED_AT)].astype(np.float64)
+    uniform, repeated = _uniform(pixels, sample), _repeated(pixels, sample)
+    interpolated = _interpolated(pixels, sample) & ~uniform & ~repeated
+    repeated &= ~uniform
+    last = len(frames) - more
+    counts.read += max(last - known, 0)
+    counts.uniform += int(np.count_nonzero(uniform[known:last]))
+    counts.repeated += int(np.count_nonzero(repeated[known:last]))
+    counts.interpolated += int(np.count_nonzero(interpolated[known:last]))
+    sound = ~(uniform | repeated | interpolated)
+    sound[:known] = judged[:known]
+    return sound
 
 
 def too_few_frames(counts: FrameCounts) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dj_photon_codecs.calibration.frame_faults import FrameCounts, FrameScreen
+from dj_photon_codecs.calibration.frame_faults import FrameCounts, judge_frames
 from dj_photon_codecs.movies.sources import SLAB_BYTES, Source
 
 __all__ = ["RUN", "RunReader", "read_blocks"]
@@ -29,12 +29,7 @@ class RunReader:
 
     def __init__(self, movie: Any) -> None:
         self._movie = movie
-        self._screen = FrameScreen()
-
-    @property
-    def counts(self) -> FrameCounts:
-        """How many frames were read so far, and how many of them left out."""
-        return self._screen.counts
+        self.counts = FrameCounts()  # of those that were read so far
 
     def __iter__(self) -> Iterator[tuple[list[int], NDArray[Any]]]:
         """Yield the number of the first frame of each run, and the runs, (n, 4, height, width)."""
@@ -46,7 +41,7 @@ class RunReader:
             frames = np.concatenate([rest, block]) if len(rest) else block
             end = first + len(block)
             more = end < self._movie.shape[0]
-            free = self._screen.judge(frames, free, more=more)
+            free = judge_frames(frames, free, counts=self.counts, more=more)
             runs, partial = _grouped(np.flatnonzero(free[: len(frames) - more]))
             if runs:
                 chosen = np.array(runs)

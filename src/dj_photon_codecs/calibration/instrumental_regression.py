@@ -20,7 +20,6 @@ def instrumental_regression(
     instruments: list[NDArray[Any]],
     *,
     weights: Floats,
-    tiles: Tiles,
 ) -> tuple[Floats, Floats] | None:
     """Find how a response depends on regressors whose errors correlate with its own.
 
@@ -36,16 +35,17 @@ def instrumental_regression(
     found = inverse @ np.array([(weights * z * response).sum() for z in instruments])
     residual = response - sum(f * x for f, x in zip(found, regressors, strict=True))
     scores = np.stack([weights * residual * z for z in instruments])
-    return found, inverse @ _score_covariance(scores, tiles) @ inverse.T
+    return found, inverse @ _score_covariance(scores) @ inverse.T
 
 
-def _score_covariance(scores: Floats, tiles: Tiles) -> Floats:
+def _score_covariance(scores: Floats) -> Floats:
     """Add up squares of scores, of pixels or of tiles, whichever is more.
 
     Neighbours' noise may be correlated, and then tiles are independent while pixels are not; but
     a few tiles tell little.
     """
     by_pixel = scores.reshape(len(scores), -1)
+    tiles = Tiles(*scores.shape[-2:])
     by_tile = tiles.sum(scores.sum(axis=1)).reshape(len(scores), -1).astype(np.float64)
     alone, together = by_pixel @ by_pixel.T, by_tile @ by_tile.T
     return alone if alone[1, 1] > together[1, 1] else together

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.instrumental_regression import instrumental_regression
 from dj_photon_codecs.calibration.noise_maps import NoiseMaps, likely_means
-from dj_photon_codecs.calibration.tiles import Tiles
 from dj_photon_codecs.calibration.transfer_line import (
     TransferLine,
     expect_variance,
@@ -124,7 +123,6 @@ def _gain(maps: NoiseMaps, line: TransferLine, used: NDArray[np.bool_]) -> tuple
         [ones, maps.mean - centre],
         [ones, likely - centre],
         weights=weights,
-        tiles=Tiles(*maps.mean.shape[1:]),
     )
     if solution is None or not solution[1][1, 1] > 0:
         return math.nan, math.nan

@@ -48,13 +48,12 @@ def fit_transfer_line(maps: NoiseMaps, *, outlier: float = OUTLIER) -> TransferL
     """
     if not maps.variance.any():
         return None
-    tiles = Tiles(*maps.mean.shape[1:])
     bright = (maps.runs > 0).all(axis=0) & _rarely(_saturated(maps), maps, CLIPPED)
-    whole = draw_line(maps, bright, tiles=tiles, outlier=outlier)
+    whole = draw_line(maps, bright, outlier=outlier)
     touching = np.count_nonzero(bright & ~_rarely(maps.at_floor, maps, CLIPPED))
     if whole is None or whole.gain <= 0 or touching <= TOUCHING * np.count_nonzero(bright):
         return whole
-    judge = next((line for line in _judges(maps, tiles, bright, whole) if line is not None), None)
+    judge = next((line for line in _judges(maps, bright, whole) if line is not None), None)
     if judge is None:
         return replace(whole, vouched=False)
     return replace(whole, vouched=judge.vouched) if _agree(judge, whole) else judge
@@ -88,20 +87,18 @@ def cut_factor(maps: NoiseMaps, line: TransferLine) -> float:
     return math.hypot(1, UNSEEN * (loose.gain - line.gain) / line.gain_stderr)
 
 
-def _judges(
-    maps: NoiseMaps, tiles: Tiles, bright: Mask, whole: TransferLine
-) -> Iterator[TransferLine | None]:
+def _judges(maps: NoiseMaps, bright: Mask, whole: TransferLine) -> Iterator[TransferLine | None]:
     """Draw lines that the lowest value does not disturb: the most trusted first, None if too poor.
 
     Through the pixels that it does not touch; with a model of clipping, which holds for a camera
     that reads every pixel by itself; through the pixels that it touches little.
     """
     untouched = bright & _rarely(maps.at_floor, maps, CLIPPED)
-    yield _if_within(SURE, draw_line(maps, untouched, tiles=tiles))
+    yield _if_within(SURE, draw_line(maps, untouched))
     if correlate_noise(maps, whole).horizontal < CORRELATED:
         yield _if_within(PRECISE, fit_clipped_curve(maps, whole))
     little = bright & _rarely(maps.at_floor, maps, LITTLE)
-    yield _if_within(PRECISE, draw_line(maps, little, tiles=tiles))
+    yield _if_within(PRECISE, draw_line(maps, little))
 
 
 def _saturated(maps: NoiseMaps) -> NDArray[np.float32]:

@@ -70,9 +70,7 @@ class TransferLine:
         return mean, self.variance_at(mean)[1] / abs(self.gain)
 
 
-def draw_line(
-    maps: NoiseMaps, eligible: Mask, *, tiles: Tiles, outlier: float = OUTLIER
-) -> TransferLine | None:
+def draw_line(maps: NoiseMaps, eligible: Mask, *, outlier: float = OUTLIER) -> TransferLine | None:
     """Draw the line through the pixels that other movement than noise does not disturb.
 
     Of the `eligible` ones, (2, height, width), those farther off than `outlier` standard deviations
@@ -92,11 +90,10 @@ def draw_line(
         expected, weights = expect_variance(maps, line, means=light_means(maps), runs=maps.runs)
         score = (maps.variance - expected) * np.sqrt(weights)
         expected, weights = expect_variance(maps, line, means=likely, runs=maps.runs[::-1])
-        kept = eligible & _believable(score, tiles, eligible, outlier=outlier)
+        kept = eligible & _believable(score, eligible, outlier=outlier)
         kept &= motion_variance(line) < share * expected
         line = _drawn(
             maps,
-            tiles,
             replace(line, kept=kept),
             weights=weights,
             instrument=likely,
@@ -181,8 +178,9 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][np.searchsorted(below, below[-1] / 2)]) if len(order) else 0.0
 
 
-def _believable(score: Floats, tiles: Tiles, eligible: Mask, *, outlier: float) -> Mask:
+def _believable(score: Floats, eligible: Mask, *, outlier: float) -> Mask:
     """Keep what the other fold shows to be on the line, alone and with its neighbours."""
+    tiles = Tiles(*score.shape[1:])
     common = tiles.sum(np.clip(score, -outlier, outlier) * eligible)
     together = common / np.sqrt(np.maximum(tiles.sum(eligible), 1))
     alone = np.abs(score) < outlier * max(_sigma(score[eligible]), 1)
@@ -198,7 +196,6 @@ def _sigma(values: NDArray[Any]) -> float:
 
 def _drawn(
     maps: NoiseMaps,
-    tiles: Tiles,
     line: TransferLine,
     *,
     weights: Floats,
@@ -215,7 +212,7 @@ def _drawn(
     moving = [np.broadcast_to(line.texture / scale, own.shape)] if free and scale > 0 else []
     variance = maps.variance if moving else maps.variance - max(line.motion, 0.0) * line.texture
     solution = instrumental_regression(
-        variance, [ones, own, *moving], [ones, other, *moving], weights=weights, tiles=tiles
+        variance, [ones, own, *moving], [ones, other, *moving], weights=weights
     )
     if solution is None:
         return None
