@@ -11,6 +11,7 @@ from typing import Any
 
 import numcodecs
 import numpy as np
+from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.choice import GROUPED, Compression
@@ -24,13 +25,14 @@ from dj_photon_codecs.photons.decode_table_fit import fit_table
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.chunking import frames_in_chunk
-from dj_photon_codecs.storage.filters.pipeline import encode_chunk
+from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 
 __all__ = [
     "StoragePlan",
     "code_dtype",
     "compression_of",
     "decode_table",
+    "filters_of",
     "plan_movie",
 ]
 
@@ -80,8 +82,14 @@ class StoragePlan:
         return _codes(values, self.calibration, step=self.step, dtype=self.code_dtype)
 
     def encode_chunk(self, codes: NDArray[Any]) -> bytes:
-        """Return the bytes of a chunk of codes, in C order, as Zarr stores it."""
-        return encode_chunk(codes, compression=self.compression)
+        """Return the bytes of a chunk, all of its codes in C order, as they lie on the store."""
+        stored: Any = codes
+        for codec in filters_of(self.compression):
+            stored = codec.encode(stored)
+        compressor = self.compression.compressor
+        return (
+            np.asarray(stored).tobytes() if compressor is None else bytes(compressor.encode(stored))
+        )
 
 
 def plan_movie(
@@ -119,6 +127,12 @@ def plan_movie(
         compression=compression,
         decode_table=decode_table(movie, found) if with_table else None,
     )
+
+
+def filters_of(compression: Compression) -> list[Codec]:
+    """Return the filters between the transform and the compressor: a layout, if any, a checksum."""
+    layout = [] if compression.layout is None else [compression.layout]
+    return [*layout, ChecksumFilter()]
 
 
 def compression_of(policy: Policy) -> Compression:

@@ -12,8 +12,9 @@ from dj_photon_codecs.layouts.choice import GROUPED, PLAIN, Compression
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
-from dj_photon_codecs.storage.filters.pipeline import encode_chunk
+from dj_photon_codecs.storage.plan import StoragePlan
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, store_movie
 
 COMPRESSIONS = {
@@ -148,6 +149,6 @@ def test_room_of_another_size_is_refused(size):
 def test_it_takes_less_than_half_a_percent(compression):
     codes = np.random.default_rng(0).poisson(0.1, (100, 64, 64)).astype("u1")
 
-    without = len(compression.encode(codes))
+    plan = StoragePlan(codes.shape, codes.dtype, Calibration(), None, codes.dtype, 100, compression)
 
-    assert len(encode_chunk(codes, compression=compression)) < 1.005 * without
+    assert len(plan.encode_chunk(codes)) < 1.005 * len(compression.encode(codes))

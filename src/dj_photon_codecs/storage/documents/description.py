@@ -16,8 +16,7 @@ from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 from dj_photon_codecs.storage.filters.linear import LinearFilter
-from dj_photon_codecs.storage.filters.pipeline import filters_of
-from dj_photon_codecs.storage.plan import StoragePlan
+from dj_photon_codecs.storage.plan import StoragePlan, filters_of
 
 __all__ = [
     "NAMES",
