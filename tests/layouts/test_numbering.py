@@ -16,7 +16,7 @@ def numbered(codes):
 
 def restored(codes):
     numbers, numbering = numbered(codes)
-    assert numbers.dtype == np.uint16
+    assert numbers.dtype in (np.uint8, np.uint16)
     room = np.empty(codes.shape, f"u{codes.itemsize}")
     numbering.apply(room, numbers)
     if codes.itemsize > 1:

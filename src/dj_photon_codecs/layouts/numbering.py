@@ -1,4 +1,4 @@
-"""Codes as numbers of 16 bits: without the lowest code, a common divisor, and holes."""
+"""Codes as numbers of at most 16 bits: without the lowest code, a common divisor, and holes."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Numbering(NamedTuple):
             codes += codes.dtype.type(self.lowest % (1 << 8 * codes.itemsize))
 
 
-def number_codes(codes: NDArray[Any]) -> tuple[NDArray[np.uint16], Numbering] | None:
-    """Return integer codes as numbers of 16 bits, in their shape, and how these become codes.
+def number_codes(codes: NDArray[Any]) -> tuple[NDArray[Any], Numbering] | None:
+    """Return integer codes as numbers of 8 or 16 bits, in their shape, and how these become codes.
 
     The numbers may be the codes themselves. None if they need more than 16 bits.
     """
@@ -47,10 +47,10 @@ def number_codes(codes: NDArray[Any]) -> tuple[NDArray[np.uint16], Numbering] | 
     word = np.dtype(f"u{codes.itemsize}").type
     unit = 1
     if highest - lowest < MOST:
-        short = np.dtype(f"u{min(codes.itemsize, 2)}").type  # modulo 2**16, as is the difference
-        above = codes.view(word).astype(short, copy=False)
+        short = np.uint8 if highest - lowest < 1 << 8 else np.uint16
+        above = codes.view(word).astype(short, copy=False)  # modulo 2**8 or 2**16, as what follows
         low = short(lowest % (1 << 8 * above.itemsize))
-        above = (above - low if low else above).astype(np.uint16, copy=False)
+        above = above - low if low else above
     else:
         wide = codes.view(word) - word(lowest % (1 << 8 * codes.itemsize))
         unit = _common_divisor(wide, most=(highest - lowest) // (MOST - 1))
@@ -75,7 +75,7 @@ def _common_divisor(numbers: NDArray[Any], *, most: int) -> int:
     return divisor
 
 
-def _values_in_use(numbers: NDArray[np.uint16], highest: int) -> NDArray[np.uint16]:
+def _values_in_use(numbers: NDArray[Any], highest: int) -> NDArray[np.uint16]:
     """Return the numbers that occur, in ascending order, if there are many holes among them."""
     none = np.zeros(0, np.uint16)
     flat = numbers.reshape(-1)
@@ -89,7 +89,7 @@ def _values_in_use(numbers: NDArray[np.uint16], highest: int) -> NDArray[np.uint
     return values.astype(np.uint16) if enough and values.size < FILLED * used.size else none
 
 
-def _is_filled(sample: NDArray[np.uint16]) -> bool:
+def _is_filled(sample: NDArray[Any]) -> bool:
     """Return whether most numbers occur, between the quartiles of a sample."""
     ordered = np.sort(sample)
     middle = ordered[ordered.size // 4 : -(ordered.size // 4) or None]

@@ -226,6 +226,29 @@ def test_sums_and_counts_are_those_of_the_numbers():
 
 
 @pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("options", [{}, {"classes": 3, "most_low": 5}])
+def test_numbers_of_8_bits_are_as_those_of_16(options):
+    movie, found = Movie(5, (11, 2500), **options), []
+    for dtype in (np.uint8, np.uint16):
+        movie.numbers = movie.numbers.astype(np.uint8).astype(dtype)
+        sums, squares = np.empty(2500, np.uint32), np.empty(2500, np.uint64)
+        kernel().sum_pixels(movie.numbers[::3], sums, squares)
+        counts = np.zeros_like(movie.symbol_counts)
+        given = movie.frame_class[::3].copy(), movie.level, movie.rows, counts
+        kernel().count_symbols(movie.numbers[::3], *given)
+        found.append([*movie.encode(3, 700), sums, squares, counts])
+    for short, long in zip(*found, strict=True):
+        np.testing.assert_array_equal(short, long)
+
+
+@pytest.mark.usefixtures("backend")
+def test_sums_of_more_frames_than_fit_are_refused():
+    one = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel().sum_pixels(np.zeros((2**16 + 1, 1), np.uint8), *one)
+
+
+@pytest.mark.usefixtures("backend")
 def test_cells_are_the_rows_of_levels():
     movie = Movie(8, (2, 300), classes=3)
     cells = np.zeros((3, 300), np.uint32)

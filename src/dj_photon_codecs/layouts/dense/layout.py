@@ -99,7 +99,7 @@ def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:
         return None
     numbers, numbering = numbered
     header = chunk_header(Form.ADAPTIVE, codes, varying=len(varying), numbering=numbering)
-    return header + pack_adaptive(numbers, numbering.values)
+    return header + pack_adaptive(numbers.astype(np.uint16, copy=False), numbering.values)
 
 
 def _is_static(varying: NDArray[Any], *, size: int) -> bool:

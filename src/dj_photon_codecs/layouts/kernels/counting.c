@@ -2,63 +2,153 @@
 #include "lanes.h"
 #include "processor.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { COUNTED = 2048 }; /* pixels whose sums stay in the nearest cache */
+enum {
+    COUNTED = 2048, /* pixels whose sums stay in the nearest cache */
+    ADDED = 4,      /* frames at a time */
+};
 
-static inline void add_frames(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
-                              uint32_t *sums, uint64_t *squares)
+/* Frames of numbers of 8 or 16 bits, `stride` numbers apart. */
+struct frames {
+    const uint8_t *numbers;
+    size_t itemsize, frames, stride;
+};
+
+/* The row of a frame from a pixel on; zeros where there is no such frame. */
+static inline const void *row_at(const struct frames *of, size_t frame, size_t pixel)
 {
+    static const uint16_t none[COUNTED];
+    return frame < of->frames ? of->numbers + of->itemsize * (frame * of->stride + pixel)
+                              : (const uint8_t *)none;
+}
+
+/* Of 2^16 frames, squares of 8 bits add up to 32 bits. */
+static inline void add_bytes(const struct frames *of, size_t first, size_t pixels,
+                             uint32_t *restrict sums, uint32_t *restrict squares)
+{
+    for (size_t t = 0; t < of->frames; t += ADDED) {
+        const uint8_t *a = row_at(of, t, first), *b = row_at(of, t + 1, first);
+        const uint8_t *c = row_at(of, t + 2, first), *d = row_at(of, t + 3, first);
+        for (size_t i = 0; i < pixels; i++) {
+            uint16_t aa = a[i] * a[i], bb = b[i] * b[i], cc = c[i] * c[i], dd = d[i] * d[i];
+            sums[i] += (uint16_t)(a[i] + b[i] + c[i] + d[i]);
+            squares[i] += (uint32_t)aa + bb + cc + dd;
+        }
+    }
+}
+
+static inline void add_words(const struct frames *of, size_t first, size_t pixels,
+                             uint32_t *restrict sums, uint64_t *restrict squares)
+{
+    for (size_t t = 0; t < of->frames; t += 2) {
+        const uint16_t *a = row_at(of, t, first), *b = row_at(of, t + 1, first);
+        for (size_t i = 0; i < pixels; i++) {
+            uint32_t aa = (uint32_t)a[i] * a[i], bb = (uint32_t)b[i] * b[i];
+            sums[i] += (uint32_t)a[i] + b[i];
+            squares[i] += (uint64_t)aa + bb;
+        }
+    }
+}
+
+static inline void add_pixels(const struct frames *of, size_t first, size_t pixels, uint32_t *sums,
+                              uint64_t *squares)
+{
+    uint32_t few[COUNTED] = {0};
     memset(sums, 0, pixels * sizeof *sums);
     memset(squares, 0, pixels * sizeof *squares);
-    for (size_t t = 0; t < frames; t++, numbers += stride)
-        for (size_t i = 0; i < pixels; i++) {
-            uint32_t number = numbers[i];
-            sums[i] += number;
-            squares[i] += number * number;
-        }
+    if (of->itemsize == 2)
+        add_words(of, first, pixels, sums, squares);
+    else
+        add_bytes(of, first, pixels, sums, few);
+    for (size_t i = 0; i < pixels && of->itemsize == 1; i++)
+        squares[i] = few[i];
+}
+
+/* Where the symbols of a row are counted: level << 8 | symbol. */
+static inline void place_symbols(const void *row, size_t itemsize, const uint16_t *level,
+                                 const uint32_t *base, size_t pixels, uint32_t *restrict place)
+{
+    const uint8_t *bytes = row;
+    const uint16_t *words = row;
+    for (size_t i = 0; i < pixels && itemsize == 1; i++)
+        place[i] = (uint32_t)level[i] << 8 | symbol_of(bytes[i], base[i]);
+    for (size_t i = 0; i < pixels && itemsize == 2; i++)
+        place[i] = (uint32_t)level[i] << 8 | symbol_of(words[i], base[i]);
 }
 
 #ifdef AVX2
-AVX2 static void add_frames_avx2(const uint16_t *numbers, size_t frames, size_t stride,
-                                 size_t pixels, uint32_t *sums, uint64_t *squares)
+AVX2 static void add_pixels_avx2(const struct frames *of, size_t first, size_t pixels,
+                                 uint32_t *sums, uint64_t *squares)
 {
-    add_frames(numbers, frames, stride, pixels, sums, squares);
+    add_pixels(of, first, pixels, sums, squares);
 }
+
+AVX2 static void place_symbols_avx2(const void *row, size_t itemsize, const uint16_t *level,
+                                    const uint32_t *base, size_t pixels, uint32_t *place)
+{
+    place_symbols(row, itemsize, level, base, pixels, place);
+}
+
+#define WITH_AVX2(function, ...) \
+    (processor_vectors >= VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) : function(__VA_ARGS__))
+#else
+#define WITH_AVX2(function, ...) function(__VA_ARGS__)
 #endif
 
-int static_sum(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
-                uint32_t *sums, uint64_t *squares)
+int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
+               uint32_t *sums, uint64_t *squares)
 {
-    for (size_t i = 0; i < pixels; i += COUNTED) {
-        size_t count = smaller(COUNTED, pixels - i);
-#ifdef AVX2
-        if (processor_vectors >= VECTORS_AVX2)
-            add_frames_avx2(numbers + i, frames, stride, count, sums + i, squares + i);
-        else
-#endif
-            add_frames(numbers + i, frames, stride, count, sums + i, squares + i);
-    }
+    const struct frames of = {numbers, itemsize, frames, stride};
+    if (frames > 1 << 16)
+        return KERNEL_MISFIT;
+    for (size_t i = 0; i < pixels; i += COUNTED)
+        WITH_AVX2(add_pixels, &of, i, smaller(COUNTED, pixels - i), sums + i, squares + i);
     return 0;
 }
 
-/* Counts the symbols of each level in frames of each class. */
-int static_count(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
+/* Counts the symbols of some pixels in frames of each class. Neighbours, which often are alike, are
+   counted apart from each other: a counter waits for itself. */
+static void count_pixels(const struct frames *of, size_t first, size_t pixels,
+                         const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
+                         size_t levels, uint32_t *counts, uint32_t *others)
+{
+    uint32_t base[COUNTED], place[COUNTED];
+    for (size_t t = 0; t < of->frames; t++) {
+        size_t class = frame_class[t], before = class * levels * RANS_SYMBOLS, i = 0;
+        for (size_t p = 0; p < pixels && (!t || class != frame_class[t - 1]); p++)
+            base[p] = rows[class * levels + level[p]];
+        WITH_AVX2(place_symbols, row_at(of, t, first), of->itemsize, level, base, pixels, place);
+        for (; i + 1 < pixels; i += 2) {
+            counts[before + place[i]]++;
+            others[before + place[i + 1]]++;
+        }
+        if (i < pixels)
+            counts[before + place[i]]++;
+    }
+}
+
+int static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
                  const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
                  size_t classes, size_t levels, uint32_t *counts)
 {
+    const struct frames of = {numbers, itemsize, frames, stride};
+    size_t counters = classes * levels * RANS_SYMBOLS;
     for (size_t i = 0; i < pixels; i++)
         if (level[i] >= levels)
             return KERNEL_MISFIT;
-    for (size_t t = 0; t < frames; t++) {
+    for (size_t t = 0; t < frames; t++)
         if (frame_class[t] >= classes)
             return KERNEL_MISFIT;
-        const uint32_t *row = rows + frame_class[t] * levels;
-        uint32_t *count = counts + frame_class[t] * levels * RANS_SYMBOLS;
-        for (size_t i = 0; i < pixels; i++) {
-            uint32_t symbol = symbol_of(numbers[t * stride + i], row[level[i]]);
-            count[(size_t)level[i] << 8 | symbol]++;
-        }
-    }
+    uint32_t *others = calloc(counters + 1, sizeof *others);
+    if (!others)
+        return KERNEL_MEMORY;
+    for (size_t i = 0; i < pixels; i += COUNTED)
+        count_pixels(&of, i, smaller(COUNTED, pixels - i), frame_class, level + i, rows, levels,
+                     counts, others);
+    for (size_t i = 0; i < counters; i++)
+        counts[i] += others[i];
+    free(others);
     return 0;
 }

@@ -111,8 +111,8 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
 
 /* The bytes of the payload that are used, or 0 where it is too small. */
 int64_t static_encode(const struct static_model *model, const uint16_t *frequencies, size_t tables,
-                      const uint16_t *numbers, size_t stride, uint32_t *lengths, size_t streams,
-                      uint8_t *payload, size_t size);
+                      const void *numbers, size_t stride, size_t itemsize, uint32_t *lengths,
+                      size_t streams, uint8_t *payload, size_t size);
 int static_fill_slots(const uint16_t *frequencies, size_t tables, uint32_t *slots);
 
 /* maps.c */
@@ -142,9 +142,9 @@ struct static_opening {
 int static_open(const struct static_opening *opening, const uint8_t *columns, size_t size);
 
 /* counting.c */
-int static_sum(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
+int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
                uint32_t *sums, uint64_t *squares);
-int static_count(const uint16_t *numbers, size_t frames, size_t stride, size_t pixels,
+int static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
                  const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
                  size_t classes, size_t levels, uint32_t *counts);
 

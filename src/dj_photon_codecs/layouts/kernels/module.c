@@ -45,20 +45,21 @@ static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, in
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* Takes frames of 16-bit numbers, (frames, pixels), which may be apart in memory. */
+/* Takes frames of 8-bit or 16-bit numbers, (frames, pixels), which may be apart in memory. */
 static int take_frames(PyObject *object, Py_buffer *view, int written, Py_ssize_t i)
 {
     if (PyObject_GetBuffer(object, view, written ? PyBUF_STRIDED : PyBUF_STRIDED_RO) < 0)
         return -1;
     Py_ssize_t size = view->itemsize;
-    if (view->ndim == 2 && (size == 2 || (size == 1 && written)) &&
+    if (view->ndim == 2 && (size == 2 || size == 1) &&
         (uintptr_t)view->buf % (uintptr_t)size == 0 &&
         (view->shape[1] < 2 || view->strides[1] == size) &&
         (view->shape[0] < 2 ||
          (view->strides[0] >= size * view->shape[1] && view->strides[0] % size == 0)))
         return 0;
     PyErr_Format(PyExc_ValueError,
-                 "argument %zd must be frames of 16-bit numbers, whose pixels are neighbours", i);
+                 "argument %zd must be frames of 8-bit or 16-bit numbers, whose pixels are neighbours",
+                 i);
     return -1;
 }
 
@@ -207,14 +208,14 @@ FUNCTION(unpack_frames, "nnn18r488rrw",
 
 /* 0 numbers; 1 sums; 2 their squares */
 FUNCTION(sum_pixels, "sEI", LENGTH(1) == PIXELS(0) && LENGTH(2) == PIXELS(0),
-         static_sum(ITEMS(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2)))
+         static_sum(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2)))
 
 /* 0 numbers; 1 class of each frame; 2 level of each pixel; 3 rows; 4 counts (classes, levels, 256) */
 FUNCTION(count_symbols, "s124E",
          LENGTH(1) == FRAMES(0) && LENGTH(2) == PIXELS(0) && given.view[3].ndim == 2 &&
              fits(LENGTH(3), RANS_SYMBOLS, LENGTH(4)),
-         static_count(ITEMS(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2), ITEMS(3),
-                      FRAMES(3), PIXELS(3), ITEMS(4)))
+         static_count(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2),
+                      ITEMS(3), FRAMES(3), PIXELS(3), ITEMS(4)))
 
 /* 0 level of each pixel; 1 rows; 2 cells */
 FUNCTION(fill_cells, "24E",
@@ -239,7 +240,7 @@ FUNCTION(encode_streams, "s1424nnEB",
          given.view[2].ndim == 2 && LENGTH(1) == FRAMES(0) && PIXELS(2) == PIXELS(0) &&
              LENGTH(3) % RANS_SYMBOLS == 0,
          static_encode(MODEL(1, 2, 4, 5, 6), ITEMS(3), LENGTH(3) / RANS_SYMBOLS, ITEMS(0),
-                       STRIDE(0), ITEMS(7), LENGTH(7), ITEMS(8), LENGTH(8)))
+                       STRIDE(0), ITEMSIZE(0), ITEMS(7), LENGTH(7), ITEMS(8), LENGTH(8)))
 
 /* 0 columns; 1 frames; 2 brightnesses; 3 families; 4 width; 5, 6 maps; 7 cells; 8 slots; 9 bins;
    10 values */
@@ -320,7 +321,7 @@ FUNCTION(predict_keys, ADAPTIVE "2CEI",
 /* 0 bins (frames, pixels); 1 keys; 2 level of each key, in the first frame and the others; 3 base
    of each level; 4 counts */
 FUNCTION(count_levels, "s222E",
-         STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) &&
+         ITEMSIZE(0) == 2 && STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) &&
              fits(LENGTH(3), RANS_SYMBOLS, LENGTH(4)),
          adaptive_count(ITEMS(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2), LENGTH(2) / 2,
                         ITEMS(3), LENGTH(3), ITEMS(4)))

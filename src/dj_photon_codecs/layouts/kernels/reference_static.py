@@ -3,7 +3,8 @@
 The arguments are the same in all functions. They are arrays but for widths, sizes and starts.
 
 =================== ============================================================================
-numbers             uint16 (frames, pixels); frames may be apart in memory, as also those of `out`
+numbers             uint8 or uint16 (frames, pixels); frames may be apart in memory, as those of
+                    `out` may be
 frame_class         uint8 (frames,): frames of a class share their models of pixels
 level               uint16 (pixels,): pixels of a level share their models; `width` are in a row
 rows, cells         uint32 (classes, levels), (classes, pixels): the models, base | table << 24. A
@@ -48,9 +49,10 @@ LANES = 32  # of a stream
 
 
 def sum_pixels(
-    numbers: NDArray[np.uint16], sums: NDArray[np.uint32], squares: NDArray[np.uint64]
+    numbers: NDArray[Any], sums: NDArray[np.uint32], squares: NDArray[np.uint64]
 ) -> None:
     """Put the sums of the numbers of each pixel, and of their squares, of at most 2**16 frames."""
+    refuse(len(numbers) > 1 << 16)
     np.sum(numbers, axis=0, out=sums, dtype=np.uint32)
     squares[...] = 0
     for frame in numbers:
@@ -58,7 +60,7 @@ def sum_pixels(
 
 
 def count_symbols(
-    numbers: NDArray[np.uint16],
+    numbers: NDArray[Any],
     frame_class: NDArray[np.uint8],
     level: NDArray[np.uint16],
     rows: NDArray[np.uint32],
@@ -84,7 +86,7 @@ def fill_cells(
 
 
 def encode_streams(
-    numbers: NDArray[np.uint16],
+    numbers: NDArray[Any],
     frame_class: NDArray[np.uint8],
     cells: NDArray[np.uint32],
     frequencies: NDArray[np.uint16],

@@ -235,10 +235,32 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
 
 /* ------------------------------------------------------------------------------ encoding */
 
+/* Frames that are encoded, `stride` numbers of `itemsize` bytes apart; 8 bits are widened in `row`. */
+struct source {
+    const uint8_t *numbers;
+    size_t stride, itemsize;
+    uint16_t *row;
+};
+
+static const uint16_t *widened(const uint8_t *restrict bytes, size_t count,
+                               uint16_t *restrict numbers)
+{
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = bytes[i];
+    return numbers;
+}
+
+static const uint16_t *row_from(const struct source *source, size_t frame, size_t pixel,
+                                size_t pixels)
+{
+    const void *from = source->numbers + source->itemsize * (frame * source->stride + pixel);
+    return source->itemsize == 1 ? widened(from, pixels, source->row) : from;
+}
+
 /* Writes each stream to the end of a room first. */
 static int64_t encode_streams(struct writer *writer, const struct static_model *model,
-                              const uint16_t *numbers, size_t stride, uint32_t *lengths,
-                              size_t streams, uint8_t *payload, size_t size, uint8_t *end)
+                              const struct source *source, uint32_t *lengths, size_t streams,
+                              uint8_t *payload, size_t size, uint8_t *end)
 {
     struct static_part whole = {.frames = model->frames, .wanted = model->pixels};
     size_t used = 0;
@@ -247,7 +269,7 @@ static int64_t encode_streams(struct writer *writer, const struct static_model *
         lanes_begin(writer, LANES, end);
         for (size_t t = window.stop; t-- > window.frame;)
             lanes_write(writer, cells_of(model, t, window.pixel), window.pixels,
-                        numbers + t * stride + window.pixel);
+                        row_from(source, t, window.pixel, window.pixels));
         if (writer->marks & CODE_IMPOSSIBLE)
             return KERNEL_MISFIT;
         size_t stored = lanes_store(writer, LANES, end, payload + used, size - used);
@@ -260,26 +282,26 @@ static int64_t encode_streams(struct writer *writer, const struct static_model *
 }
 
 int64_t static_encode(const struct static_model *model, const uint16_t *frequencies, size_t tables,
-                      const uint16_t *numbers, size_t stride, uint32_t *lengths, size_t streams,
-                      uint8_t *payload, size_t size)
+                      const void *numbers, size_t stride, size_t itemsize, uint32_t *lengths,
+                      size_t streams, uint8_t *payload, size_t size)
 {
     uint32_t state[LANES];
     int64_t result = check_model(model, tables, streams);
     if (result)
         return result;
-    size_t room = lanes_room(smaller(model->frames_per_stream, model->frames) *
-                             smaller(model->pixels_per_stream, model->pixels));
+    size_t width = smaller(model->pixels_per_stream, model->pixels);
+    size_t room = lanes_room(smaller(model->frames_per_stream, model->frames) * width);
     if (room > UINT32_MAX)
         return KERNEL_MISFIT;
-    uint32_t *codes = malloc(4 * RANS_SYMBOLS * tables + room);
+    uint32_t *codes = malloc(4 * RANS_SYMBOLS * tables + room + 2 * width);
     if (!codes)
         return KERNEL_MEMORY;
     struct writer writer = {codes, model->bins, model->bin_count, state, 0, NULL};
     uint8_t *end = (uint8_t *)(codes + RANS_SYMBOLS * tables) + room;
+    struct source source = {numbers, stride, itemsize, (uint16_t *)(void *)end};
     result = lanes_fill_codes(frequencies, tables, codes);
     if (!result)
-        result = encode_streams(&writer, model, numbers, stride, lengths, streams, payload, size,
-                                end);
+        result = encode_streams(&writer, model, &source, lengths, streams, payload, size, end);
     free(codes);
     return result;
 }

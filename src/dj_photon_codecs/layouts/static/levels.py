@@ -70,7 +70,7 @@ class Levels(NamedTuple):
 
 
 def find_levels(
-    numbers: NDArray[np.uint16],
+    numbers: NDArray[Any],
     sums: NDArray[np.uint32],
     squares: NDArray[np.uint64],
     *,
@@ -80,7 +80,7 @@ def find_levels(
 
     Parameters
     ----------
-    numbers : ndarray of uint16, shape (frames, pixels)
+    numbers : ndarray of uint8 or uint16, shape (frames, pixels)
         At least two frames.
     sums, squares : ndarray of uint32 and of uint64, shape (pixels,)
         Of the numbers of each pixel over all frames, and of their squares.
@@ -113,7 +113,7 @@ def find_levels(
     return Levels(frame_class, brightness, family, number, families, noise, step)
 
 
-def _sample(numbers: NDArray[np.uint16]) -> NDArray[np.float32]:
+def _sample(numbers: NDArray[Any]) -> NDArray[np.float32]:
     """Return segments of neighbouring pixels, spread over the frame, in all frames."""
     pixels = numbers.shape[1]
     wanted = max(SAMPLE[0], numbers.size // SAMPLE[1]) // len(numbers)
@@ -189,7 +189,7 @@ def _brightness(sums: NDArray[Any], noise: Noise, *, scale: int, step: float) ->
     return found
 
 
-def _changes(numbers: NDArray[np.uint16]) -> NDArray[np.floating[Any]]:
+def _changes(numbers: NDArray[Any]) -> NDArray[np.floating[Any]]:
     """Return the variance of each pixel from one frame to the next, from some of the frames."""
     chosen = range(0, len(numbers) - 1, max(1, len(numbers) // MEASURED))
     total, change = np.zeros((2, numbers.shape[1]), np.float32)

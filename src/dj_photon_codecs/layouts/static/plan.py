@@ -43,7 +43,7 @@ class StaticPlan:
 
     Parameters
     ----------
-    numbers : ndarray of uint16, shape (frames, pixels)
+    numbers : ndarray of uint8 or uint16, shape (frames, pixels)
         Of the codes.
     level : ndarray of uint16, shape (pixels,)
         Of each pixel.
@@ -57,7 +57,7 @@ class StaticPlan:
         That the symbols will take, about.
     """
 
-    numbers: NDArray[np.uint16]
+    numbers: NDArray[Any]
     level: NDArray[np.uint16]
     model: Model
     header: NDArray[Any]

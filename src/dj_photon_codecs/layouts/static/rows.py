@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -58,14 +58,12 @@ class Rows(NamedTuple):
         return cells
 
 
-def fit_rows(
-    numbers: NDArray[np.uint16], sums: NDArray[np.uint32], levels: Levels
-) -> tuple[Rows, float]:
+def fit_rows(numbers: NDArray[Any], sums: NDArray[np.uint32], levels: Levels) -> tuple[Rows, float]:
     """Return rows, and how many bits they take for all numbers.
 
     Parameters
     ----------
-    numbers : ndarray of uint16, shape (frames, pixels)
+    numbers : ndarray of uint8 or uint16, shape (frames, pixels)
     sums : ndarray of uint32, shape (pixels,)
         Of each pixel over all frames.
     levels : Levels
@@ -98,7 +96,7 @@ def fit_rows(
 
 
 def _expected(
-    numbers: NDArray[np.uint16],
+    numbers: NDArray[Any],
     sums: NDArray[np.uint32],
     levels: Levels,
     level: NDArray[np.uint16],
@@ -116,7 +114,7 @@ def _expected(
 
 
 def _windows(
-    numbers: NDArray[np.uint16], top: int, levels: Levels, expected: NDArray[np.float64]
+    numbers: NDArray[Any], top: int, levels: Levels, expected: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """Return the low bits of bins, and the bases whose symbols hold most numbers of their rows."""
     flat = numbers.reshape(-1)
