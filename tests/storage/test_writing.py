@@ -21,7 +21,6 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByt
 from zarr.buffer import default_buffer_prototype
 
 from dj_photon_codecs.arrays.photon_array import open_movie
-from dj_photon_codecs.layouts import threads as processors
 from dj_photon_codecs.layouts.choice import GROUPED, Compression
 from dj_photon_codecs.layouts.grouped.layout import GroupedLayout
 from dj_photon_codecs.layouts.threads import WAITING
@@ -337,10 +336,7 @@ def test_a_file_that_goes_meanwhile_is_noticed(loss, lost, folder, target, count
     assert tree(folder) == before
 
 
-@pytest.mark.parametrize(("large", "expected"), [(True, 2), (False, 1)], ids=["large", "small"])
-def test_no_more_chunks_are_encoded_at_once_than_there_are_processors(
-    large, expected, counts, target, monkeypatch
-):
+def test_no_more_chunks_are_encoded_at_once_than_there_are_processors(counts, target, monkeypatch):
     encoding, encode = Counter(), StoragePlan.encode_chunk
 
     def watched(plan, codes):
@@ -349,10 +345,9 @@ def test_no_more_chunks_are_encoded_at_once_than_there_are_processors(
         return encode(plan, codes)
 
     monkeypatch.setattr(StoragePlan, "encode_chunk", watched)
-    monkeypatch.setattr(processors, "usable_processors", lambda: 2)
-    monkeypatch.setattr(processors, "SMALL", 25 * counts[0].size + (not large))
+    monkeypatch.setattr("dj_photon_codecs.storage.writing.usable_processors", lambda: 2)
     store_movie(counts, local_files(), target, frames_per_chunk=25)
-    assert encoding.most == expected
+    assert encoding.most == 2
 
 
 def test_what_a_listing_remembers_is_not_believed(target, counts):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
-from dj_photon_codecs.layouts.threads import WAITING, in_threads, processors_for
+from dj_photon_codecs.layouts.threads import WAITING, in_threads, usable_processors
 from dj_photon_codecs.movies.sources import Source, as_source
 from dj_photon_codecs.storage.documents.checks import check_documents
 from dj_photon_codecs.storage.documents.description import NAMES, Documents, describe
@@ -60,7 +60,7 @@ class Limits:
         held += PIXEL_BYTES * math.prod(plan.shape[1:])
         if not as_source(values).is_direct:
             held += math.prod(plan.chunk_shape) * values.dtype.itemsize
-        return cls(_workers(held), processors_for(plan.chunk_bytes))
+        return cls(_workers(held), usable_processors())
 
     @classmethod
     def of_copies(cls, chunk_bytes: int) -> Limits:

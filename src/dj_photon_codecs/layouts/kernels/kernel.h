@@ -144,6 +144,11 @@ int static_open(const struct static_opening *opening, const uint8_t *columns, si
 /* counting.c */
 int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
                uint32_t *sums, uint64_t *squares);
+/* Of segments of `width` pixels each: their sums, (frames, segments), and of each pixel the squares
+   of its changes from frame to frame. */
+int static_sum_segments(const void *numbers, size_t itemsize, size_t frames, size_t stride,
+                        size_t pixels, const uint32_t *starts, size_t segments, size_t width,
+                        uint32_t *totals, uint64_t *changes);
 int static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
                  const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
                  size_t classes, size_t levels, uint32_t *counts);

@@ -210,6 +210,12 @@ FUNCTION(unpack_frames, "nnn18r488rrw",
 FUNCTION(sum_pixels, "sEI", LENGTH(1) == PIXELS(0) && LENGTH(2) == PIXELS(0),
          static_sum(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2)))
 
+/* 0 numbers; 1 first pixels of segments; 2 pixels of each; 3 their sums; 4 changes of pixels */
+FUNCTION(sum_segments, "s4nEI",
+         fits(FRAMES(0), LENGTH(1), LENGTH(3)) && fits(LENGTH(1), NUMBER(2), LENGTH(4)),
+         static_sum_segments(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1),
+                             LENGTH(1), NUMBER(2), ITEMS(3), ITEMS(4)))
+
 /* 0 numbers; 1 class of each frame; 2 level of each pixel; 3 rows; 4 counts (classes, levels, 256) */
 FUNCTION(count_symbols, "s124E",
          LENGTH(1) == FRAMES(0) && LENGTH(2) == PIXELS(0) && given.view[3].ndim == 2 &&
@@ -358,9 +364,9 @@ FUNCTION(join_numbers, "C41", 1,
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 static PyMethodDef methods[] = {
-    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(count_symbols),
-    METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams), METHOD(decode_streams),
-    METHOD(count_map), METHOD(encode_map), METHOD(decode_map), METHOD(join_tables),
+    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(sum_segments),
+    METHOD(count_symbols), METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams),
+    METHOD(decode_streams), METHOD(count_map), METHOD(encode_map), METHOD(decode_map), METHOD(join_tables),
     METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),
     METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
     METHOD(join_numbers),

@@ -27,5 +27,6 @@ __all__ = [
     "look_up",
     "open_streams",
     "sum_pixels",
+    "sum_segments",
     "unpack_frames",
 ]

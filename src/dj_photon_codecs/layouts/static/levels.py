@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.static.noise import Noise, measure_noise
 
 if TYPE_CHECKING:
@@ -88,9 +89,13 @@ def find_levels(
         Of a frame, in pixels.
     """
     frames = len(numbers)
-    sample = _sample(numbers)
-    noise = measure_noise(sample)
-    steady = _is_steady(sample, noise)
+    starts, pixels = _segments(*numbers.shape)
+    totals = np.empty((frames, starts.size), np.uint32)
+    changes = np.empty((starts.size, pixels), np.uint64)
+    kernel().sum_segments(numbers, starts, pixels, totals, changes)
+    chosen = (starts[:, None] + np.arange(pixels)).reshape(-1)
+    noise = measure_noise(sums[chosen], changes.reshape(-1), frames=frames)
+    steady = _is_steady(totals / pixels, noise)
     smooth, scale = _smoothed(sums, noise, frames, width)
     bright = float(noise.depth[-2:][0])  # as are the brightest but for a few
     step = max(STEP / frames**0.5, 2 * bright / MOST_LEVELS)
@@ -99,41 +104,41 @@ def find_levels(
     family = np.zeros(1, np.uint16)
     if frames >= FEWEST_FRAMES:
         expected = noise.variance_at(noise.mean_at(np.arange(number) * step))
-        in_time = (squares - sums / frames * sums) / (frames - 1)
-        variance = in_time if steady else _changes(numbers)
+        variance = _in_time(sums, squares, frames) if steady else _changes(numbers)
         measured = frames if steady else min(frames, MEASURED)
         family = _families(variance, brightness, expected, measured)
-        family *= _are_worth(family, variance / expected[brightness], frames, width)
+        others = np.flatnonzero(family)
+        ratio = variance[others] / expected[brightness[others]]
+        family *= _are_worth(ratio, frames, sums.size, width)
     families = int(family.max()) + 1
     frame_class = np.zeros(frames, np.uint8)
     if not steady:
         most = MOST_CLASSES, numbers.size // CLASS_NUMBERS, MOST_ROWS // (number * families)
-        depth = noise.depth_at(sample.mean(axis=1))
+        depth = noise.depth_at(totals.sum(axis=1) / changes.size)
         frame_class = _frame_classes(depth, most=min(most))
     return Levels(frame_class, brightness, family, number, families, noise, step)
 
 
-def _sample(numbers: NDArray[Any]) -> NDArray[np.float32]:
-    """Return segments of neighbouring pixels, spread over the frame, in all frames."""
-    pixels = numbers.shape[1]
-    wanted = max(SAMPLE[0], numbers.size // SAMPLE[1]) // len(numbers)
+def _segments(frames: int, pixels: int) -> tuple[NDArray[np.uint32], int]:
+    """Return where segments of neighbours begin, spread over the frame, and their width."""
+    wanted = max(SAMPLE[0], frames * pixels // SAMPLE[1]) // frames
     segments = min(wanted, pixels // 2) // SEGMENT
     if segments < 2:
-        return numbers[:, : wanted + 2].astype(np.float32)
-    starts = np.linspace(0, pixels - SEGMENT, segments).astype(int)
-    chosen = (starts[:, None] + np.arange(SEGMENT)).reshape(-1)
-    return np.take(numbers, chosen, axis=1).astype(np.float32)
+        return np.zeros(1, np.uint32), min(wanted + 2, pixels)
+    return np.linspace(0, pixels - SEGMENT, segments).astype(np.uint32), SEGMENT
 
 
-def _is_steady(sample: NDArray[np.float32], noise: Noise) -> bool:
-    """Return whether all frames are about as bright.
+def _is_steady(means: NDArray[np.float64], noise: Noise) -> bool:
+    """Return whether all frames are about as bright, from means of segments, (frames, segments).
 
     The median of segments tells, so that a few pixels that flash do not count.
     """
-    width = SEGMENT if sample.shape[1] % SEGMENT == 0 else sample.shape[1]
-    depth = noise.depth_at(sample.reshape(len(sample), -1, width).mean(axis=2))
-    common = np.median(depth - depth.mean(axis=0), axis=1)
-    return float((common * common).mean()) < SAME
+    depth = noise.depth_at(means)
+    depth -= depth.mean(axis=0)
+    depth.sort(axis=1)
+    segments = depth.shape[1]
+    common = depth[:, (segments - 1) // 2] + depth[:, segments // 2]  # twice the median
+    return float((common * common).mean()) < 4 * SAME
 
 
 def _frame_classes(depth: NDArray[np.float64], *, most: int) -> NDArray[np.uint8]:
@@ -189,6 +194,17 @@ def _brightness(sums: NDArray[Any], noise: Noise, *, scale: int, step: float) ->
     return found
 
 
+def _in_time(
+    sums: NDArray[np.uint32], squares: NDArray[np.uint64], frames: int
+) -> NDArray[np.float64]:
+    """Return the variance of each pixel over all frames, without arrays that are not needed."""
+    found = sums / frames
+    found *= sums
+    np.subtract(squares, found, out=found)
+    found /= frames - 1
+    return found
+
+
 def _changes(numbers: NDArray[Any]) -> NDArray[np.floating[Any]]:
     """Return the variance of each pixel from one frame to the next, from some of the frames."""
     chosen = range(0, len(numbers) - 1, max(1, len(numbers) // MEASURED))
@@ -210,21 +226,19 @@ def _families(
     # the variance of a variance of Poisson numbers, and their skewness where they are few
     doubt = DOUBT * np.sqrt((2 + 1 / expected) / number) + SKEWNESS / (expected * number)
     family = np.zeros(brightness.size, np.uint16)
-    for excess in EXCESS:
-        limit = (expected * excess * (1 + doubt)).astype(np.float32)
-        family += variance > np.take(limit, brightness)
+    limit = (expected * (1 + doubt)).astype(np.float32)
+    above = np.flatnonzero(variance > EXCESS[0] * np.take(limit, brightness))
+    ratio = variance[above] / limit[brightness[above]]
+    family[above] = np.searchsorted(EXCESS, np.maximum(ratio, EXCESS[0]), "right")
     return family
 
 
-def _are_worth(
-    family: NDArray[np.uint16], ratio: NDArray[np.floating[Any]], frames: int, width: int
-) -> np.bool_:
-    """Return whether families save more than their map takes.
+def _are_worth(ratio: NDArray[np.floating[Any]], frames: int, pixels: int, width: int) -> np.bool_:
+    """Return whether families save more than their map takes, from ratios of variances.
 
     At most a bit for each number is saved: what a Gaussian distribution takes more with the
     variance of another one.
     """
-    ratio = ratio[family > 0]
     saved = np.minimum((ratio - 1 - np.log(ratio)) / np.log(4), 1).sum() * frames
-    bits = np.log2(family.size / max(ratio.size, 1)) + 2
-    return saved > WORTH * (bits * ratio.size + 32 * (family.size // width))
+    bits = np.log2(pixels / max(ratio.size, 1)) + 2
+    return saved > WORTH * (bits * ratio.size + 32 * (pixels // width))

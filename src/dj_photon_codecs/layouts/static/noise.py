@@ -51,26 +51,27 @@ class Noise(NamedTuple):
         return found
 
 
-def measure_noise(sample: NDArray[np.float32]) -> Noise:
+def measure_noise(sums: NDArray[Any], changes: NDArray[Any], *, frames: int) -> Noise:
     """Measure how the variance of pixels grows with their mean.
 
     Parameters
     ----------
-    sample : ndarray of float32, shape (frames, pixels)
-        Numbers of some pixels in consecutive frames, at least two. Half the square of the
-        difference of two frames is the variance of their noise, even where pixels become brighter.
+    sums, changes : ndarray, shape (pixels,)
+        Of some pixels, over consecutive frames: of their numbers, and of the squares of their
+        differences from one frame to the next. Half of that is the variance of their noise, even
+        where pixels become brighter.
+    frames : int
+        At least two.
     """
-    mean = sample.mean(axis=0)
-    change = np.diff(sample, axis=0)
-    change *= change
-    variance = change.mean(axis=0)
+    mean, variance = sums / frames, changes / (2 * (frames - 1))
     order = np.argsort(mean)
     edges = np.linspace(0, mean.size, min(KNOTS, mean.size) + 1).astype(int)
     means, variances = (
-        np.add.reduceat(of_pixels[order].astype(float), edges[:-1]) / np.diff(edges)
-        for of_pixels in (mean, variance / 2)
+        np.add.reduceat(of_pixels[order], edges[:-1]) / np.diff(edges)
+        for of_pixels in (mean, variance)
     )
-    means, first = np.unique(means, return_index=True)
-    variances = np.maximum(variances[first], 0.3 / len(sample) + 0.01)  # of what is ever dark
+    brighter = np.diff(means, prepend=-1) > 0
+    means, variances = means[brighter], variances[brighter]
+    variances = np.maximum(variances, 0.3 / frames + 0.01)  # of what is ever dark
     between = np.sqrt((variances[1:] + variances[:-1]) / 2)
     return Noise(means, variances, np.append(0, np.cumsum(np.diff(means) / between)))

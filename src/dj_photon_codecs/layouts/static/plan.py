@@ -49,6 +49,8 @@ class StaticPlan:
         Of each pixel.
     model : Model
         What else is stored of them.
+    frequencies : ndarray of uint16, shape (tables, 256)
+        Of the model.
     header : numpy.ndarray, shape (1,)
         Of the body, of `BODY_HEADER`.
     sections : list of bytes
@@ -60,6 +62,7 @@ class StaticPlan:
     numbers: NDArray[Any]
     level: NDArray[np.uint16]
     model: Model
+    frequencies: NDArray[np.uint16]
     header: NDArray[Any]
     sections: list[bytes]
     bits: float
@@ -90,7 +93,7 @@ class StaticPlan:
                 self.numbers,
                 self.model.frame_class,
                 rows.cells(self.level),
-                frequencies_of(rows.roots),
+                self.frequencies,
                 bins_of_numbers(rows.low),
                 int(header["frames_per_stream"]),
                 int(header["pixels_per_stream"]),
@@ -134,7 +137,7 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     sums, squares = np.empty(pixels, np.uint32), np.empty(pixels, np.uint64)
     kernel().sum_pixels(numbers, sums, squares)
     levels = find_levels(numbers, sums, squares, width=width)
-    rows, bits = fit_rows(numbers, sums, levels)
+    rows, frequencies, bits = fit_rows(numbers, sums, levels)
     pictures = [levels.brightness, levels.family][: 1 + (levels.families > 1)]
     roots, maps = zip(*(_encoded_map(picture, width) for picture in pictures), strict=True)
     model = Model(levels.frame_class, rows, np.stack(roots), numbering.values)
@@ -160,7 +163,7 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     }
     for name, value in fields.items():
         header[name] = value
-    return StaticPlan(numbers, levels.level, model, header, stored, bits)
+    return StaticPlan(numbers, levels.level, model, frequencies, header, stored, bits)
 
 
 def _encoded_map(picture: NDArray[np.uint16], width: int) -> tuple[NDArray[np.uint8], bytes]:

@@ -58,8 +58,10 @@ class Rows(NamedTuple):
         return cells
 
 
-def fit_rows(numbers: NDArray[Any], sums: NDArray[np.uint32], levels: Levels) -> tuple[Rows, float]:
-    """Return rows, and how many bits they take for all numbers.
+def fit_rows(
+    numbers: NDArray[Any], sums: NDArray[np.uint32], levels: Levels
+) -> tuple[Rows, NDArray[np.uint16], float]:
+    """Return rows, the frequencies of their tables, and how many bits all numbers take.
 
     Parameters
     ----------
@@ -91,8 +93,9 @@ def fit_rows(numbers: NDArray[Any], sums: NDArray[np.uint32], levels: Levels) ->
     tables, table = _joined(counts.reshape(-1, 256), *_order(levels, expected))
     roots = find_roots(tables, sampled=every > 1)
     rows = Rows(base, table.reshape(shape), roots, low)
-    bits = bits_of_symbols(tables, frequencies_of(roots)) + low_bits
-    return rows, bits * numbers.size / sample.size
+    frequencies = frequencies_of(roots)
+    bits = bits_of_symbols(tables, frequencies) + low_bits
+    return rows, frequencies, bits * numbers.size / sample.size
 
 
 def _expected(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["bits_of_symbols", "find_roots", "frequencies_of"]
 
 SCALE = 128  # of roots: the largest is one above it
+COST = np.log2(SLOTS / np.maximum(np.arange(SLOTS + 1), 1))  # bits, of each frequency
 # This is measured by benchmarks/constants.py.
 RARE = 2e-5  # share of a symbol, below which an escape costs less than its frequency of 1
 
@@ -80,6 +81,6 @@ def bits_of_symbols(counts: NDArray[Any], frequencies: NDArray[np.uint16]) -> fl
     """
     escaped = np.where(frequencies > 0, 0, counts)
     escapes = escaped.sum(axis=1) + counts[:, ESCAPE]
-    cost = np.log2(SLOTS / np.maximum(frequencies, 1))
+    cost = COST[frequencies]
     escape = escaped.sum(axis=1) @ cost[:, ESCAPE]
     return float((np.where(frequencies > 0, counts, 0) * cost).sum() + escape + 16 * escapes.sum())
