@@ -96,7 +96,8 @@ def fit_levels(
     first = parts[0][0].size
     level = level_of_key(key, first, counts.shape[1])
     found = np.zeros((key.size, SYMBOLS), np.uint32)
-    kernel().count_levels(bins, keys, level.astype(np.uint16), base, found)
+    entries = base[level] | level.astype(np.uint32) << np.uint32(16)
+    kernel().count_levels(bins, keys, entries, found)
     used: NDArray[np.bool_] = np.asarray(found.any(axis=1))
     used[[0, first]] = True
     key, base, found = key[used], base[used], found[used]

@@ -34,6 +34,7 @@ MOST_SAMPLES = 1 << 9  # of consecutive frames, of which the first 16 have one e
 DIM, DIMMEST = 0.4, 4  # numbers, below which a pixel tells less, and how much less at most
 LARGEST = 512  # of a weight
 MOST_SCALE, HIGHEST = 64, 1 << 15  # of what is expected, and what it is scaled to at most
+# By which products on the diagonal and above it become all of them, or are added up once.
 ABOVE = np.triu(np.ones((FEATURES + 1, FEATURES + 1))) - np.eye(FEATURES + 1) / 2
 
 

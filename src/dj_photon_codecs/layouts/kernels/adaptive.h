@@ -125,6 +125,11 @@ extern const int8_t past_within[FEATURES - WITHIN][2];
 /* Adds weighted rows one after the other; those of weight 0 are left out. */
 void past_add(float *to, const float *const *rows, const float *weights, int count, size_t width);
 
+/* adaptive_encode.c */
+/* Writes 256 times the upper half of the entry of each pixel, and its symbol. */
+void encode_places(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
+                   size_t count, uint32_t *place, size_t stride);
+
 /* adaptive_order.c */
 /* Lane i codes rows i, i + 16, ... of a frame, a pixel in a step, each row DELAY steps after the
    row above, so that all pixels of `within` are known. A lane waits between two rows for DELAY

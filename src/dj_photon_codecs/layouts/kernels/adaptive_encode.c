@@ -13,14 +13,14 @@ struct writer {
     uint32_t *place; /* of the codes of 16 rows: of each step, `period` and OVERLAP, and lane */
 };
 
-/* Puts the places of the codes of pixels into a lane, from pixel x of a row on. */
-static void place_pixels(const struct writer *writer, const uint16_t *bins, const uint16_t *keys,
-                         size_t x, uint32_t *place)
+/* From pixel i on. */
+static void place_plain(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
+                        size_t i, size_t count, uint32_t *place, size_t stride)
 {
-    for (; x < writer->width; x++) {
-        uint32_t entry = writer->entries[keys[x]], symbol = (uint32_t)bins[x] - (entry & 0xffff);
+    for (; i < count; i++) {
+        uint32_t entry = entries[keys[i]], symbol = (uint32_t)bins[i] - (entry & 0xffff);
         symbol = symbol < RANS_ESCAPE ? symbol : RANS_ESCAPE; /* below the base: a large number */
-        place[x * LANES] = (entry >> 16) * RANS_SYMBOLS + symbol;
+        place[i * stride] = (entry >> 16) * RANS_SYMBOLS + symbol;
     }
 }
 
@@ -73,24 +73,24 @@ __attribute__((constructor)) static void fill_squeeze(void)
             }
 }
 
-AVX2 static void place_pixels_avx2(const struct writer *writer, const uint16_t *bins,
-                                   const uint16_t *keys, uint32_t *place)
+AVX2 static void place_avx2(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
+                            size_t count, uint32_t *place, size_t stride)
 {
     const __m256i low = _mm256_set1_epi32(0xffff), escape = _mm256_set1_epi32(RANS_ESCAPE);
     uint32_t found[8];
-    size_t x = 0;
-    for (; x + 8 <= writer->width; x += 8) {
-        __m256i key = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(keys + x)));
-        __m256i bin = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(bins + x)));
-        __m256i entry = _mm256_i32gather_epi32((const int *)writer->entries, key, 4);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256i key = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(keys + i)));
+        __m256i bin = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(bins + i)));
+        __m256i entry = _mm256_i32gather_epi32((const int *)entries, key, 4);
         __m256i symbol = _mm256_sub_epi32(bin, _mm256_and_si256(entry, low));
         symbol = _mm256_min_epu32(symbol, escape);
         __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entry, 16), 8);
         _mm256_storeu_si256((__m256i *)found, _mm256_or_si256(table, symbol));
-        for (size_t i = 0; i < 8; i++)
-            place[(x + i) * LANES] = found[i];
+        for (size_t k = 0; k < 8; k++)
+            place[(i + k) * stride] = found[k];
     }
-    place_pixels(writer, bins, keys, x, place);
+    place_plain(entries, bins, keys, i, count, place, stride);
 }
 
 /* Four lanes of a step, as in `rans_put`. */
@@ -142,24 +142,24 @@ AVX2 static int put_steps_avx2(struct writer *writer, const uint16_t *bins, size
     return error;
 }
 
-AVX512 static void place_pixels_avx512(const struct writer *writer, const uint16_t *bins,
-                                       const uint16_t *keys, uint32_t *place)
+AVX512 static void place_avx512(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
+                                size_t count, uint32_t *place, size_t stride)
 {
     const __m512i low = _mm512_set1_epi32(0xffff), escape = _mm512_set1_epi32(RANS_ESCAPE);
     uint32_t found[16];
-    size_t x = 0;
-    for (; x + 16 <= writer->width; x += 16) {
-        __m512i key = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(keys + x)));
-        __m512i bin = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(bins + x)));
-        __m512i entry = _mm512_i32gather_epi32(key, writer->entries, 4);
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __m512i key = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(keys + i)));
+        __m512i bin = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(bins + i)));
+        __m512i entry = _mm512_i32gather_epi32(key, entries, 4);
         __m512i symbol = _mm512_sub_epi32(bin, _mm512_and_si512(entry, low));
         symbol = _mm512_min_epu32(symbol, escape);
         __m512i table = _mm512_slli_epi32(_mm512_srli_epi32(entry, 16), 8);
         _mm512_storeu_si512(found, _mm512_or_si512(table, symbol));
-        for (size_t i = 0; i < 16; i++)
-            place[(x + i) * LANES] = found[i];
+        for (size_t k = 0; k < 16; k++)
+            place[(i + k) * stride] = found[k];
     }
-    place_pixels(writer, bins, keys, x, place);
+    place_plain(entries, bins, keys, i, count, place, stride);
 }
 
 /* Eight lanes of a step, as in `rans_put`. */
@@ -202,16 +202,16 @@ AVX512 static int put_steps_avx512(struct writer *writer, const uint16_t *bins, 
 }
 #endif
 
-static void place_row(const struct writer *writer, const uint16_t *bins, const uint16_t *keys,
-                      uint32_t *place)
+void encode_places(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
+                   size_t count, uint32_t *place, size_t stride)
 {
 #ifdef AVX2
     if (processor_vectors == VECTORS_AVX512)
-        return place_pixels_avx512(writer, bins, keys, place);
+        return place_avx512(entries, bins, keys, count, place, stride);
     if (processor_vectors == VECTORS_AVX2)
-        return place_pixels_avx2(writer, bins, keys, place);
+        return place_avx2(entries, bins, keys, count, place, stride);
 #endif
-    place_pixels(writer, bins, keys, 0, place);
+    place_plain(entries, bins, keys, 0, count, place, stride);
 }
 
 /* Writes steps of the 16 rows from `row` on, and of those after: from before `step` down to `first`. */
@@ -236,8 +236,9 @@ static int write_frame(struct writer *writer, const uint16_t *bins, const uint16
         writer->place[i] = writer->none;
     for (size_t row = (writer->height - 1) / LANES * LANES;; row -= LANES) {
         for (size_t lane = 0; lane < smaller(LANES, writer->height - row); lane++)
-            place_row(writer, bins + (row + lane) * width, keys + (row + lane) * width,
-                      writer->place + lane * DELAY * LANES + lane);
+            encode_places(writer->entries, bins + (row + lane) * width,
+                          keys + (row + lane) * width, width,
+                          writer->place + lane * DELAY * LANES + lane, LANES);
         error = error ? error : write_steps(writer, bins, row, row ? OVERLAP : 0, end);
         if (error || !row)
             return error;

@@ -253,18 +253,19 @@ int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint
     return 0;
 }
 
-/* The levels of keys are those of the first frame, then those of the others. */
 int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,
-                   const uint16_t *level, size_t all, const uint16_t *base, size_t levels,
-                   uint32_t *counts)
+                   const uint32_t *entries, size_t all, size_t levels, uint32_t *counts)
 {
-    for (size_t t = 0; t < frames; t++, level += t == 1 ? all : 0)
-        for (size_t i = t * pixels; i < (t + 1) * pixels; i++) {
-            if (keys[i] >= all || level[keys[i]] >= levels)
-                return KERNEL_MISFIT;
-            size_t row = level[keys[i]];
-            uint32_t symbol = (uint32_t)bins[i] - base[row]; /* below the base: a large number */
-            counts[row * RANS_SYMBOLS + smaller(symbol, RANS_ESCAPE)]++;
+    enum { PART = 1024 }; /* pixels */
+    uint32_t place[PART];
+    if (check_entries(entries, levels, all) < 0 || highest_of(keys, frames * pixels) >= all)
+        return KERNEL_MISFIT;
+    for (size_t t = 0; t < frames; t++, bins += pixels, keys += pixels, entries += t == 1 ? all : 0)
+        for (size_t i = 0; i < pixels; i += PART) {
+            size_t count = smaller(PART, pixels - i);
+            encode_places(entries, bins + i, keys + i, count, place, 1);
+            for (size_t k = 0; k < count; k++)
+                counts[place[k]]++;
         }
     return 0;
 }

@@ -198,10 +198,10 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
                       uint32_t *sampled, size_t samples);
 int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
                   uint32_t *counts, double *squares);
+/* `entries` of the keys of the first frame, then of the others: base | level << 16. */
 int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,
-                   const uint16_t *level, size_t all, const uint16_t *base, size_t levels,
-                   uint32_t *counts);
-/* `entries` of the keys of the first frame, then of the others: base | table << 16. */
+                   const uint32_t *entries, size_t all, size_t levels, uint32_t *counts);
+/* `entries` alike: base | table << 16. */
 int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *frequencies, size_t tables, const uint16_t *bins,
                     const uint16_t *keys, uint32_t *states, uint16_t *words, uint16_t *escapes,

@@ -324,13 +324,12 @@ FUNCTION(predict_keys, ADAPTIVE "2CEI",
              LENGTH(12) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(13) == LENGTH(12),
          adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13)))
 
-/* 0 bins (frames, pixels); 1 keys; 2 level of each key, in the first frame and the others; 3 base
-   of each level; 4 counts */
-FUNCTION(count_levels, "s222E",
+/* 0 bins (frames, pixels); 1 keys; 2 entries; 3 counts of symbols of each level */
+FUNCTION(count_levels, "s24E",
          ITEMSIZE(0) == 2 && STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) &&
-             fits(LENGTH(3), RANS_SYMBOLS, LENGTH(4)),
+             LENGTH(2) % 2 == 0 && LENGTH(3) % RANS_SYMBOLS == 0,
          adaptive_count(ITEMS(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2), LENGTH(2) / 2,
-                        ITEMS(3), LENGTH(3), ITEMS(4)))
+                        LENGTH(3) / RANS_SYMBOLS, ITEMS(3)))
 
 /* 10 entries; 11 frequencies; 12 bins; 13 keys; 14 states; 15 words and 16 escapes, which are
    written from the end; 17 how many of both are left */
