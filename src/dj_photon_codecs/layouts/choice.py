@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numcodecs import Blosc
+from numcodecs.abc import Codec
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
-
-if TYPE_CHECKING:
-    from numcodecs.abc import Codec
-    from numpy.typing import NDArray
 
 __all__ = ["GROUPED", "PLAIN", "Compression"]
 

@@ -60,46 +60,22 @@ class Layout(Protocol):
     codec_id: str
 
     def encode(self, buf: Any) -> Any:
-        """Return the bytes of a chunk.
+        """Return the bytes of a chunk of codes, (frames, ...): numbers of at most 8 bytes.
 
-        Parameters
-        ----------
-        buf : buffer, shape (frames, ...)
-            Codes: numbers of at most 8 bytes.
-
-        Raises
-        ------
-        TypeError
-            If the codes are not such numbers.
-        ValueError
-            If they take 2 GiB or more.
+        Others are a `TypeError`, 2 GiB of them or more a `ValueError`.
         """
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """Return the codes of a chunk, flat, in the order of memory in which they were encoded.
 
-        Parameters
-        ----------
-        buf : buffer
-            What `encode` returned.
-        out : writeable buffer, optional
-            Where to put the codes: of their size, contiguous.
-
-        Raises
-        ------
-        DamagedChunk
-            If `buf` is not what `encode` returned.
-        ValueError
-            If `out` is of another size, read-only, or not contiguous.
+        They are put into `out`, writeable, of their size and contiguous, if it is given; another
+        one is a `ValueError`. What `encode` did not return is a `DamagedChunk`.
         """
 
     def open(self, buf: Any) -> OpenChunk:
         """Return a chunk whose header was read and checked; it refers to `buf`.
 
-        Raises
-        ------
-        DamagedChunk
-            If `buf` is not what `encode` returned, as far as its header shows.
+        What `encode` did not return, as far as its header shows, is a `DamagedChunk`.
         """
 
 

@@ -176,25 +176,11 @@ class MovieStore(Store):
             raise ValueError(READ_ONLY)
         return self
 
-    async def set(self, key: str, value: Buffer) -> None:  # noqa: ARG002
-        """Refuse, with a `ValueError`; so do `delete`, `delete_dir` and `clear`."""
+    async def _refuse(self, *given: Any, **named: Any) -> None:  # noqa: ARG002
         raise ValueError(READ_ONLY)
 
-    async def set_partial_values(self, key_start_values: Iterable[Any]) -> None:  # noqa: ARG002
-        """Refuse, as `set` does; Zarr before 3.1.3 demands the method."""
-        raise ValueError(READ_ONLY)
-
-    async def delete(self, key: str) -> None:  # noqa: ARG002
-        """Refuse, as `set` does."""
-        raise ValueError(READ_ONLY)
-
-    async def delete_dir(self, prefix: str) -> None:  # noqa: ARG002
-        """Refuse, as `set` does."""
-        raise ValueError(READ_ONLY)
-
-    async def clear(self) -> None:
-        """Refuse, as `set` does."""
-        raise ValueError(READ_ONLY)
+    # Zarr before 3.1.3 demands set_partial_values.
+    set = set_partial_values = delete = delete_dir = clear = _refuse
 
     # ------------------------------------------------------------------------ Python
 

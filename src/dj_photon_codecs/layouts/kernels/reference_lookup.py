@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.kernels.reference_rans import refuse
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["look_up"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.columns import numbers_of
 from dj_photon_codecs.layouts.kernels.reference_maps import MAP_CONTEXTS, decode_map
@@ -17,9 +17,6 @@ from dj_photon_codecs.layouts.kernels.reference_rans import (
 )
 from dj_photon_codecs.layouts.static.bins import numbers_of_bins
 from dj_photon_codecs.layouts.static.tables import frequencies_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["open_streams"]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.photons.decode_table import DecodeTable
-from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters, shown
+from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters, require, shown
 from dj_photon_codecs.storage.documents.description import Document, Documents, dimensions
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 
@@ -88,19 +88,16 @@ def _check_array(zarray: Document) -> None:
         )
     _check_lengths(zarray)
     fill, separator = zarray["fill_value"], zarray.get("dimension_separator", ".")
-    if not (fill is None or is_number(fill) or (isinstance(fill, str) and fill in FILLS)):
-        raise ValueError(f"fill_value is {shown(fill)}; it must be 'NaN'. {DAMAGED}")
-    if separator not in (".", "/"):
-        raise ValueError(f"dimension_separator is {shown(separator)}; it must be '.'. {DAMAGED}")
+    is_fill = fill is None or is_number(fill) or (isinstance(fill, str) and fill in FILLS)
+    require("fill_value", fill, is_fill, "'NaN'")
+    require("dimension_separator", separator, separator in (".", "/"), "'.'")
 
 
 def _check_lengths(zarray: Document) -> None:
     for name in ("shape", "chunks"):
         lengths = zarray[name]
-        if not (isinstance(lengths, list | tuple) and lengths and all(map(_is_length, lengths))):
-            raise ValueError(
-                f"{name} is {shown(lengths)}; it must be a list of positive integers. {DAMAGED}"
-            )
+        legal = isinstance(lengths, list | tuple) and lengths and all(map(_is_length, lengths))
+        require(name, lengths, legal, "a list of positive integers")
     if len(zarray["shape"]) != len(zarray["chunks"]):
         raise ValueError(
             f"chunks is {shown(zarray['chunks'])} for the shape {shown(zarray['shape'])}; they "
@@ -112,11 +109,9 @@ def _check_checksums(zarray: Document, zattrs: Document, *, required: bool) -> N
     """Compare the number of chunks with that of the checksums, before any list of them is made."""
     pairs = zip(zarray["shape"], zarray["chunks"], strict=True)
     chunks = math.prod(-(-length // chunk) for length, chunk in pairs)
-    digits = zattrs.get("crc32c", None if required else "")
-    if not isinstance(digits, str) or digits.strip("0123456789abcdef"):
-        raise ValueError(
-            f"crc32c is {shown(digits)}; it must be a string of hexadecimal digits. {DAMAGED}"
-        )
+    digits: Any = zattrs.get("crc32c", None if required else "")
+    hexadecimal = isinstance(digits, str) and not digits.strip("0123456789abcdef")
+    require("crc32c", digits, hexadecimal, "a string of hexadecimal digits")
     if (digits or required) and len(digits) != DIGITS * chunks:
         raise ValueError(
             f"movie has {chunks} chunks, and checksums for {len(digits) / DIGITS:g}. {DAMAGED}"

@@ -18,7 +18,7 @@ from dj_photon_codecs.policy import LOSSLESS
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.filters.checksum import ChecksumFilter
 
-__all__ = ["DAMAGED", "check_filters", "load_codec", "shown"]
+__all__ = ["DAMAGED", "check_filters", "load_codec", "require", "shown"]
 
 DAMAGED = "The database row is damaged: restore it from a backup of the database"
 
@@ -31,10 +31,7 @@ def check_filters(zarray: dict[str, Any], *, checked: bool) -> AnscombeFilter | 
     written with, or ones that are not installed, are a `ValueError`.
     """
     filters, compressor = zarray["filters"], zarray["compressor"]
-    if not isinstance(filters, list | None):
-        raise ValueError(  # noqa: TRY004 - whatever a row holds, it is a wrong value
-            f"filters is {shown(filters)}; it must be a list of codecs, or null. {DAMAGED}"
-        )
+    require("filters", filters, isinstance(filters, list | None), "a list of codecs, or null")
     loaded = [load_codec(config) for config in filters or []]
     if compressor is not None:
         load_codec(compressor)
@@ -50,10 +47,8 @@ def load_codec(config: Any) -> Codec:
     numcodecs' that movies are not written with; an `ImportError` if what is installed of it is
     broken: the row is not.
     """
-    if not isinstance(config, dict) or not isinstance(config.get("id"), str):
-        raise ValueError(  # noqa: TRY004
-            f"a codec is {shown(config)}; it must be an object with an id. {DAMAGED}"
-        )
+    has_id = isinstance(config, dict) and isinstance(config.get("id"), str)
+    require("a codec", config, has_id, "an object with an id")
     _check_dtypes(config)
     try:
         codec = numcodecs.get_codec(dict(config))
@@ -94,6 +89,12 @@ def _check_places(names: list[str], transform: AnscombeFilter | None, *, checked
     if [place for place, name in enumerate(names) if name == ChecksumFilter.codec_id] != expected:
         where = "the last one must be photon.crc32c" if checked else "version 1.0 has no checksum"
         raise ValueError(f"filters are {names}; {where}. {DAMAGED}")
+
+
+def require(name: str, value: Any, holds: Any, what: str) -> None:
+    """Refuse what a row says if it does not hold, and say what it must be."""
+    if not holds:
+        raise ValueError(f"{name} is {shown(value)}; it must be {what}. {DAMAGED}")
 
 
 def shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from dj_photon_codecs.storage.documents.canonical_json import canonical_checksum
 from dj_photon_codecs.storage.documents.checks import check_documents, format_version
-from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, shown
+from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, require, shown
 from dj_photon_codecs.storage.documents.description import Documents
 
 __all__ = ["Row", "documents_checksum", "read_row", "write_row"]
@@ -69,8 +69,8 @@ def read_row(stored: Any) -> Row:
     if not isinstance(stored, dict) or not {".zarray", ".zattrs"} & stored.keys():
         raise ValueError(_foreign(stored))
     for name in ("path", "store"):
-        if not isinstance(stored.get(name), str) or not stored[name]:
-            raise ValueError(f"{name} is {shown(stored.get(name))}; it must be a text. {DAMAGED}")
+        text = stored.get(name)
+        require(name, text, isinstance(text, str) and text, "a text")
     # first, since a row of a later version may lack what this version needs
     written = format_version(stored.get("codec_version"))
     documents = Documents(zarray=stored.get(".zarray"), zattrs=stored.get(".zattrs"))  # type: ignore[typeddict-item]
