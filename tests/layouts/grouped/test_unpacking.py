@@ -20,7 +20,7 @@ from dj_photon_codecs.layouts.grouped.unpacking import (
     _places,
 )
 from dj_photon_codecs.layouts.kernels.backend import kernel
-from dj_photon_codecs.layouts.kernels.reference_grouped import STRETCH, unpack_places
+from dj_photon_codecs.layouts.kernels.reference_grouped import STRETCH, Packed, unpack_places
 from tests.layouts.grouped.old_encoder import encode, group, pack, plane
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -232,7 +232,7 @@ def test_planes_are_stretch_after_stretch(width, frames):
     kernel().unpack_frames(frames.start, frames.stop, *parts, found)
     assert (found == expected).all()
     some = np.unique(np.random.default_rng(0).integers(0, pixels, 200))
-    assert (unpack_places(some, frames, *parts) == expected[:, some]).all()
+    assert (unpack_places(some, frames, Packed(*parts)) == expected[:, some]).all()
 
 
 SHAPE = (20, 30)  # of a kind with events, in frames of fifty pixels
@@ -254,7 +254,7 @@ def test_events_are_in_their_frame(frames, found):
     assert np.count_nonzero(codes) == found
     assert not found or codes[0, 10 + 3] == 320
     for pixels in ([13], [0, 13, 49], [12, 14]):
-        picked = unpack_places(np.array(pixels), frames, *parts)
+        picked = unpack_places(np.array(pixels), frames, Packed(*parts))
         assert (picked == codes[:, pixels]).all()
 
 

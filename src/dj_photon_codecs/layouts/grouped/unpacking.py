@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.layouts.kernels.backend import kernel
-from dj_photon_codecs.layouts.kernels.reference_grouped import unpack_places
+from dj_photon_codecs.layouts.kernels.reference_grouped import Packed, unpack_places
 from dj_photon_codecs.layouts.layout import DamagedChunk
 
 __all__ = ["CLASS", "PACKED_HEADER", "SECTIONS", "Grouping", "Kind", "PackedChunk"]
@@ -105,7 +105,7 @@ class PackedChunk:
         order, kinds = grouping.order, grouping.kinds
         self._place = np.empty(order.size, np.uint32)
         self._place[order] = np.arange(order.size)
-        self._packed = (
+        self._packed = Packed(
             frames,
             section["planes"],
             _planes(kinds, frames, size=section["planes"].size),
@@ -129,7 +129,7 @@ class PackedChunk:
         group, within = np.divmod(pixels, size)
         places = self._place[group].astype(np.intp) * size + within
         places, columns = np.unique(places, return_inverse=True)
-        return unpack_places(places, frames, *self._packed)[:, columns]
+        return unpack_places(places, frames, self._packed)[:, columns]
 
 
 def _split(packed: Bytes) -> tuple[tuple[int, int], np.dtype[Any], dict[str, Bytes]]:
