@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from dj_photon_codecs.photons.brightness_groups import BrightnessGroups, CodedSample
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.decode_table import DecodeTable
-from dj_photon_codecs.photons.least_squares import rising_solution, with_entries
-from dj_photon_codecs.photons.model_table import model_table
+from dj_photon_codecs.photons.model_table import model_table, rising_solution
 from dj_photon_codecs.photons.photon_peaks import clipping, photon_peaks
 from dj_photon_codecs.photons.steps import stepped_codes, stepped_dtype
 
@@ -132,7 +131,7 @@ def _corrected(table: DecodeTable, groups: BrightnessGroups, sample: CodedSample
             least, best = beyond, photons
         if not beyond:
             break
-    return with_entries(table, _filled(best, sample.decoded, seen), first=sample.first)
+    return table.with_entries(_filled(best, sample.decoded, seen), first=sample.first)
 
 
 def _kept_means(before: Floats, *, y: Floats) -> Floats:

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.decode_table import DecodeTable
-from dj_photon_codecs.photons.least_squares import rising_solution, with_entries
 from dj_photon_codecs.photons.steps import check_step, quantize
 from dj_photon_codecs.photons.transform import generalized_anscombe
 
-__all__ = ["model_table"]
+__all__ = ["model_table", "rising_solution"]
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +84,26 @@ def model_table(
         return closed
     codes, fitted, rates = _range(closed, camera)
     photons = _observe(closed, camera, codes=codes, fitted=fitted, rates=rates).photons()
-    return with_entries(closed, photons, first=int(codes[0]))
+    return closed.with_entries(photons, first=int(codes[0]))
+
+
+def rising_solution(matrix: Floats, vector: Floats) -> Floats:
+    """Solve a positive definite linear system with no unknown less than the one before it.
+
+    Neighbours that would fall are made one unknown, until none falls.
+
+    Examples
+    --------
+    >>> rising_solution(np.eye(3), np.array([1.0, 4.0, 2.0]))
+    array([1., 3., 3.])
+    """
+    groups = np.arange(vector.size)
+    solution: Floats = np.linalg.solve(matrix, vector).astype(np.float64, copy=False)
+    while (falls := np.diff(solution) < 0).any():
+        groups = np.append(0, np.cumsum((np.diff(groups) > 0) & ~falls))
+        joined = np.eye(groups[-1] + 1)[groups]
+        solution = joined @ np.linalg.solve(joined.T @ matrix @ joined, joined.T @ vector)
+    return solution
 
 
 @dataclass(frozen=True)
