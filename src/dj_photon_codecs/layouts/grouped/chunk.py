@@ -79,14 +79,14 @@ def open_grouped(buf: Any) -> GroupedChunk | WholeChunk:
     What is not a chunk of this layout, as far as its header shows, is a `DamagedChunk`.
     """
     header, body = split_header(buf, CHUNK_HEADER, forms=Form)
-    shape = int(header["frames"]), int(header["pixels"])
+    form, shape = int(header["form"]), (int(header["frames"]), int(header["pixels"]))
     dtype = read_dtype(header, lengths=shape)
-    if header["form"] == Form.PLAIN:
+    if form == Form.PLAIN:
         return plain_chunk(body, shape, dtype)
     packed: PackedChunk | StaticBody | None = None
-    if header["form"] == Form.GROUPED:
+    if form == Form.GROUPED:
         packed = _packed(body, shape, dtype=dtype)
-    elif header["form"] == Form.STATIC:
+    elif form == Form.STATIC:
         packed = StaticBody(body, shape, dtype)
     elif body.size:
         raise DamagedChunk(f"damaged chunk: {body.size} bytes after a chunk of one value")

@@ -139,12 +139,14 @@ static void leave_room(const struct static_part *part, const struct stream *stre
 {
     const struct window *window = &stream->window;
     const uint16_t *restrict found = stream->room;
-    for (size_t i = 0; i < window->wanted && !part->pixels; i++)
+    const uint32_t *restrict pixels = part->pixels ? part->pixels + window->first : NULL;
+    uint16_t *restrict numbers = (void *)place;
+    for (size_t i = 0; i < window->wanted && !pixels; i++)
         place[i] = (uint8_t)found[i];
-    for (size_t i = 0; i < window->wanted && part->pixels; i++) {
-        uint16_t number = found[part->pixels[window->first + i] - window->pixel];
-        memcpy(place + i * part->itemsize, &number, part->itemsize);
-    }
+    for (size_t i = 0; i < window->wanted && pixels && part->itemsize == 1; i++)
+        place[i] = (uint8_t)found[pixels[i] - window->pixel];
+    for (size_t i = 0; i < window->wanted && pixels && part->itemsize == 2; i++)
+        numbers[i] = found[pixels[i] - window->pixel];
 }
 
 /* Decodes one or two streams, a row of each at a time. */
