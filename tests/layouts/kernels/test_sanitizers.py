@@ -46,7 +46,7 @@ def test_the_sources_compile_without_a_warning(compiled):
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("vectors", [0, 2])  # none, and the widest that are here
+@pytest.mark.parametrize("vectors", [0, 1, 2])  # of the processor: none, AVX2, AVX-512
 def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled, vectors):
     module = "tests.layouts.kernels.mutated_calls"
     kernel = compiled([*SANITIZERS, f"-DKERNEL_VECTORS={vectors}"])

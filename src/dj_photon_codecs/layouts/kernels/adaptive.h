@@ -26,14 +26,13 @@
 enum {
     LANES = ADAPTIVE_LANES,
     FEATURES = ADAPTIVE_FEATURES,
+    LONG_MEAN = 64,
     FIRST_KEY = 0x3f000000, /* the bits of .5f */
     LAST_KEY = 0x48000000,  /* of 2^17, which no key reaches */
     EDGE = 3,               /* pixels that a row is continued by at both ends */
     MARGIN = 4,             /* room for them, at least */
     DELAY = 4,              /* steps from a lane to the next one, which codes the row below */
     ABOVE = 3,              /* rows above that a pixel is predicted from */
-    WIDE = LANES + DELAY,   /* innovations of a step: of rows above the first lane, then of lanes */
-    BACK = 16,              /* steps before that a step looks back upon: 3 * DELAY + 2 */
     VECTOR = 8,
 };
 

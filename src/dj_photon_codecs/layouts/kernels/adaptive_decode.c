@@ -1,114 +1,207 @@
-/* Reads frames one after the other, and in each the pixels in the order of coding. */
-#include "adaptive.h"
+/* Reads frames one after the other, and in each the pixels in the order of coding.
 
-/* A frame in the order of coding: what is expected of each step and lane before the frame, its
-   reference, and the innovations, WIDE a step, whose first DELAY are of the lanes before them. */
+   Lane i codes rows i, i + 16, ... of a frame, a pixel in a step, each row DELAY steps after the
+   row above. Everything that is known of pixels is kept in that order too, LANES floats a step: a
+   neighbour to the right is a step later, one in the row below DELAY steps later and a lane
+   further, and of the last lane, in the first lane `turn` later still. So what is expected of a
+   step does not wait for the symbols of the step before, but for its last innovations. */
+#include "adaptive_vectors.h"
+
+enum {
+    WINDOW = 32,       /* steps, for which what is read soon again is kept together */
+    SUMS = 4,          /* steps whose sums are made together, while symbols are waited for */
+    EARLY = 2 * SUMS,  /* steps before a step that its features are made */
+    AHEAD = 3 * DELAY, /* steps after a window that are written from within it */
+    SLACK = 16,        /* steps beyond those of the images that are read, and words */
+};
+
+/* Rows of a window: innovations, those of the rows above them, images of neighbouring rows, sums of
+   images over three rows, and what is made of them. */
+enum {
+    HERE, UP_1, UP_2, UP_3, LAST_ABOVE, LAST_BELOW, LONG_ABOVE, LONG_BELOW, LONG_COLUMN,
+    SHORT_COLUMN, FAR_LONG, FAR_SHORT, REFERENCE, EXPECTED, GATE, WINDOW_ROWS = GATE + 5,
+};
+
+/* A feature whose weight is not 0: where it is in the first step of the window. */
+struct term {
+    const float *row;
+    float weight;
+    int in_window;
+};
+
+/* Images have a period of steps, and SLACK, before the first step and after the last. */
 struct reader {
     const struct adaptive_model *model;
     const uint32_t *all_entries; /* of the first frame, and of the others */
     const uint32_t *entries;     /* of the frame */
     const uint32_t *slots;
-    size_t tables;
-    struct order order;
-    float *expected, *reference, *innovation;
+    ptrdiff_t period, steps, rounds, turn; /* the last in floats */
+    float *room, *mean[2], *near[2], *last, *next; /* images; the last of frames before this one */
+    float *passed;           /* innovations of the last steps, as many as `turn` is */
+    float *window;           /* WINDOW_ROWS */
+    uint16_t *bins;          /* of each step and lane */
+    float rate[2], constant;
+    int gated, damaged, is_whole; /* the last: bins are taken for their number, plus 1 */
+    ptrdiff_t passing;
+    struct term term[FEATURES], *first_within, *last_term; /* those within the frame at the end */
     uint32_t state[LANES];
     const uint16_t *word, *end, *escape, *last_escape;
-    int terms;               /* of features within the frame, whose weight is not 0 */
-    ptrdiff_t offset[FEATURES - WITHIN];
-    float weight[FEATURES - WITHIN];
-#ifdef AVX2
-    uint8_t spread[256][2 * VECTOR];
-#endif
+    uint16_t last_words[3 * SLACK];
 };
 
-static void read_weights(struct reader *reader, const float *weights)
+static inline ptrdiff_t least(ptrdiff_t one, ptrdiff_t other) { return one < other ? one : other; }
+
+enum { ROW_STEPS = DELAY + WINDOW + AHEAD };
+
+static inline float *row_of(const struct reader *reader, int row)
 {
-    reader->terms = 0;
-    for (int i = 0; i < FEATURES - WITHIN; i++)
-        if (weights[WITHIN + i] != 0) {
-            int up = past_within[i][0], right = past_within[i][1];
-            reader->weight[reader->terms] = weights[WITHIN + i];
-            reader->offset[reader->terms++] = (right - DELAY * up) * WIDE - up;
+    return reader->window + (row * ROW_STEPS + DELAY) * LANES;
+}
+
+/* Where a pixel of an image is; rows and columns may be a few beyond the edge. */
+static inline ptrdiff_t place_of(const struct reader *reader, ptrdiff_t y, ptrdiff_t x)
+{
+    ptrdiff_t round = (y + LANES) / LANES - 1, lane = y - round * LANES;
+    return (round * reader->period + DELAY * lane + x) * LANES + lane;
+}
+
+/* The lanes of a row of lanes, `rows` of them, that have a pixel in a step of a round. */
+static inline unsigned lanes_in(ptrdiff_t step, ptrdiff_t width, ptrdiff_t rows)
+{
+    ptrdiff_t begun = least(step / DELAY + 1, rows);
+    ptrdiff_t done = step < width ? 0 : least((step - width) / DELAY + 1, begun);
+    return (1u << begun) - (1u << done);
+}
+
+static inline ptrdiff_t rows_in(const struct reader *reader, ptrdiff_t round)
+{
+    ptrdiff_t rows = (ptrdiff_t)reader->model->height - round * LANES;
+    return round < 0 || rows < 0 ? 0 : least(rows, LANES);
+}
+
+static inline unsigned active_lanes(const struct reader *reader, ptrdiff_t round, ptrdiff_t step)
+{
+    ptrdiff_t width = (ptrdiff_t)reader->model->width;
+    return lanes_in(step, width, rows_in(reader, round)) |
+           lanes_in(step + reader->period, width, rows_in(reader, round - 1));
+}
+
+static void copy_row(const float *from, float *to, ptrdiff_t count)
+{
+    for (ptrdiff_t i = 0; i < count * LANES; i += LANES)
+        to[i] = from[i];
+}
+
+/* Continues an image by so many pixels beyond its edges, as far as these are of some rows. */
+static void extend(const struct reader *reader, float *image, ptrdiff_t by, ptrdiff_t first,
+                   ptrdiff_t end)
+{
+    ptrdiff_t height = (ptrdiff_t)reader->model->height, width = (ptrdiff_t)reader->model->width;
+    for (ptrdiff_t y = first < 0 ? 0 : first; y < least(end, height); y++) {
+        float *left = image + place_of(reader, y, 0), *right = left + (width - 1) * LANES;
+        for (ptrdiff_t i = 1; i <= by; i++) {
+            left[-i * LANES] = *left;
+            right[i * LANES] = *right;
         }
-}
-
-/* Puts what is expected of a frame into the order of coding. */
-static void expect_frame(struct reader *reader, struct past *past, const float *weights)
-{
-    const struct order *order = &reader->order;
-    for (size_t y = 0; y < reader->model->height; y++) {
-        size_t first = y / LANES * order->period + y % LANES * DELAY;
-        float *expected = reader->expected + first * LANES + y % LANES;
-        float *reference = reader->reference + first * LANES + y % LANES;
-        past_predict(past, y, weights);
-        for (size_t x = 0; x < reader->model->width; x++) {
-            expected[x * LANES] = past->expected[x];
-            reference[x * LANES] = past->reference[x];
-        }
+    }
+    for (ptrdiff_t i = 1; i <= by; i++) {
+        if (first <= 0)
+            copy_row(image + place_of(reader, 0, -by), image + place_of(reader, -i, -by),
+                     width + 2 * by);
+        if (end >= height)
+            copy_row(image + place_of(reader, height - 1, -by),
+                     image + place_of(reader, height - 1 + i, -by), width + 2 * by);
     }
 }
 
-static int read_pixel(struct reader *reader, float expected, uint32_t *state, uint16_t *bin)
+/* The last steps of a window, and what is written ahead, become its first ones. */
+static void next_window(struct reader *reader, ptrdiff_t count)
 {
-    uint32_t entry = reader->entries[key_of(expected, reader->model->dropped)];
-    uint32_t slot = reader->slots[(entry >> 16) * RANS_SLOTS + (*state & (RANS_SLOTS - 1))];
-    uint32_t found = (entry & 0xffff) + (slot & 255);
-    *state = rans_take(*state, slot);
-    if (*state < RANS_LEAST) {
-        if (reader->word == reader->end)
-            return KERNEL_DAMAGED;
-        *state = *state << 16 | *reader->word++;
+    for (int i = 0; i < WINDOW_ROWS; i++) {
+        float *row = row_of(reader, i) - DELAY * LANES;
+        memmove(row, row + count * LANES, (DELAY + AHEAD) * LANES * sizeof *row);
     }
-    if ((slot & 255) == RANS_ESCAPE) {
-        if (reader->escape == reader->last_escape)
-            return KERNEL_DAMAGED;
-        found = *reader->escape++;
-    }
-    *bin = (uint16_t)found;
-    return found < reader->model->bins ? 0 : KERNEL_DAMAGED;
+    for (struct term *term = reader->term; term < reader->last_term; term++)
+        term->row += term->in_window ? 0 : count * LANES;
 }
 
-/* The innovations of the last lanes are also those above the first ones, a period later. */
-static void pass_on(struct reader *reader, size_t step)
+/* Whether no more words were taken than there were. The last ones are read from a copy with zeros
+   behind it, so that a step may always read LANES. */
+static inline int has_words(struct reader *reader)
 {
-    float *here = reader->innovation + step * WIDE;
-    memcpy(here + (reader->order.period - LANES * DELAY) * WIDE, here + LANES,
-           DELAY * sizeof *here);
+    if (reader->end - reader->word >= LANES)
+        return 1;
+    if (reader->word > reader->end)
+        return 0;
+    if (reader->end != reader->last_words + SLACK) {
+        size_t left = (size_t)(reader->end - reader->word);
+        memset(reader->last_words, 0, sizeof reader->last_words);
+        reader->end = reader->last_words + SLACK;
+        memcpy(reader->last_words + SLACK - left, reader->word, left * sizeof *reader->word);
+        reader->word = reader->end - left;
+    }
+    return 1;
 }
 
-static int read_step(struct reader *reader, size_t step, uint16_t *bins)
+static int next_escape(struct reader *reader)
 {
-    const int32_t *place = reader->order.place + step * LANES;
-    float *innovation = reader->innovation + step * WIDE + DELAY, expected[LANES];
-    memcpy(expected, reader->expected + step * LANES, sizeof expected);
-    for (int i = 0; i < reader->terms; i++)
-        for (size_t lane = 0; lane < LANES; lane++)
-            expected[lane] += reader->weight[i] *
-                              innovation[(ptrdiff_t)lane + reader->offset[i]];
-    for (size_t lane = 0; lane < LANES; lane++) {
-        innovation[lane] = 0;
-        if (place[lane] < 0)
-            continue;
-        uint16_t *bin = bins + place[lane];
-        if (read_pixel(reader, expected[lane], reader->state + lane, bin) < 0)
-            return KERNEL_DAMAGED;
-        innovation[lane] = reader->model->value[*bin] - reader->reference[step * LANES + lane];
-    }
-    pass_on(reader, step);
+    if (reader->escape < reader->last_escape)
+        return *reader->escape++;
+    reader->damaged = 1;
     return 0;
 }
 
-#ifdef AVX2
-/* For each set of eight lanes, where in the next words each of them finds its own; 0x80 gives the
-   others 0. */
-static void fill_spread(uint8_t spread[256][2 * VECTOR])
+/* ------------------------------------------------------------------------------ symbols */
+
+/* Takes a symbol from each active lane, puts its bin, and the value of this, and returns how far it
+   is off the reference; of the other lanes, 0. */
+ALWAYS_INLINE floats_plain take_plain(struct reader *reader, floats_plain expected,
+                                      floats_plain reference, unsigned active, float *value,
+                                      uint16_t *bins)
 {
-    memset(spread, 0x80, 256 * 2 * VECTOR);
+    const uint32_t *entries = reader->entries, *slots = reader->slots;
+    const uint16_t *word = reader->word;
+    const float *of_bin = reader->model->value;
+    uint32_t highest = (uint32_t)reader->model->bins - 1, dropped = reader->model->dropped;
+    float expect[LANES], refer[LANES], innovation[LANES] = {0};
+    store_plain(expect, expected);
+    store_plain(refer, reference);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        if (!(active >> lane & 1))
+            continue;
+        uint32_t state = reader->state[lane], entry = entries[key_of(expect[lane], dropped)];
+        uint32_t slot = slots[(entry >> 16) * RANS_SLOTS + (state & (RANS_SLOTS - 1))];
+        uint32_t bin = (entry & 0xffff) + (slot & 255);
+        reader->state[lane] = rans_refill(rans_take(state, slot), RANS_LEAST, &word);
+        if ((slot & 255) == RANS_ESCAPE)
+            bin = (uint32_t)next_escape(reader);
+        reader->damaged |= bin > highest;
+        bin = bin < highest ? bin : highest;
+        bins[lane] = (uint16_t)bin;
+        value[lane] = of_bin[bin];
+        innovation[lane] = value[lane] - refer[lane];
+    }
+    reader->word = word;
+    return load_plain(innovation);
+}
+
+#ifdef AVX2
+enum { VECTOR_8 = 8 };
+
+/* For each set of eight lanes, where in the next words each of them finds its own; 0x80 gives the
+   others 0. And their masks. Constant once loaded. */
+static uint8_t spread[256][16];
+static int32_t chosen[256][8];
+
+__attribute__((constructor)) static void fill_sets(void)
+{
+    memset(spread, 0x80, sizeof spread);
     for (int set = 0; set < 256; set++)
-        for (int lane = 0, taken = 0; lane < VECTOR; lane++)
+        for (int lane = 0, taken = 0; lane < VECTOR_8; lane++)
             if (set >> lane & 1) {
                 spread[set][2 * lane] = (uint8_t)(2 * taken);
                 spread[set][2 * lane + 1] = (uint8_t)(2 * taken++ + 1);
+                chosen[set][lane] = -1;
             }
 }
 
@@ -122,16 +215,6 @@ AVX2 static inline __m256i gather(const void *from, __m256i index)
     return _mm256_i32gather_epi32((const int *)from, index, 4);
 }
 
-AVX2 static inline __m256 expect_vector(const struct reader *reader, const float *expected,
-                                        const float *innovation)
-{
-    __m256 sum = _mm256_loadu_ps(expected);
-    for (int i = 0; i < reader->terms; i++)
-        sum = _mm256_add_ps(sum, _mm256_mul_ps(_mm256_set1_ps(reader->weight[i]),
-                                               _mm256_loadu_ps(innovation + reader->offset[i])));
-    return sum;
-}
-
 AVX2 static inline __m256i entries_at(const struct reader *reader, __m256 expected)
 {
     __m256i bits = _mm256_castps_si256(_mm256_max_ps(expected, _mm256_set1_ps(0.5f)));
@@ -140,118 +223,209 @@ AVX2 static inline __m256i entries_at(const struct reader *reader, __m256 expect
                   _mm256_srl_epi32(bits, _mm_cvtsi32_si128((int)reader->model->dropped)));
 }
 
-/* Takes a symbol from the lanes that are active. */
-AVX2 static inline __m256i take_vector(struct reader *reader, __m256i *state, __m256i entries,
-                                       __m256i active)
+AVX2 static inline __m256i next_symbols(struct reader *reader, uint32_t *states, __m256i entries,
+                                        __m256i active)
 {
-    __m256i mask = all(RANS_SLOTS - 1);
+    __m256i state = _mm256_loadu_si256((const __m256i *)states), mask = all(RANS_SLOTS - 1);
     __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entries, 16), RANS_BITS);
-    __m256i slot = gather(reader->slots, _mm256_or_si256(table, _mm256_and_si256(*state, mask)));
+    __m256i slot = gather(reader->slots, _mm256_or_si256(table, _mm256_and_si256(state, mask)));
     __m256i frequency = _mm256_add_epi32(_mm256_srli_epi32(slot, 20), all(1));
-    __m256i taken = _mm256_mullo_epi32(frequency, _mm256_srli_epi32(*state, RANS_BITS));
+    __m256i taken = _mm256_mullo_epi32(frequency, _mm256_srli_epi32(state, RANS_BITS));
     taken = _mm256_add_epi32(taken, _mm256_and_si256(_mm256_srli_epi32(slot, 8), mask));
-    taken = _mm256_blendv_epi8(*state, taken, active);
+    taken = _mm256_blendv_epi8(state, taken, active);
     __m256i needed = _mm256_cmpgt_epi32(all(RANS_LEAST), taken);
     unsigned set = signs(needed);
     __m128i words = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)reader->word),
-                                     _mm_loadu_si128((const __m128i *)reader->spread[set]));
+                                     _mm_loadu_si128((const __m128i *)spread[set]));
     reader->word += __builtin_popcount(set);
     taken = _mm256_sllv_epi32(taken, _mm256_and_si256(needed, all(16)));
-    *state = _mm256_or_si256(taken, _mm256_cvtepu16_epi32(words));
+    taken = _mm256_or_si256(taken, _mm256_cvtepu16_epi32(words));
+    _mm256_storeu_si256((__m256i *)states, taken);
     return _mm256_and_si256(slot, all(255));
 }
 
-/* Puts the escapes among the bins in their places. */
-static int take_escapes(struct reader *reader, unsigned escaped, int32_t bins[VECTOR])
+AVX2 static inline __m256 take_eight(struct reader *reader, __m256 expected, __m256 reference,
+                                     size_t first, unsigned set, float *value, uint16_t *bins)
 {
-    for (; escaped; escaped &= escaped - 1) {
-        if (reader->escape == reader->last_escape)
-            return KERNEL_DAMAGED;
-        bins[__builtin_ctz(escaped)] = *reader->escape++;
-    }
-    return 0;
-}
-
-/* Eight lanes of a step. At least VECTOR words are left. */
-AVX2 static inline int read_vector(struct reader *reader, size_t step, size_t lane, __m256i *state,
-                                   uint16_t *bins)
-{
-    size_t at = step * LANES + lane;
-    float *innovation = reader->innovation + step * WIDE + DELAY + lane;
-    const int32_t *place = reader->order.place + at;
-    __m256i active = _mm256_cmpgt_epi32(_mm256_loadu_si256((const __m256i *)place), all(-1));
-    __m256i entries = entries_at(reader, expect_vector(reader, reader->expected + at, innovation));
-    __m256i symbol = take_vector(reader, state, entries, active);
+    __m256i active = _mm256_loadu_si256((const __m256i *)chosen[set]);
+    __m256i entries = entries_at(reader, expected);
+    __m256i symbol = next_symbols(reader, reader->state + first, entries, active);
     __m256i bin = _mm256_add_epi32(_mm256_and_si256(entries, all(0xffff)), symbol);
-    unsigned set = signs(active);
     unsigned escaped = signs(_mm256_cmpeq_epi32(symbol, all(RANS_ESCAPE))) & set;
-    int32_t found[VECTOR];
-    _mm256_storeu_si256((__m256i *)found, bin);
     if (escaped) {
-        if (take_escapes(reader, escaped, found) < 0)
-            return KERNEL_DAMAGED;
+        int32_t found[VECTOR_8];
+        _mm256_storeu_si256((__m256i *)found, bin);
+        for (; escaped; escaped &= escaped - 1)
+            found[__builtin_ctz(escaped)] = next_escape(reader);
         bin = _mm256_loadu_si256((const __m256i *)found);
     }
-    __m256i beyond = _mm256_cmpgt_epi32(bin, all((int)reader->model->bins - 1));
-    if (signs(beyond) & set)
-        return KERNEL_DAMAGED;
-    bin = _mm256_and_si256(bin, active); /* the others may be beyond */
-    __m256 value = _mm256_castsi256_ps(gather(reader->model->value, bin));
-    __m256 change = _mm256_sub_ps(value, _mm256_loadu_ps(reader->reference + at));
-    _mm256_storeu_ps(innovation, _mm256_and_ps(change, _mm256_castsi256_ps(active)));
-    for (; set; set &= set - 1) {
-        int i = __builtin_ctz(set);
-        bins[place[i]] = (uint16_t)found[i];
-    }
-    return 0;
+    __m256i highest = all((int)reader->model->bins - 1);
+    reader->damaged |= (signs(_mm256_cmpgt_epi32(bin, highest)) & set) != 0;
+    bin = _mm256_min_epi32(bin, highest);
+    __m256i packed = _mm256_packus_epi32(bin, bin);
+    _mm_storeu_si128((__m128i *)(bins + first),
+                     _mm_unpacklo_epi64(_mm256_castsi256_si128(packed),
+                                        _mm256_extracti128_si256(packed, 1)));
+    __m256 found = reader->is_whole
+                       ? _mm256_cvtepi32_ps(_mm256_add_epi32(bin, all(1)))
+                       : _mm256_castsi256_ps(gather(reader->model->value, bin));
+    _mm256_storeu_ps(value + first, found);
+    return _mm256_and_ps(_mm256_sub_ps(found, reference), _mm256_castsi256_ps(active));
 }
 
-/* Reads steps while as many words are left as a step may take; returns the next step. */
-AVX2 static int64_t read_steps_avx2(struct reader *reader, uint16_t *bins)
+AVX2 ALWAYS_INLINE floats_avx2 take_avx2(struct reader *reader, floats_avx2 expected,
+                                         floats_avx2 reference, unsigned active, float *value,
+                                         uint16_t *bins)
 {
-    enum { VECTORS = LANES / VECTOR };
-    __m256i state[VECTORS];
-    size_t step = 0;
-    memcpy(state, reader->state, sizeof state);
-    for (; step < reader->order.steps && reader->end - reader->word >= LANES + VECTOR; step++) {
-        for (size_t i = 0; i < VECTORS; i++)
-            if (read_vector(reader, step, i * VECTOR, state + i, bins) < 0)
-                return KERNEL_DAMAGED;
-        pass_on(reader, step);
+    floats_avx2 found;
+    found.low = take_eight(reader, expected.low, reference.low, 0, active & 255, value, bins);
+    found.high = take_eight(reader, expected.high, reference.high, VECTOR_8, active >> VECTOR_8,
+                            value, bins);
+    return found;
+}
+
+AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, __m512 expected, __m512 reference,
+                                        unsigned active, float *value, uint16_t *bins)
+{
+    __mmask16 set = (__mmask16)active;
+    __m512i mask = _mm512_set1_epi32(RANS_SLOTS - 1), state = _mm512_loadu_si512(reader->state);
+    __m512i key = _mm512_castps_si512(_mm512_max_ps(expected, _mm512_set1_ps(0.5f)));
+    key = _mm512_sub_epi32(_mm512_min_epi32(key, _mm512_set1_epi32(LAST_KEY - 1)),
+                           _mm512_set1_epi32(FIRST_KEY));
+    key = _mm512_srl_epi32(key, _mm_cvtsi32_si128((int)reader->model->dropped));
+    __m512i entries = _mm512_i32gather_epi32(key, reader->entries, 4);
+    __m512i place = _mm512_slli_epi32(_mm512_srli_epi32(entries, 16), RANS_BITS);
+    place = _mm512_or_si512(place, _mm512_and_si512(state, mask));
+    __m512i slot = _mm512_i32gather_epi32(place, reader->slots, 4);
+    __m512i symbol = _mm512_and_si512(slot, _mm512_set1_epi32(255));
+    __m512i bin = _mm512_add_epi32(_mm512_and_si512(entries, _mm512_set1_epi32(0xffff)), symbol);
+    __mmask16 escaped = _mm512_mask_cmpeq_epi32_mask(set, symbol, _mm512_set1_epi32(RANS_ESCAPE));
+    if (escaped) {
+        int32_t found[LANES];
+        _mm512_storeu_si512(found, bin);
+        for (unsigned left = escaped; left; left &= left - 1)
+            found[__builtin_ctz(left)] = next_escape(reader);
+        bin = _mm512_loadu_si512(found);
     }
-    memcpy(reader->state, state, sizeof state);
-    return (int64_t)step;
+    __m512i highest = _mm512_set1_epi32((int)reader->model->bins - 1);
+    reader->damaged |= _mm512_mask_cmpgt_epi32_mask(set, bin, highest);
+    bin = _mm512_min_epi32(bin, highest);
+    __m512 found = reader->is_whole
+                       ? _mm512_cvtepi32_ps(_mm512_add_epi32(bin, _mm512_set1_epi32(1)))
+                       : _mm512_i32gather_ps(bin, reader->model->value, 4);
+    _mm512_storeu_ps(value, found);
+    _mm256_storeu_si256((__m256i *)bins, _mm512_cvtepi32_epi16(bin));
+    __m512i frequency = _mm512_add_epi32(_mm512_srli_epi32(slot, 20), _mm512_set1_epi32(1));
+    __m512i taken = _mm512_mullo_epi32(frequency, _mm512_srli_epi32(state, RANS_BITS));
+    taken = _mm512_add_epi32(taken, _mm512_and_si512(_mm512_srli_epi32(slot, 8), mask));
+    taken = _mm512_mask_mov_epi32(state, set, taken);
+    __mmask16 low = _mm512_cmplt_epu32_mask(taken, _mm512_set1_epi32(RANS_LEAST));
+    __m256i words = _mm256_loadu_si256((const __m256i *)reader->word);
+    __m512i added = _mm512_cvtepu16_epi32(_mm256_maskz_expand_epi16(low, words));
+    reader->word += __builtin_popcount(low);
+    taken = _mm512_mask_or_epi32(taken, low, _mm512_slli_epi32(taken, 16), added);
+    _mm512_storeu_si512(reader->state, taken);
+    return _mm512_maskz_sub_ps(set, found, reference);
 }
 #endif
 
-static int read_frame(struct reader *reader, uint16_t *bins)
-{
-    int64_t step = 0;
+/* ------------------------------------------------------------------------------ frames */
+
+#define SET plain
+#define TARGET
+#include "adaptive_steps.h"
 #ifdef AVX2
-    if (processor_vectors >= VECTORS_AVX2)
-        step = read_steps_avx2(reader, bins);
+#define SET avx2
+#define TARGET AVX2
+#include "adaptive_steps.h"
+#define SET avx512
+#define TARGET AVX512
+#include "adaptive_steps.h"
 #endif
-    if (step < 0)
-        return KERNEL_DAMAGED;
-    for (; (size_t)step < reader->order.steps; step++)
-        if (read_step(reader, (size_t)step, bins) < 0)
-            return KERNEL_DAMAGED;
-    return 0;
+
+/* Where a feature is in the first step of a frame, or of a window. */
+static const float *find_feature(const struct reader *reader, int feature, int *in_window)
+{
+    static const int8_t windows[] = {[LONG_FAR] = FAR_LONG, [SHORT_FAR] = FAR_SHORT};
+    *in_window = 1;
+    if (feature >= WITHIN) {
+        const int8_t *at = past_within[feature - WITHIN];
+        return row_of(reader, HERE + at[0]) + at[1] * LANES;
+    }
+    if (feature >= GATED)
+        return row_of(reader, GATE + feature - GATED);
+    if (feature >= LAST) {
+        int i = feature < AROUND ? feature - LAST : feature - AROUND;
+        i += feature >= AROUND && i >= 4;
+        int above = feature < AROUND ? LAST_ABOVE : LONG_ABOVE;
+        const float *here = feature < AROUND ? reader->last : reader->mean[0];
+        *in_window = i / 3 != 1;
+        return (i / 3 == 1 ? here : row_of(reader, above + i / 6)) + (i % 3 - 1) * LANES;
+    }
+    if (feature == LONG_FAR || feature == SHORT_FAR)
+        return row_of(reader, windows[feature]);
+    *in_window = 0;
+    int is_short = feature >= SHORT;
+    return feature == LONG || feature == SHORT ? reader->mean[is_short] : reader->near[is_short];
 }
 
-static int read_frames(struct reader *reader, struct past *past, size_t frames, uint16_t *bins)
+static void begin_frame(struct reader *reader, size_t t)
+{
+    float weights[FEATURES];
+    past_weigh(reader->model, t, weights);
+    reader->constant = weights[0] * 16.0f;
+    reader->gated = 0;
+    reader->last_term = reader->term;
+    for (int i = 1; i < FEATURES; i++) {
+        if (i == WITHIN)
+            reader->first_within = reader->last_term;
+        if (weights[i] != 0) {
+            struct term *term = reader->last_term++;
+            term->weight = weights[i];
+            term->row = find_feature(reader, i, &term->in_window);
+            reader->gated |= i >= GATED && i < WITHIN;
+        }
+    }
+    reader->rate[0] = 1.0f / (float)smaller(t, LONG_MEAN);
+    reader->rate[1] = t > 1 ? 0.5f : 1.0f;
+    reader->entries = reader->all_entries + (t ? keys_of(reader->model) : 0);
+    reader->passing = 0;
+    memset(reader->passed, 0, (size_t)reader->turn * sizeof *reader->passed);
+    memset(reader->window, 0, WINDOW_ROWS * ROW_STEPS * LANES * sizeof *reader->window);
+}
+
+/* Puts the bins of a frame into the order of its rows. */
+static void put_bins(const struct reader *reader, uint16_t *bins)
+{
+    size_t height = reader->model->height, width = reader->model->width;
+    for (size_t y = 0; y < height; y++) {
+        const uint16_t *from = reader->bins + place_of(reader, (ptrdiff_t)y, 0);
+        for (size_t x = 0; x < width; x++)
+            bins[y * width + x] = from[x * LANES];
+    }
+}
+
+static int read_frames(struct reader *reader, size_t frames, uint16_t *bins)
 {
     const struct adaptive_model *model = reader->model;
-    float weights[FEATURES];
     for (size_t t = 0; t < frames; t++, bins += model->height * model->width) {
-        past_weigh(model, t, weights);
-        read_weights(reader, weights);
-        expect_frame(reader, past, weights);
-        reader->entries = reader->all_entries + (t ? keys_of(model) : 0);
-        if (read_frame(reader, bins) < 0)
+        begin_frame(reader, t);
+        int error;
+#ifdef AVX2
+        if (processor_vectors == VECTORS_AVX512)
+            error = read_frame_avx512(reader, !t);
+        else if (processor_vectors == VECTORS_AVX2)
+            error = read_frame_avx2(reader, !t);
+        else
+#endif
+            error = read_frame_plain(reader, !t);
+        if (error || reader->word > reader->end)
             return KERNEL_DAMAGED;
-        if (t + 1 < frames)
-            past_learn(past, bins, t, 1);
+        put_bins(reader, bins);
+        extend(reader, reader->next, 1, 0, (ptrdiff_t)model->height);
+        float *last = reader->last;
+        reader->last = reader->next;
+        reader->next = last;
     }
     return 0;
 }
@@ -264,23 +438,39 @@ static int is_finished(const struct reader *reader)
     return reader->word == reader->end && reader->escape == reader->last_escape;
 }
 
-/* Rooms for a frame in the order of coding. Innovations are read from BACK steps before the first
-   one, and written up to a period after the last. */
 static int open_reader(struct reader *reader)
 {
-    size_t steps = reader->order.steps, wide = (BACK + steps + reader->order.period) * WIDE;
-    reader->expected = calloc(2 * steps * LANES + wide, sizeof *reader->expected);
-    if (!reader->expected)
+    enum { IMAGES = 6 };
+    const struct adaptive_model *model = reader->model;
+    ptrdiff_t width = (ptrdiff_t)model->width;
+    reader->period = width + DELAY > LANES * DELAY ? width + DELAY : LANES * DELAY;
+    reader->rounds = (ptrdiff_t)(model->height + LANES - 1) / LANES;
+    reader->steps = (reader->rounds - 1) * reader->period + (LANES - 1) * DELAY + width;
+    reader->turn = (reader->period - LANES * DELAY) * LANES;
+    size_t before = (size_t)(reader->period + SLACK) * LANES;
+    size_t image = (size_t)reader->steps * LANES + 2 * before;
+    size_t others = (size_t)reader->turn + WINDOW_ROWS * ROW_STEPS * LANES;
+    size_t bins = (size_t)reader->steps * LANES / 2;
+    float *room = reader->room = malloc((IMAGES * image + others + bins + LANES) * sizeof *room);
+    if (!room)
         return KERNEL_MEMORY;
-    reader->reference = reader->expected + steps * LANES;
-    reader->innovation = reader->reference + steps * LANES + BACK * WIDE;
-#ifdef AVX2
-    fill_spread(reader->spread);
-#endif
+    room += (0 - (uintptr_t)room) % (LANES * sizeof *room) / sizeof *room; /* lines of the cache */
+    for (size_t i = 0; i < IMAGES * image; i++)
+        room[i] = model->start;
+    float **images[IMAGES] = {reader->mean, reader->mean + 1, reader->near, reader->near + 1,
+                              &reader->last, &reader->next};
+    for (int i = 0; i < IMAGES; i++, room += image)
+        *images[i] = room + before;
+    reader->passed = room;
+    reader->window = room + reader->turn;
+    reader->bins = (uint16_t *)(room + others);
+    reader->is_whole = 1;
+    for (size_t i = 0; i < model->bins; i++)
+        reader->is_whole &= model->value[i] == (float)(i + 1);
     for (size_t lane = 0; lane < LANES; lane++)
         if (reader->state[lane] < RANS_LEAST || reader->state[lane] >> 31)
             return KERNEL_DAMAGED;
-    return check_entries(reader->all_entries, reader->tables, keys_of(reader->model));
+    return 0;
 }
 
 int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
@@ -288,21 +478,18 @@ int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *words, size_t word_count, const uint16_t *escapes,
                     size_t escape_count, size_t frames, uint16_t *bins)
 {
-    struct past past = {0};
     struct reader reader = {.model = model, .all_entries = entries, .slots = slots,
-                            .tables = tables, .word = words, .end = words + word_count,
+                            .word = words, .end = words + word_count,
                             .escape = escapes, .last_escape = escapes + escape_count};
     int error = past_check(model);
     memcpy(reader.state, states, sizeof reader.state);
     if (error || !frames) /* without any, nothing bounds the size of a frame */
         return error;
-    if (!(error = order_open(&reader.order, model->height, model->width)) &&
-        !(error = past_open(&past, model)) && !(error = open_reader(&reader)))
-        error = read_frames(&reader, &past, frames, bins);
+    if (!(error = check_entries(entries, tables, keys_of(model))) &&
+        !(error = open_reader(&reader)))
+        error = read_frames(&reader, frames, bins);
     if (!error && frames == model->frames && !is_finished(&reader))
         error = KERNEL_DAMAGED;
-    free(past.room);
-    free(reader.order.place);
-    free(reader.expected);
+    free(reader.room);
     return error;
 }

@@ -1,7 +1,7 @@
 /* What is known of the pixels of a frame before it, and what they are expected to be. */
 #include "adaptive.h"
 
-enum { LONG_MEAN = 64, WEIGHT_LIMIT = 1 << 24 };
+enum { WEIGHT_LIMIT = 1 << 24 };
 
 const int8_t past_within[FEATURES - WITHIN][2] = {
     {3, 0}, {2, -2}, {2, -1}, {2, 0}, {2, 1}, {2, 2}, {1, -3}, {1, -2},

@@ -1,0 +1,175 @@
+/* Reads the pixels of a frame, a step at a time, with a set of vectors, SET, in functions with the
+   attributes TARGET: included once for each set. */
+#define NAME(function) JOIN(function, SET)
+
+/* An image of a step, weighted 1 2 1 with those of the rows `by` above and below. */
+#define COLUMN(at, by) \
+    NAME(add)(NAME(add)(NAME(moved_down)(NAME(load)((at) - (by) * DELAY * LANES), \
+                                         NAME(load)((at) - (by) * DELAY * LANES - turn), by), \
+                        NAME(moved_up)(NAME(load)((at) + (by) * DELAY * LANES), \
+                                       NAME(load)((at) + (by) * DELAY * LANES + turn), by)), \
+              NAME(add)(NAME(load)(at), NAME(load)(at)))
+
+TARGET ALWAYS_INLINE NAME(floats) NAME(weighted)(NAME(floats) left, NAME(floats) here,
+                                                 NAME(floats) right)
+{
+    here = NAME(add)(NAME(add)(left, right), NAME(add)(here, here));
+    return NAME(mul)(here, NAME(splat)(0.0625f));
+}
+
+/* Takes the last frame into the means. */
+TARGET static void NAME(learn)(struct reader *reader, ptrdiff_t step, ptrdiff_t end)
+{
+    for (int i = 0; i < 2; i++) {
+        NAME(floats) rate = NAME(splat)(reader->rate[i]);
+        float *mean = reader->mean[i];
+        for (ptrdiff_t at = step * LANES; at < end * LANES; at += LANES) {
+            NAME(floats) old = NAME(load)(mean + at);
+            NAME(floats) change = NAME(sub)(NAME(load)(reader->last + at), old);
+            NAME(store)(mean + at, NAME(add)(old, NAME(mul)(change, rate)));
+        }
+    }
+}
+
+TARGET static void NAME(blur)(struct reader *reader, ptrdiff_t step, ptrdiff_t end)
+{
+    ptrdiff_t turn = reader->turn;
+    for (int i = 0; i < 2; i++) {
+        const float *mean = reader->mean[i] + step * LANES;
+        float *near = reader->near[i] + step * LANES, *last = reader->near[i] + end * LANES;
+        NAME(floats) left = COLUMN(mean - LANES, 1), here = COLUMN(mean, 1), right;
+        for (; near < last; near += LANES, mean += LANES, left = here, here = right) {
+            right = COLUMN(mean + LANES, 1);
+            NAME(store)(near, NAME(weighted)(left, here, right));
+        }
+    }
+}
+
+/* Writes the features of a step that are not in images. */
+TARGET ALWAYS_INLINE void NAME(write_features)(struct reader *reader, ptrdiff_t step,
+                                               ptrdiff_t in_window)
+{
+    ptrdiff_t at = step * LANES, to = in_window * LANES, turn = reader->turn;
+    NAME(floats) far[2], near = NAME(load)(reader->near[0] + at);
+    for (int i = 0; i < 2; i++) {
+        const float *image = (i ? reader->mean[0] : reader->last) + at + LANES;
+        float *above = row_of(reader, i ? LONG_ABOVE : LAST_ABOVE) + to + LANES;
+        float *below = row_of(reader, i ? LONG_BELOW : LAST_BELOW) + to + LANES;
+        NAME(store)(above, NAME(moved_down)(NAME(load)(image - DELAY * LANES),
+                                            NAME(load)(image - DELAY * LANES - turn), 1));
+        NAME(store)(below, NAME(moved_up)(NAME(load)(image + DELAY * LANES),
+                                          NAME(load)(image + DELAY * LANES + turn), 1));
+    }
+    for (int i = 0; i < 2; i++) {
+        const float *image = reader->near[i] + at + 2 * LANES;
+        float *column = row_of(reader, i ? SHORT_COLUMN : LONG_COLUMN) + to;
+        NAME(floats) right = COLUMN(image, 2);
+        NAME(store)(column + 2 * LANES, right);
+        far[i] = NAME(weighted)(NAME(load)(column - 2 * LANES), NAME(load)(column), right);
+        NAME(store)(row_of(reader, i ? FAR_SHORT : FAR_LONG) + to, far[i]);
+    }
+    NAME(floats) reference = NAME(mul)(NAME(splat)(0.5f), NAME(add)(near, far[1]));
+    NAME(store)(row_of(reader, REFERENCE) + to, reference);
+    if (!reader->gated)
+        return;
+    const float *gate = reader->model->gate;
+    NAME(floats) change = NAME(sub)(far[1], far[0]), square = NAME(mul)(change, change);
+    NAME(floats) noise = NAME(add)(NAME(splat)(gate[0]), NAME(mul)(NAME(splat)(gate[1]), near));
+    noise = NAME(larger)(noise, NAME(splat)(gate[2]));
+    NAME(floats) open = NAME(divide)(square, NAME(add)(square, noise));
+    NAME(floats) of[] = {NAME(load)(reader->mean[0] + at), far[0],
+                         NAME(load)(reader->mean[1] + at), far[1]};
+    for (int i = 0; i < 4; i++)
+        NAME(store)(row_of(reader, GATE + i) + to, NAME(mul)(open, NAME(sub)(of[i], reference)));
+    NAME(store)(row_of(reader, GATE + 4) + to, open);
+}
+
+/* What is expected of SUMS steps before their frame: together, as each sum waits for its terms. */
+TARGET ALWAYS_INLINE void NAME(expect)(struct reader *reader, ptrdiff_t in_window)
+{
+    NAME(floats) sum[SUMS];
+    float *to = row_of(reader, EXPECTED) + in_window * LANES;
+    for (int k = 0; k < SUMS; k++)
+        sum[k] = NAME(splat)(reader->constant);
+    for (const struct term *term = reader->term; term < reader->first_within; term++) {
+        NAME(floats) weight = NAME(splat)(term->weight);
+        const float *row = term->row + in_window * LANES;
+        for (int k = 0; k < SUMS; k++)
+            sum[k] = NAME(add)(sum[k], NAME(mul)(weight, NAME(load)(row + k * LANES)));
+    }
+    for (int k = 0; k < SUMS; k++)
+        NAME(store)(to + k * LANES, sum[k]);
+}
+
+TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, ptrdiff_t step,
+                                          ptrdiff_t in_window, unsigned active)
+{
+    ptrdiff_t to = in_window * LANES;
+    NAME(floats) reference = NAME(load)(row_of(reader, REFERENCE) + to);
+    NAME(floats) expected = NAME(load)(row_of(reader, EXPECTED) + to);
+    for (const struct term *term = reader->first_within; term < reader->last_term; term++)
+        expected = NAME(add)(expected, NAME(mul)(NAME(splat)(term->weight),
+                                                 NAME(load)(term->row + to)));
+    NAME(floats) innovation = NAME(take)(reader, expected, reference, active,
+                                         reader->next + step * LANES,
+                                         reader->bins + step * LANES);
+    float *passed = reader->passed + reader->passing;
+    NAME(floats) before = reader->turn ? NAME(load)(passed) : innovation;
+    NAME(store)(passed, innovation);
+    reader->passing = reader->passing + LANES < reader->turn ? reader->passing + LANES : 0;
+    NAME(store)(row_of(reader, HERE) + to, innovation);
+    NAME(store)(row_of(reader, UP_1) + to + DELAY * LANES, NAME(moved_down)(innovation, before, 1));
+    NAME(store)(row_of(reader, UP_2) + to + 2 * DELAY * LANES,
+                NAME(moved_down)(innovation, before, 2));
+    NAME(store)(row_of(reader, UP_3) + to + 3 * DELAY * LANES,
+                NAME(moved_down)(innovation, before, 3));
+}
+
+/* Makes the images that a round needs: those of the next one too, whose means need one more. */
+TARGET static void NAME(prepare_round)(struct reader *reader, ptrdiff_t round)
+{
+    ptrdiff_t period = reader->period, steps = reader->steps;
+    NAME(learn)(reader, (round ? round + 2 : -1) * period,
+                least((round + 3) * period, steps + period));
+    for (ptrdiff_t k = round ? round + 1 : 0; k <= round + 1; k++) {
+        NAME(blur)(reader, least(k * period, steps), least((k + 1) * period, steps));
+        for (int i = 0; i < 2; i++)
+            extend(reader, reader->near[i], 2, (k - 1) * LANES, (k + 1) * LANES);
+    }
+}
+
+TARGET static int NAME(read_frame)(struct reader *reader, int is_first)
+{
+    ptrdiff_t rounds = 0, round = 0, in_round = 0, count;
+    for (ptrdiff_t step = 0; step < reader->steps; step += count) {
+        count = least(reader->steps - step, WINDOW);
+        for (; !is_first && rounds * reader->period < step + count + EARLY &&
+               rounds <= reader->rounds; rounds++)
+            NAME(prepare_round)(reader, rounds);
+        for (ptrdiff_t i = step ? EARLY : -DELAY; i < EARLY; i++)
+            NAME(write_features)(reader, i, i);
+        if (!step)
+            NAME(expect)(reader, 0);
+        for (ptrdiff_t i = 0; i < count; i++) {
+            if (!has_words(reader))
+                return KERNEL_DAMAGED;
+            if (i % SUMS == 0)
+                NAME(expect)(reader, i + SUMS);
+            NAME(read_step)(reader, step + i, i, active_lanes(reader, round, in_round));
+            NAME(write_features)(reader, step + i + EARLY, i + EARLY);
+            if (++in_round == reader->period) {
+                in_round = 0;
+                round++;
+            }
+        }
+        if (reader->damaged)
+            return KERNEL_DAMAGED;
+        next_window(reader, count);
+    }
+    return 0;
+}
+
+#undef NAME
+#undef COLUMN
+#undef SET
+#undef TARGET
