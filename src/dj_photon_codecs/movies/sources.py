@@ -140,6 +140,16 @@ class Source:
         """Whether frames are views of a NumPy array, which several threads may take at a time."""
         return self._direct is not None
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether dask computes the values each time they are read."""
+        return hasattr(self.values, "__dask_graph__") and self.values.__dask_graph__() is not None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several threads may read frames at a time, wherever chunks of them begin."""
+        return self.is_direct or (self._chunks is None and self._is_of(SAFE))
+
     def keep(self, frames: Iterable[int]) -> None:
         """Keep frames from the next pass on, so that a sample of them is not read again.
 

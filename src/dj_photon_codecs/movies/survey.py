@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dj_photon_codecs.movies.sources import Frames
 
-__all__ = ["ValueRange", "survey"]
+__all__ = ["ValueRange", "range_of", "survey"]
 
 EXACT = 2**53  # from here on, float64 does not hold every whole number
 
@@ -26,6 +26,19 @@ class ValueRange:
     lowest: float  # a Python integer for movies of integers
     highest: float  # likewise
     whole: bool  # whether all are whole numbers below 2**53, or of an integer dtype
+
+
+def range_of(dtype: np.dtype[Any]) -> ValueRange | None:
+    """Return the range of all legal values of a dtype, or None unless it is narrow and has no sign.
+
+    Examples
+    --------
+    >>> range_of(np.dtype("u1"))
+    ValueRange(lowest=0, highest=255, whole=True)
+    """
+    if dtype.kind != "u" or dtype.itemsize > 2:
+        return None
+    return ValueRange(0, int(np.iinfo(dtype).max), whole=True)
 
 
 def survey(values: Frames, *, counts: bool) -> ValueRange:

@@ -18,7 +18,7 @@ from dj_photon_codecs.layouts.choice import GROUPED, Compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sample import sample_frames, sampled_runs
 from dj_photon_codecs.movies.sources import as_source
-from dj_photon_codecs.movies.survey import ValueRange, survey
+from dj_photon_codecs.movies.survey import ValueRange, range_of, survey
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.photons.decode_table_fit import fit_table
@@ -102,8 +102,8 @@ def plan_movie(
 ) -> StoragePlan:
     """Plan how to store a movie, whose own step goes before that of the policy.
 
-    All values are read once, to find their range; a sample is kept where a step is given. `counts`
-    are photon counts, which cannot be negative; `found` is what `survey` found in the movie, if it
+    All values are read once, to find their range (unless dask computes them, and their dtype says
+    enough); a sample is kept where a step is given. `counts` are photon counts, which cannot be negative; `found` is what `survey` found in the movie, if it
     was surveyed already. Nothing can be written without the decode table of a movie in steps;
     `with_table` says whether to fit it. An illegal value (see `survey`), or a frame that is larger
     than Blosc can take, is a `ValueError`.
@@ -111,6 +111,8 @@ def plan_movie(
     compression = compression_of(policy)
     movie = replace(movie, step=policy.step if movie.step is None else movie.step)
     source = as_source(movie.values)
+    if found is None and movie.step is None and source.is_computed:
+        found = range_of(source.dtype)
     if found is None:
         if movie.step is not None:
             source.keep(frame for run in sampled_runs(source.shape) for frame in run)

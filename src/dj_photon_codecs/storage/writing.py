@@ -15,10 +15,9 @@ from threading import Lock, Semaphore
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads, usable_processors
-from dj_photon_codecs.movies.sources import Source, as_source
+from dj_photon_codecs.movies.sources import as_source
 from dj_photon_codecs.storage.documents.checks import check_documents
 from dj_photon_codecs.storage.documents.description import NAMES, Documents, describe
 from dj_photon_codecs.storage.movie_store import crc32c
@@ -58,7 +57,7 @@ class Limits:
         """Return the limits for a movie whose values become codes."""
         held = COPIES * plan.chunk_bytes + NUMBER_BYTES * math.prod(plan.chunk_shape)
         held += PIXEL_BYTES * math.prod(plan.shape[1:])
-        if not as_source(values).is_direct:
+        if not as_source(values).is_shared:
             held += math.prod(plan.chunk_shape) * values.dtype.itemsize
         return cls(_workers(held), usable_processors())
 
@@ -119,16 +118,13 @@ def fill_chunk(plan: StoragePlan, parts: Iterable[NDArray[Any]]) -> NDArray[Any]
 def frames_of_chunks(values: Frames, frames: int) -> Iterator[Iterable[NDArray[Any]]]:
     """Yield for each chunk of so many frames the frames that it consists of, in one or more arrays.
 
-    NumPy arrays, and Zarr arrays whose chunks hold as many frames, may be read by several threads:
-    theirs are read when they are asked for. Everything else is read here, in the order of time,
+    What several threads may read is read when it is asked for, all else here, in the order of time,
     each frame once.
     """
     source, length = as_source(values), values.shape[0]
-    aligned = isinstance(values, zarr.Array) and frames % values.chunks[0] == 0
-    if aligned or source.is_direct:
+    if source.is_shared:
         for start in range(0, length, frames):
-            own = Source(values) if aligned else source  # a source is read by one thread at a time
-            part = own.slabs(start, min(start + frames, length))
+            part = source.slabs(start, min(start + frames, length))
             yield (slab for _, slab in part)
         return
     chunk: list[NDArray[Any]] = []

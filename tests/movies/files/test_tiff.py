@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from benchmarks.scanimage_files import volumes, write_scanimage
 from dj_photon_codecs import CameraMovie, calibrate, read_movie, report
 from dj_photon_codecs.movies.files import open_files
 from dj_photon_codecs.movies.sources import Source
 from tests.movies.files.reading import check_movie, inserted
-from tests.movies.files.scanimage_files import volumes, write_scanimage
 from tests.movies_at_hand import CAMERA, photon_counts, tree
 
 SHAPE = (20, 32, 48)
