@@ -114,7 +114,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         Parameters
         ----------
         value : numpy.ndarray, CameraMovie or PhotonArray
-            What is to be inserted. All of it is read, except for a fetched movie.
+            What is to be inserted. All of it is read, except for a fetched movie, and for what dask
+            computes in a dtype with legal values only.
 
         Raises
         ------

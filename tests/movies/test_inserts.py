@@ -76,10 +76,9 @@ def test_an_insert_computes_each_block_at_most_twice(folder, values, movie_of, c
 def test_an_insert_computes_each_block_of_small_integers_once(folder, chunks, dtype, codec):
     blocks = CountedBlocks(photon_counts(SHAPE, dtype=dtype), chunks)
 
-    np.testing.assert_array_equal(
-        inserted(blocks.array(), codec).raw[:], blocks.values, strict=True
-    )
+    movie = inserted(blocks.array(), codec)
 
+    np.testing.assert_array_equal(movie.raw[:], blocks.values, strict=True)
     assert blocks.most() == 1
 
 

@@ -102,11 +102,11 @@ def plan_movie(
 ) -> StoragePlan:
     """Plan how to store a movie, whose own step goes before that of the policy.
 
-    All values are read once, to find their range (unless dask computes them, and their dtype says
-    enough); a sample is kept where a step is given. `counts` are photon counts, which cannot be negative; `found` is what `survey` found in the movie, if it
-    was surveyed already. Nothing can be written without the decode table of a movie in steps;
-    `with_table` says whether to fit it. An illegal value (see `survey`), or a frame that is larger
-    than Blosc can take, is a `ValueError`.
+    All values are read once, to find their range, unless dask computes them, and their dtype says
+    enough; a sample is kept where a step is given. `counts` are photon counts, which cannot be
+    negative; `found` is what `survey` found in the movie, if it was surveyed already. Nothing can
+    be written without the decode table of a movie in steps; `with_table` says whether to fit it. An
+    illegal value (see `survey`), or a frame that is larger than Blosc can take, is a `ValueError`.
     """
     compression = compression_of(policy)
     movie = replace(movie, step=policy.step if movie.step is None else movie.step)
