@@ -1,8 +1,17 @@
 """TIFF files as ScanImage writes them: a header of its own, and pages that tell their frame."""
 
+from __future__ import annotations
+
 import struct
+from typing import TYPE_CHECKING, Any
 
 import tifffile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 MAGIC, VERSION = 0x07030301, 4
 
@@ -15,7 +24,7 @@ DEFAULTS = {
 }
 
 
-def volumes(planes, *, frames=1, flyback=0):
+def volumes(planes: int, *, frames: int = 1, flyback: int = 0) -> dict[str, str]:
     """Return what ScanImage says of volumes."""
     return {
         "SI.hStackManager.enable": "true",
@@ -26,7 +35,15 @@ def volumes(planes, *, frames=1, flyback=0):
     }
 
 
-def write_scanimage(path, pages, *, channels=(1,), header=True, first=0, **how):
+def write_scanimage(
+    path: Path,
+    pages: Iterable[NDArray[Any]],
+    *,
+    channels: Sequence[int] = (1,),
+    header: bool = True,
+    first: int = 0,
+    **how: Any,
+) -> Path:
     """Write pages in the order in which they are given, `first` of them in earlier files.
 
     Without `header` the file is as other programs save it, which keep the tags of pages only.
