@@ -41,8 +41,8 @@ INTRODUCTION = """# The cells that suite2p finds in stored movies
 `python benchmarks/suite2p_cells.py --write`: {frames} frames of {height} x {width}, int16, of a
 two-photon camera (gain 30, read noise .3 photon), 3 photons on average, cells with transients and
 motion of a pixel; suite2p {version}, rigid and nonrigid registration. Of each movie: the regions
-that suite2p finds; the share of frames that it moves exactly as those of the array in memory, and the
-largest difference, in pixels; how the traces of the array's regions correlate with the trace that
+that suite2p finds; the share of frames that it moves exactly as those of the array in memory, and
+the largest difference, in pixels; how the traces of the array's regions correlate with that which
 is most alike.
 
 | movie | regions | frames moved alike | largest difference | correlation: median | least |
