@@ -276,6 +276,19 @@ def test_a_dark_movie_with_a_few_photons_comes_back():
     assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("written")
+@pytest.mark.parametrize(("moving", "form"), [(False, Form.GROUPED), (True, Form.ADAPTIVE)])
+def test_of_large_frames_some_rows_tell_whether_a_static_model_is_as_good(moving, form):
+    rng = np.random.default_rng(8)
+    gains = rng.choice([1, 7, 12], (160, 256))  # of which the static model has families
+    moved = [np.roll(gains, 3 * frame * moving, 1) for frame in range(12)]
+    codes = (rng.poisson(1, (12, 160, 256)) * np.stack(moved)).astype("u1")
+    stored = LAYOUT.encode(codes)
+    assert stored[0] == form
+    assert LAYOUT.decode(stored).tobytes() == codes.tobytes()
+
+
 @pytest.mark.parametrize("value", [0, 9, 255])
 def test_last_frames_of_one_value_come_back(value):
     codes = movie(3, (20, 24, 24))

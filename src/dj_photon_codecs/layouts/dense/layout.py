@@ -27,6 +27,9 @@ from dj_photon_codecs.layouts.static.plan import plan_static
 __all__ = ["DenseLayout"]
 
 NEAR = 1.005  # times the size of an adaptive chunk, up to which frames are decoded alone instead
+CLEAR = 1.01  # the same, as a sample estimates it, to half a hundredth
+SAMPLED, FEWEST_ROWS = 1 << 13, 16  # pixels of a frame, and rows, of such a sample
+WORTH = 4  # times as many pixels in all, from where on a sample is taken
 
 
 class DenseLayout(Codec):  # type: ignore[misc]
@@ -103,7 +106,16 @@ def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:
 
 
 def _is_static(varying: NDArray[Any], *, size: int) -> bool:
-    """Return whether a static model takes about as few bytes as an adaptive one."""
+    """Return whether a static model takes about as few bytes as an adaptive one.
+
+    Some rows tell where it takes clearly more: all but the model itself grows with the rows.
+    """
+    every = min(varying[0].size // SAMPLED, varying.shape[1] // FEWEST_ROWS)
+    sample = plan_static(np.ascontiguousarray(varying[:, ::every])) if every >= WORTH else None
+    if sample is not None:
+        model, share = len(sample.sections[0]), sample.numbers.size / varying.size
+        if model + (sample.size - model) / share > CLEAR * size:
+            return False
     plan = plan_static(varying)
     return plan is not None and plan.size <= NEAR * size
 
