@@ -210,19 +210,22 @@ def test_a_smooth_map_takes_few_bits():
 
 
 @pytest.mark.usefixtures("backend")
-def test_sums_and_counts_are_those_of_the_numbers():
-    movie = Movie(4, (12, 300), classes=3, spread=150)
+@pytest.mark.parametrize("most_low", [0, 5])
+def test_sums_and_counts_are_those_of_the_numbers(most_low):
+    movie = Movie(4, (12, 300), classes=3, spread=150, most_low=most_low)
     sums, squares = np.empty(300, np.uint32), np.empty(300, np.uint64)
     counts = np.zeros_like(movie.symbol_counts)
 
     kernel().sum_pixels(movie.numbers[::2], sums, squares)
+    low = 0
     for part in (slice(5), slice(5, None)):
-        numbers, classes = movie.numbers[part], movie.frame_class[part]
-        kernel().count_symbols(numbers, classes, movie.level, movie.rows, counts)
+        given = movie.frame_class[part], movie.level, movie.rows, counts
+        low += kernel().count_symbols(movie.numbers[part], movie.bin_of, *given)
 
     np.testing.assert_array_equal(sums, movie.numbers[::2].sum(axis=0))
     np.testing.assert_array_equal(squares, (movie.numbers[::2].astype("u8") ** 2).sum(axis=0))
     np.testing.assert_array_equal(counts, movie.symbol_counts)
+    assert low == (movie.bin_of[movie.numbers] >> 16).sum() if most_low else low == 0
 
 
 @pytest.mark.usefixtures("backend")
@@ -235,7 +238,7 @@ def test_numbers_of_8_bits_are_as_those_of_16(options):
         kernel().sum_pixels(movie.numbers[::3], sums, squares)
         counts = np.zeros_like(movie.symbol_counts)
         given = movie.frame_class[::3].copy(), movie.level, movie.rows, counts
-        kernel().count_symbols(movie.numbers[::3], *given)
+        kernel().count_symbols(movie.numbers[::3], movie.bin_of, *given)
         found.append([*movie.encode(3, 700), sums, squares, counts])
     for short, long in zip(*found, strict=True):
         np.testing.assert_array_equal(short, long)

@@ -66,16 +66,31 @@ static inline void add_pixels(const struct frames *of, size_t first, size_t pixe
         squares[i] = few[i];
 }
 
-/* Where the symbols of a row are counted: level << 8 | symbol. */
-static inline void place_symbols(const void *row, size_t itemsize, const uint16_t *level,
-                                 const uint32_t *base, size_t pixels, uint32_t *restrict place)
+/* The bin of each number, and its low bits << 16, as in lanes.h. */
+struct bins {
+    const uint32_t *of;
+    size_t count;
+};
+
+/* Where the symbols of a row are counted: level << 8 | symbol. Returns all low bits. */
+static inline uint32_t place_symbols(const void *row, size_t itemsize, const struct bins *bins,
+                                     const uint16_t *level, const uint32_t *base, size_t pixels,
+                                     uint32_t *restrict place)
 {
     const uint8_t *bytes = row;
     const uint16_t *words = row;
+    uint32_t low = 0, last = bins->count ? (uint32_t)bins->count - 1 : 0;
     for (size_t i = 0; i < pixels && itemsize == 1; i++)
-        place[i] = (uint32_t)level[i] << 8 | symbol_of(bytes[i], base[i]);
+        place[i] = bytes[i];
     for (size_t i = 0; i < pixels && itemsize == 2; i++)
-        place[i] = (uint32_t)level[i] << 8 | symbol_of(words[i], base[i]);
+        place[i] = words[i];
+    for (size_t i = 0; i < pixels && bins->count; i++) {
+        place[i] = bins->of[place[i] < last ? place[i] : last];
+        low += place[i] >> 16;
+    }
+    for (size_t i = 0; i < pixels; i++)
+        place[i] = (uint32_t)level[i] << 8 | symbol_of(place[i], base[i]);
+    return low;
 }
 
 #ifdef AVX2
@@ -85,10 +100,11 @@ AVX2 static void add_pixels_avx2(const struct frames *of, size_t first, size_t p
     add_pixels(of, first, pixels, sums, squares);
 }
 
-AVX2 static void place_symbols_avx2(const void *row, size_t itemsize, const uint16_t *level,
-                                    const uint32_t *base, size_t pixels, uint32_t *place)
+AVX2 static uint32_t place_symbols_avx2(const void *row, size_t itemsize, const struct bins *bins,
+                                        const uint16_t *level, const uint32_t *base, size_t pixels,
+                                        uint32_t *place)
 {
-    place_symbols(row, itemsize, level, base, pixels, place);
+    return place_symbols(row, itemsize, bins, level, base, pixels, place);
 }
 
 #define WITH_AVX2(function, ...) \
@@ -136,17 +152,20 @@ int static_sum_segments(const void *numbers, size_t itemsize, size_t frames, siz
 }
 
 /* Counts the symbols of some pixels in frames of each class. Neighbours, which often are alike, are
-   counted apart from each other: a counter waits for itself. */
-static void count_pixels(const struct frames *of, size_t first, size_t pixels,
-                         const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
-                         size_t levels, uint32_t *counts, uint32_t *others)
+   counted apart from each other: a counter waits for itself. Returns all low bits. */
+static int64_t count_pixels(const struct frames *of, size_t first, size_t pixels,
+                            const struct bins *bins, const uint8_t *frame_class,
+                            const uint16_t *level, const uint32_t *rows, size_t levels,
+                            uint32_t *counts, uint32_t *others)
 {
     uint32_t base[COUNTED], place[COUNTED];
+    int64_t low = 0;
     for (size_t t = 0; t < of->frames; t++) {
         size_t class = frame_class[t], before = class * levels * RANS_SYMBOLS, i = 0;
         for (size_t p = 0; p < pixels && (!t || class != frame_class[t - 1]); p++)
             base[p] = rows[class * levels + level[p]];
-        WITH_AVX2(place_symbols, row_at(of, t, first), of->itemsize, level, base, pixels, place);
+        low += WITH_AVX2(place_symbols, row_at(of, t, first), of->itemsize, bins, level, base,
+                         pixels, place);
         for (; i + 1 < pixels; i += 2) {
             counts[before + place[i]]++;
             others[before + place[i + 1]]++;
@@ -154,13 +173,17 @@ static void count_pixels(const struct frames *of, size_t first, size_t pixels,
         if (i < pixels)
             counts[before + place[i]]++;
     }
+    return low;
 }
 
-int static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
-                 const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
-                 size_t classes, size_t levels, uint32_t *counts)
+int64_t static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride,
+                     size_t pixels, const uint32_t *bin_of, size_t bin_count,
+                     const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
+                     size_t classes, size_t levels, uint32_t *counts)
 {
     const struct frames of = {numbers, itemsize, frames, stride};
+    const struct bins bins = {bin_of, bin_count};
+    int64_t low = 0;
     size_t counters = classes * levels * RANS_SYMBOLS;
     for (size_t i = 0; i < pixels; i++)
         if (level[i] >= levels)
@@ -172,10 +195,10 @@ int static_count(const void *numbers, size_t itemsize, size_t frames, size_t str
     if (!others)
         return KERNEL_MEMORY;
     for (size_t i = 0; i < pixels; i += COUNTED)
-        count_pixels(&of, i, smaller(COUNTED, pixels - i), frame_class, level + i, rows, levels,
-                     counts, others);
+        low += count_pixels(&of, i, smaller(COUNTED, pixels - i), &bins, frame_class, level + i,
+                            rows, levels, counts, others);
     for (size_t i = 0; i < counters; i++)
         counts[i] += others[i];
     free(others);
-    return 0;
+    return low;
 }

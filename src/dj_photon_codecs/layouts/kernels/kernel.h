@@ -149,9 +149,11 @@ int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t strid
 int static_sum_segments(const void *numbers, size_t itemsize, size_t frames, size_t stride,
                         size_t pixels, const uint32_t *starts, size_t segments, size_t width,
                         uint32_t *totals, uint64_t *changes);
-int static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
-                 const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
-                 size_t classes, size_t levels, uint32_t *counts);
+/* Returns how many low bits the numbers have. */
+int64_t static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride,
+                     size_t pixels, const uint32_t *bin_of, size_t bin_count,
+                     const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
+                     size_t classes, size_t levels, uint32_t *counts);
 
 /* joining.c */
 enum { LOGARITHMS = 4096 };

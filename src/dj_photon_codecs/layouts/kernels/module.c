@@ -216,12 +216,13 @@ FUNCTION(sum_segments, "s4nEI",
          static_sum_segments(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1),
                              LENGTH(1), NUMBER(2), ITEMS(3), ITEMS(4)))
 
-/* 0 numbers; 1 class of each frame; 2 level of each pixel; 3 rows; 4 counts (classes, levels, 256) */
-FUNCTION(count_symbols, "s124E",
-         LENGTH(1) == FRAMES(0) && LENGTH(2) == PIXELS(0) && given.view[3].ndim == 2 &&
-             fits(LENGTH(3), RANS_SYMBOLS, LENGTH(4)),
-         static_count(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2),
-                      ITEMS(3), FRAMES(3), PIXELS(3), ITEMS(4)))
+/* 0 numbers; 1 bins; 2 class of each frame; 3 level of each pixel; 4 rows;
+   5 counts (classes, levels, 256) */
+FUNCTION(count_symbols, "s4124E",
+         LENGTH(2) == FRAMES(0) && LENGTH(3) == PIXELS(0) && given.view[4].ndim == 2 &&
+             LENGTH(1) <= UINT32_MAX && fits(LENGTH(4), RANS_SYMBOLS, LENGTH(5)),
+         static_count(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), LENGTH(1),
+                      ITEMS(2), ITEMS(3), ITEMS(4), FRAMES(4), PIXELS(4), ITEMS(5)))
 
 /* 0 level of each pixel; 1 rows; 2 cells */
 FUNCTION(fill_cells, "24E",

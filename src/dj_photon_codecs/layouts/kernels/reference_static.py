@@ -88,18 +88,23 @@ def sum_segments(
 
 def count_symbols(
     numbers: NDArray[Any],
+    bins: NDArray[np.uint32],
     frame_class: NDArray[np.uint8],
     level: NDArray[np.uint16],
     rows: NDArray[np.uint32],
     counts: NDArray[np.uint32],
-) -> None:
-    """Add to `counts`, (classes, levels, 256), how often each symbol occurs."""
+) -> int:
+    """Add to `counts`, (classes, levels, 256), how often symbols occur; return all low bits."""
     classes, levels = rows.shape
     refuse(levels <= level.max(initial=0) or classes <= frame_class.max(initial=0))
+    low = 0
     for frame, kind in zip(numbers, frame_class, strict=True):
-        symbols = np.minimum(frame - Cells.of(rows[kind][level]).base, ESCAPE)
+        entries = np.take(bins, frame, mode="clip") if bins.size else frame.astype(np.uint32)
+        low += int((entries >> 16).sum())
+        symbols = np.minimum(entries.astype(np.uint16) - Cells.of(rows[kind][level]).base, ESCAPE)
         counted = np.bincount(level.astype(np.intp) << 8 | symbols, minlength=256 * levels)
         counts[kind] += counted.reshape(levels, 256).astype(np.uint32)
+    return low
 
 
 def fill_cells(

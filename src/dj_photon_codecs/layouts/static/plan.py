@@ -139,8 +139,8 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     levels = find_levels(numbers, sums, squares, width=width)
     rows, frequencies, bits = fit_rows(numbers, sums, levels)
     pictures = [levels.brightness, levels.family][: 1 + (levels.families > 1)]
-    roots, maps = zip(*(_encoded_map(picture, width) for picture in pictures), strict=True)
-    model = Model(levels.frame_class, rows, np.stack(roots), numbering.values)
+    roots, maps = _encoded_maps(pictures, width)
+    model = Model(levels.frame_class, rows, roots, numbering.values)
     stored = [join_model(model), *maps]
     header = np.zeros(1, BODY_HEADER)
     length, band = _stream_shape(len(numbers), pixels, bits / 8 / numbers.size)
@@ -166,14 +166,22 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     return StaticPlan(numbers, levels.level, model, frequencies, header, stored, bits)
 
 
-def _encoded_map(picture: NDArray[np.uint16], width: int) -> tuple[NDArray[np.uint8], bytes]:
-    """Return the roots of the frequencies with which a map is encoded, and its bytes."""
-    counts = np.zeros((MAP_CONTEXTS, 256), np.uint32)
-    kernel().count_map(picture, width, counts)
-    roots = find_roots(counts, sampled=False)
-    payload = np.empty(4 * picture.size + 4 * (picture.size // width) + 8, np.uint8)
-    used = kernel().encode_map(picture, width, frequencies_of(roots), payload)
-    return roots, payload[:used].tobytes()
+def _encoded_maps(
+    pictures: list[NDArray[np.uint16]], width: int
+) -> tuple[NDArray[np.uint8], list[bytes]]:
+    """Return the roots of the frequencies with which maps are encoded, and their bytes."""
+    counts = np.zeros((len(pictures), MAP_CONTEXTS, 256), np.uint32)
+    for picture, of_map in zip(pictures, counts, strict=True):
+        kernel().count_map(picture, width, of_map)
+    roots = find_roots(counts.reshape(-1, 256), sampled=False)
+    maps = []
+    payload = np.empty(4 * pictures[0].size + 4 * (pictures[0].size // width) + 8, np.uint8)
+    for picture, frequencies in zip(
+        pictures, frequencies_of(roots).reshape(counts.shape), strict=True
+    ):
+        used = kernel().encode_map(picture, width, frequencies, payload)
+        maps.append(payload[:used].tobytes())
+    return roots.reshape(counts.shape), maps
 
 
 def _stream_shape(frames: int, pixels: int, size: float) -> tuple[int, int]:

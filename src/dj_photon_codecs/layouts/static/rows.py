@@ -22,7 +22,6 @@ LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.
 # These are measured by benchmarks/constants.py.
 COUNTED, EVERY = 1 << 19, 8  # numbers that are counted, at least, or those of every 8th frame
 BINNED = 1 << 17  # numbers from which bins are found
-FEW = 1 << 15  # numbers whose low bits are counted
 MOST_TABLES = 64  # more do not stay in the cache
 SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
 # Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
@@ -82,14 +81,9 @@ def fit_rows(
     every = max(1, min(EVERY, numbers.size // COUNTED) // (1 if classes == 1 else 3))
     start = int(every > 1)  # not the frames in which pixels were chosen for their variance
     sample, sample_class = numbers[start::every], levels.frame_class[start::every].copy()
-    low_bits = 0.0
-    if low.size:
-        entries = bins_of_numbers(low)
-        few = sample.reshape(-1)[:: sample.size // FEW | 1]
-        low_bits = float((entries >> 16)[few].mean()) * sample.size
-        sample = np.take(entries.astype(np.uint16), sample, mode="clip")  # without low bits
     counts = np.zeros((*shape, 256), np.uint32)
-    kernel().count_symbols(sample, sample_class, level, base.astype(np.uint32), counts)
+    models = sample_class, level, base.astype(np.uint32), counts
+    low_bits = kernel().count_symbols(sample, bins_of_numbers(low), *models)
     tables, table = _joined(counts.reshape(-1, 256), *_order(levels, expected))
     roots = find_roots(tables, sampled=every > 1)
     rows = Rows(base, table.reshape(shape), roots, low)
