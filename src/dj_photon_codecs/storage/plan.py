@@ -109,7 +109,8 @@ def plan_movie(
     illegal value (see `survey`), or a frame that is larger than Blosc can take, is a `ValueError`.
     """
     compression = compression_of(policy)
-    movie = replace(movie, step=policy.step if movie.step is None else movie.step)
+    if movie.step is None and policy.step is not None:
+        movie = replace(movie, step=policy.step)
     source = as_source(movie.values)
     if found is None and movie.step is None and source.is_computed:
         found = range_of(source.dtype)
