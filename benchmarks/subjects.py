@@ -142,6 +142,14 @@ def amplified(*shape: int, mean: float, **options: Any) -> NDArray[Any]:
     return photomultiplier(simulate_rates(*shape, mean=mean, seed=7), gain=100, seed=8, **options)
 
 
+def decaying(*shape: int, mean: float = 0.3, decay: float = 2.0) -> NDArray[Any]:
+    """Simulate a photomultiplier whose pulses decay along the line, in so many pixels."""
+    charge = photomultiplier(simulate_rates(*shape, mean=mean, seed=7), gain=30, dtype="f8", seed=8)
+    for x in range(1, shape[2]):
+        charge[..., x] += charge[..., x - 1] * np.exp(-1 / decay)
+    return digitize(charge, dtype="u2", full_scale=255)
+
+
 def scientific(*shape: int, mean: float, fixed: float = 0.0) -> NDArray[Any]:
     """Simulate a scientific CMOS: every pixel has an offset, a gain and a read noise of its own."""
     rng = np.random.default_rng(9)
@@ -174,6 +182,7 @@ DETECTED: dict[str, Callable[[], NDArray[Any]]] = {
     "photomultiplier": partial(amplified, 100, 256, 256, mean=1, offset=200),
     "photomultiplier, clipped": partial(amplified, 100, 256, 256, mean=0.5, dtype="u2"),
     "photomultiplier, slow": partial(amplified, 20, 256, 256, mean=1, bandwidth=0.3),
+    "photomultiplier, slow, 60 frames": partial(decaying, 60, 256, 256),
     "photomultiplier, saturated": partial(amplified, 20, 256, 256, mean=5, full_scale=1023),
     "sCMOS, 2 photons": partial(scientific, 100, 256, 256, mean=2),
     "sCMOS, 50 photons, fixed pattern": partial(scientific, 20, 256, 256, mean=50, fixed=0.01),
@@ -186,6 +195,8 @@ DETECTED: dict[str, Callable[[], NDArray[Any]]] = {
     "smoothed": partial(smoothed, 100, 128, 128),
     "smoothed, 11 frames": partial(smoothed, 11, 256, 256),
     "upsampled": lambda: np.repeat(np.repeat(smoothed(50, 128, 128), 2, 1), 2, 2),
+    "camera read twice": lambda: np.repeat(scientific(50, 256, 256, mean=5), 2, 0),
+    "camera, lines twice": lambda: np.repeat(scientific(50, 128, 256, mean=5), 2, 1),
 }
 
 

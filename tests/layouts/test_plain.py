@@ -45,6 +45,17 @@ def test_nothing_is_returned_that_is_not_below_the_limit(codes):
     assert compress_below(codes, max(2 * size, codes.nbytes // 8)) is not None
 
 
+def test_frames_of_one_value_do_not_mislead():
+    steps = np.random.default_rng(1).poisson(40, (100, 47, 38)).astype("u2")
+    steps[35:] = 0
+    codes = np.cumsum(steps, axis=0, dtype="u2")
+    codes[35:] = 0
+    size = compress_plain(codes).size
+    found = compress_below(codes, int(1.1 * size))
+    assert found is not None
+    assert found.size <= 1.02 * size
+
+
 def test_varying_frames_come_before_those_of_one_value():
     frames = RNG.poisson(3, (9, 4, 4))
     frames[6:] = 2

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numcodecs import Blosc, get_codec
 
+from dj_photon_codecs.layouts.repeats import NOTHING, Repeats, patches_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -32,9 +34,9 @@ SPARSE = 256  # times smaller, from where on all of a chunk is compressed as fas
 # without compression, relative to that of the sample, up to which no more is looked at.
 PROBE = 1 << 12, 256
 ROUNDS = (1 << 14, 128, 0.92), (1 << 17, 16, 0.97)
+WHOLE = 4  # times the least of a sample, up to which a chunk is compressed whole instead
 INDEPENDENT, DEPENDENT = 0.93, 0.6  # the same, of the probe
 FEW = 1 << 19, 8  # bytes of a sample, and share, where there is nothing to compare with
-PATCHES, PATCH = 8, 32  # in which neighbours are compared: how many, and pixels of each
 LONGEST = 32  # frames in which they are
 CORRELATED = 0.3  # of neighbouring pixels, from where on they are not independent
 
@@ -56,7 +58,9 @@ def compress_plain(chunk: NDArray[Any]) -> NDArray[np.uint8]:
     return _compressed(chunk, _best(sample)[0])
 
 
-def compress_below(chunk: NDArray[Any], limit: int) -> NDArray[np.uint8] | None:
+def compress_below(
+    chunk: NDArray[Any], limit: int, repeats: Repeats = NOTHING
+) -> NDArray[np.uint8] | None:
     """Compress the codes of a chunk in the order of frames if that takes fewer bytes than a limit.
 
     Where a sample shows that it will not, nothing is compressed. The sample is larger where frames
@@ -69,25 +73,34 @@ def compress_below(chunk: NDArray[Any], limit: int) -> NDArray[np.uint8] | None:
         Codes, in C order.
     limit : int
         In bytes.
+    repeats : Repeats, optional
+        What repeats in the chunk. Columns that do are taken for one of larger codes, whose bytes
+        are shuffled.
 
     Returns
     -------
     ndarray of uint8, or None
         A buffer of Blosc; None if it is not smaller than the limit.
     """
-    repeating, independent = _dependence(chunk)
-    repeating = repeating or limit < chunk.nbytes // SPARSE
+    frames_repeat, independent = _dependence(chunk)
+    repeating = repeats != NOTHING or frames_repeat or limit < chunk.nbytes // SPARSE
+    if repeats.columns > 1:
+        chunk = chunk.reshape(-1).view(f"V{repeats.columns * chunk.itemsize}")
     compressor = COMPRESSORS[0]
+    varying = chunk if repeating else chunk[: count_varying(chunk)]  # the others take no space
     if not repeating and chunk.nbytes > SMALL:
-        probe = _stretches(chunk, *PROBE)
-        size = (len(compressor.encode(probe)) - OVERHEAD) / probe.nbytes * chunk.nbytes
+        probe = _stretches(varying, *PROBE)
+        size = (len(compressor.encode(probe)) - OVERHEAD) / probe.nbytes * varying.nbytes
         if limit < size * (INDEPENDENT if independent else DEPENDENT):
             return None
     for least, share, clear in ROUNDS:
-        compressor, size = _best(
-            chunk.reshape(-1) if repeating else _stretches(chunk, least, share)
-        )
-        if limit < clear * size * chunk.nbytes:
+        if repeating or chunk.nbytes <= WHOLE * least:
+            varying = chunk
+            sample = chunk.reshape(-1)
+        else:
+            sample = _stretches(varying, least, share)
+        compressor, size = _best(sample)
+        if limit < clear * size * varying.nbytes:
             return None
         if repeating:
             break
@@ -117,11 +130,9 @@ def count_varying(frames: NDArray[Any]) -> int:
 
 def _dependence(chunk: NDArray[Any]) -> tuple[bool, bool]:
     """Return whether frames repeat, and whether neighbouring pixels are independent."""
-    flat = chunk.reshape(len(chunk), -1) if chunk.ndim else chunk.reshape(1, -1)
-    if flat.shape[1] < PATCH or len(flat) < 2:
+    patches = patches_of(np.atleast_1d(chunk))
+    if patches is None or len(patches) < 2:
         return True, False
-    starts = np.linspace(0, flat.shape[1] - PATCH, PATCHES).astype(int)
-    patches = flat[:, starts[:, None] + np.arange(PATCH)]
     varying = patches[(patches != patches[:, :1, :1]).any(axis=(1, 2))]
     repeating = len({frame.tobytes() for frame in varying}) < len(varying)
     above = patches[:LONGEST].astype(np.float32)

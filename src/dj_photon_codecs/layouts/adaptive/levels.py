@@ -20,7 +20,7 @@ __all__ = ["Levels", "fit_levels", "level_of_key"]
 SYMBOLS, ESCAPE = 256, 255  # of a table
 # These were found by ablation on real and simulated movies; sigma is that of the noise.
 FINEST_STEP = 0.02  # sigma; the least width of a level
-LEVEL_COST = 28  # sigma**3; bits of a level, relative to those lost per code in a level of 1 sigma
+LEVEL_COST = 100  # sigma**3; bits of a level, relative to those lost per code in a level of 1 sigma
 MOST_LEVELS, MOST_TABLES = 1800, 250
 REACH, MOST_BELOW = 12, 80  # sigma, and bins, of a level below what it expects
 LEAST_SIGMA = 0.01  # of numbers

@@ -34,6 +34,7 @@ MOST_SAMPLES = 1 << 9  # of consecutive frames, of which the first 16 have one e
 DIM, DIMMEST = 0.4, 4  # numbers, below which a pixel tells less, and how much less at most
 LARGEST = 512  # of a weight
 MOST_SCALE, HIGHEST = 64, 1 << 15  # of what is expected, and what it is scaled to at most
+SCALED = 1 << 16  # pixels for each step of that
 # By which products on the diagonal and above it become all of them, or are added up once.
 ABOVE = np.triu(np.ones((FEATURES + 1, FEATURES + 1))) - np.eye(FEATURES + 1) / 2
 
@@ -124,7 +125,7 @@ def predict(bins: NDArray[np.uint16], values: NDArray[np.float32], noise: Noise)
     while dropped > FEWEST_DROPPED and finest * 2.0 ** (dropped - 23) > FINEST:
         dropped -= 1
     start = float(np.float32(values[bins[0]].mean()))
-    scale = _scale(float(noise.brightness.mean()), float(values[-1]))
+    scale = _scale(bins.size, float(noise.brightness.mean()), float(values[-1]))
     prediction = Prediction(
         values, start, _gate(noise), np.zeros((EPOCHS, FEATURES), np.int32), dropped, scale
     )
@@ -146,9 +147,9 @@ def _dimness(start: float) -> float:
     return float(np.clip(DIM / max(start - 1, 1e-9), 1, DIMMEST))
 
 
-def _scale(mean: float, highest: float) -> float:
+def _scale(pixels: int, mean: float, highest: float) -> float:
     """Return by what to multiply what is expected, so that keys are fine where numbers are rare."""
-    wanted = min(1 / max(mean - 1, 1e-9), HIGHEST / highest)
+    wanted = min(1 / max(mean - 1, 1e-9), HIGHEST / highest, pixels / SCALED)
     return float(2.0 ** np.floor(np.log2(np.clip(wanted, 1, MOST_SCALE))))
 
 
@@ -253,7 +254,7 @@ def _without_needless(
 
 def _whole(weights: NDArray[Any], start: float, scale: float) -> NDArray[np.int32]:
     """Return weights of differences from the long mean as whole weights of the features."""
-    whole = np.rint(np.clip(weights * scale, -LARGEST, LARGEST) * UNIT)
+    whole = np.rint(np.clip(weights, -LARGEST / scale, LARGEST / scale) * UNIT) * scale
     constant = scale * weights[0] + (1 - scale - whole[LONG] / UNIT * start) / CONSTANT
     whole[0] = np.clip(np.rint(constant * UNIT), -(1 << 23), 1 << 23)
     whole[LONG] += UNIT * scale - whole[LONG + 1 : LINEAR].sum()

@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
+from numcodecs import Blosc
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
@@ -17,15 +18,19 @@ from dj_photon_codecs.layouts.buffers import (
     room_for,
 )
 from dj_photon_codecs.layouts.dense.chunk import Form, chunk_header, frame_shape, open_dense
+from dj_photon_codecs.layouts.grouped.chunk import Form as GroupedForm
+from dj_photon_codecs.layouts.grouped.chunk import join_chunk
 from dj_photon_codecs.layouts.grouped.layout import COMPRESSOR, GroupedLayout
 from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
 from dj_photon_codecs.layouts.layout import OpenChunk
 from dj_photon_codecs.layouts.numbering import number_codes
 from dj_photon_codecs.layouts.plain import compress_below, count_varying
-from dj_photon_codecs.layouts.static.plan import plan_static
+from dj_photon_codecs.layouts.repeats import NOTHING, find_repeats
+from dj_photon_codecs.layouts.static.plan import StaticPlan, plan_static
 
 __all__ = ["DenseLayout"]
 
+FINDER = Blosc(cname="zstd", clevel=7, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24)  # of repeats
 NEAR = 1.005  # times the size of an adaptive chunk, up to which frames are decoded alone instead
 CLEAR = 1.01  # the same, as a sample estimates it, to half a hundredth
 SAMPLED, FEWEST_ROWS = 1 << 13, 16  # pixels of a frame, and rows, of such a sample
@@ -70,13 +75,18 @@ class DenseLayout(Codec):  # type: ignore[misc]
         varying = frames[: count_varying(frames)]
         if not varying.size:
             return np.frombuffer(chunk_header(Form.DENSE, codes, varying=0), np.uint8)
-        adaptive = _adaptive(codes, varying)
-        if adaptive is None or _is_static(varying, size=len(adaptive)):
+        best = _adaptive(codes, varying)
+        if best is None:
             return _grouped(codes)
-        plain = compress_below(codes, len(adaptive))
+        repeats = find_repeats(varying)
+        larger = repeats == NOTHING and _looks_larger(varying, size=len(best))
+        plan = None if larger else plan_static(varying, repeats)
+        if plan is not None and plan.size <= NEAR * len(best):
+            best = _static(codes, plan, most=NEAR * len(best)) or best
+        plain = compress_below(codes, len(best), repeats)
         if plain is not None:
-            adaptive = chunk_header(Form.PLAIN, codes, varying=len(frames)) + plain.tobytes()
-        return np.frombuffer(adaptive, np.uint8)
+            best = chunk_header(Form.PLAIN, codes, varying=len(frames)) + plain.tobytes()
+        return np.frombuffer(best, np.uint8)
 
     def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
         """Return the codes of a chunk; see `Layout`."""
@@ -105,19 +115,26 @@ def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:
     return header + pack_adaptive(numbers.astype(np.uint16, copy=False), numbering.values)
 
 
-def _is_static(varying: NDArray[Any], *, size: int) -> bool:
-    """Return whether a static model takes about as few bytes as an adaptive one.
+def _looks_larger(varying: NDArray[Any], *, size: int) -> bool:
+    """Return whether some rows tell that a static model takes clearly more than so many bytes.
 
-    Some rows tell where it takes clearly more: all but the model itself grows with the rows.
+    All but the model itself grows with the rows.
     """
     every = min(varying[0].size // SAMPLED, varying.shape[1] // FEWEST_ROWS)
     sample = plan_static(np.ascontiguousarray(varying[:, ::every])) if every >= WORTH else None
-    if sample is not None:
-        model, share = len(sample.sections[0]), sample.numbers.size / varying.size
-        if model + (sample.size - model) / share > CLEAR * size:
-            return False
-    plan = plan_static(varying)
-    return plan is not None and plan.size <= NEAR * size
+    if sample is None:
+        return False
+    model, share = len(sample.sections[0]), sample.numbers.size / varying.size
+    return bool(model + (sample.size - model) / share > CLEAR * size)
+
+
+def _static(codes: NDArray[Any], plan: StaticPlan, *, most: float) -> bytes | None:
+    """Return a static chunk in which streams that repeat are found; None if it is larger."""
+    grouped = join_chunk(GroupedForm.STATIC, np.atleast_1d(codes), body=plan.encode())
+    compressor = COMPRESSOR if plan.repeats == NOTHING else FINDER
+    header = chunk_header(Form.GROUPED, codes, varying=frame_shape(codes)[0])
+    stored = header + bytes(compressor.encode(grouped))
+    return stored if len(stored) <= most else None
 
 
 def _grouped(codes: NDArray[Any]) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from dj_photon_codecs.layouts.buffers import as_bytes, check_codes, room_for
 from dj_photon_codecs.layouts.grouped.chunk import Form, join_chunk, open_grouped
 from dj_photon_codecs.layouts.layout import OpenChunk
 from dj_photon_codecs.layouts.plain import compress_below, compress_plain, count_varying
+from dj_photon_codecs.layouts.repeats import find_repeats
 from dj_photon_codecs.layouts.static.plan import plan_static
 
 __all__ = ["COMPRESSOR", "GroupedLayout"]
@@ -61,7 +62,7 @@ class GroupedLayout(Codec):  # type: ignore[misc]
         plan = plan_static(frames)
         if plan is None:
             return join_chunk(Form.PLAIN, chunk, body=[compress_plain(chunk)])
-        plain = compress_below(chunk, plan.size)
+        plain = compress_below(chunk, plan.size, find_repeats(chunk))
         if plain is not None:
             return join_chunk(Form.PLAIN, chunk, body=[plain])
         return join_chunk(Form.STATIC, chunk, body=plan.encode())

@@ -13,6 +13,7 @@ from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.kernels.reference_maps import MAP_CONTEXTS
 from dj_photon_codecs.layouts.kernels.reference_static import LANES
 from dj_photon_codecs.layouts.numbering import number_codes
+from dj_photon_codecs.layouts.repeats import NOTHING, Repeats
 from dj_photon_codecs.layouts.static.bins import bins_of_numbers
 from dj_photon_codecs.layouts.static.levels import find_levels
 from dj_photon_codecs.layouts.static.rows import fit_rows
@@ -34,6 +35,7 @@ STREAM_COST = 3 * LANES + 4  # bytes, about, that a stream takes beside its symb
 # These are measured by benchmarks/constants.py.
 BAND = 1 << 14  # pixels of a stream, about
 STREAM = 28_000  # bytes of a stream, about
+ROW_STREAM = 6_000  # likewise, where rows repeat
 LENGTHS = 1, 2, 4, 8  # frames of a stream, where frames are large
 
 
@@ -57,6 +59,8 @@ class StaticPlan:
         The model and the maps, as they are stored.
     bits : float
         That the symbols will take, about.
+    repeats : Repeats
+        What repeats in the streams, for the compressor that follows.
     """
 
     numbers: NDArray[Any]
@@ -66,6 +70,7 @@ class StaticPlan:
     header: NDArray[Any]
     sections: list[bytes]
     bits: float
+    repeats: Repeats
 
     @property
     def streams(self) -> int:
@@ -77,9 +82,10 @@ class StaticPlan:
 
     @property
     def size(self) -> int:
-        """How many bytes the body will have, to about one part in a hundred."""
+        """How many bytes the body will have, compressed, to about one part in a hundred."""
         stored = sum(map(len, self.sections)) + BODY_HEADER.itemsize
-        return int(stored + self.bits / 8) + STREAM_COST * self.streams
+        share = self.repeats.frames if self.repeats.frames < 1 else self.repeats.rows
+        return int(stored + share * (self.bits / 8 + STREAM_COST * self.streams))
 
     def encode(self) -> list[NDArray[np.uint8]]:
         """Return the parts of the body."""
@@ -110,13 +116,15 @@ class StaticPlan:
         ]
 
 
-def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
+def plan_static(frames: NDArray[Any], repeats: Repeats = NOTHING) -> StaticPlan | None:
     """Make a model of the codes of a chunk.
 
     Parameters
     ----------
     frames : numpy.ndarray, shape (frames, ..., width)
         Codes, in C order.
+    repeats : Repeats, optional
+        What repeats in them, if what is encoded will be compressed: then streams repeat.
 
     Returns
     -------
@@ -136,7 +144,8 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     width = frames.shape[-1] if frames.ndim > 2 else math.gcd(pixels, 1 << 10)
     sums, squares = np.empty(pixels, np.uint32), np.empty(pixels, np.uint64)
     kernel().sum_pixels(numbers, sums, squares)
-    levels = find_levels(numbers, sums, squares, width=width)
+    # neighbours are not smoothed over rows that repeat, so that their streams do
+    levels = find_levels(numbers, sums, squares, width=width if repeats.rows == 1 else pixels)
     rows, frequencies, bits = fit_rows(numbers, sums, levels)
     pictures = [levels.brightness, levels.family][: 1 + (levels.families > 1)]
     roots, maps = _encoded_maps(pictures, width)
@@ -144,6 +153,11 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     stored = [join_model(model), *maps]
     header = np.zeros(1, BODY_HEADER)
     length, band = _stream_shape(len(numbers), pixels, bits / 8 / numbers.size)
+    if repeats.frames < 1:
+        length, band = 1, pixels
+    elif repeats.rows < 1:
+        wanted = ROW_STREAM / max(bits / 8 / numbers.size * width, 1)
+        length, band = max(1, min(len(numbers), round(wanted))), width
     fields = {
         "varying": len(numbers),
         "width": width,
@@ -163,7 +177,7 @@ def plan_static(frames: NDArray[Any]) -> StaticPlan | None:
     }
     for name, value in fields.items():
         header[name] = value
-    return StaticPlan(numbers, levels.level, model, frequencies, header, stored, bits)
+    return StaticPlan(numbers, levels.level, model, frequencies, header, stored, bits, repeats)
 
 
 def _encoded_maps(

@@ -1,0 +1,78 @@
+"""What repeats in a chunk: frames, as of a slow camera, rows, and columns, as in enlarged ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["NOTHING", "Repeats", "find_repeats", "patches_of"]
+
+PATCHES, PATCH = 8, 32  # that are compared: how many, and pixels of each
+ROWS = 64  # of a frame, that are
+FRAMES_REPEAT, ROWS_REPEAT = 0.03, 0.3  # share, from where on it is worth streams of their own
+
+
+class Repeats(NamedTuple):
+    """What repeats in a chunk.
+
+    Attributes
+    ----------
+    frames, rows : float
+        The share of frames that are no repeats of others, and of rows that are not like the one
+        above them; 1 if few are.
+    columns : int
+        2 or 3, if so many columns side by side are alike, else 1.
+    """
+
+    frames: float = 1.0
+    rows: float = 1.0
+    columns: int = 1
+
+
+NOTHING = Repeats()
+
+
+def patches_of(chunk: NDArray[Any]) -> NDArray[Any] | None:
+    """Return patches of neighbouring pixels, in all frames; None of a chunk of few pixels.
+
+    Returns
+    -------
+    ndarray of the codes, shape (frames, patches, pixels of a patch)
+        Those of patches that are spread over the frame.
+    """
+    flat = chunk.reshape(len(chunk), -1)
+    if flat.shape[1] < PATCH:
+        return None
+    starts = np.linspace(0, flat.shape[1] - PATCH, PATCHES).astype(int)
+    return flat[:, starts[:, None] + np.arange(PATCH)]
+
+
+def find_repeats(chunk: NDArray[Any]) -> Repeats:
+    """Find what repeats in the codes of a chunk, shape (frames, ..., width)."""
+    patches = patches_of(chunk)
+    if patches is None or chunk.ndim < 3:
+        return NOTHING
+    varying = patches[(patches != patches[:, :1, :1]).any(axis=(1, 2))]
+    frames = 1.0
+    if len({frame.tobytes() for frame in varying}) < len(varying):
+        frames = len({hash(frame.tobytes()) for frame in chunk}) / len(chunk)
+    rows = chunk[len(chunk) // 2].reshape(-1, chunk.shape[-1])
+    rows = rows[len(rows) // 4 :][:ROWS]
+    rows = rows[(rows != rows[:, :1]).any(axis=1)]
+    other = 1 - float((rows[1:] == rows[:-1]).all(axis=1).sum()) / max(len(rows), 1)
+    return Repeats(
+        frames if frames <= 1 - FRAMES_REPEAT else 1.0,
+        other if other <= 1 - ROWS_REPEAT else 1.0,
+        next((number for number in (2, 3) if len(rows) > 1 and _repeat_by(rows, number)), 1),
+    )
+
+
+def _repeat_by(rows: NDArray[Any], number: int) -> bool:
+    """Return whether so many columns side by side are alike, from the first one on."""
+    width = rows.shape[1]
+    parts = rows.reshape(len(rows), -1, number) if width % number == 0 else rows[:, :, None]
+    return width % number == 0 and bool((parts == parts[..., :1]).all())
