@@ -26,7 +26,7 @@ MOST_TABLES = 64  # more do not stay in the cache
 SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
 # Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
 PRICES = (8, 0), (500, 0), (2000, 1), (2000, 2)
-BELOW, ABOVE = 4.5, 5.5  # standard deviations from the mean of a row that its window should hold
+BELOW, ABOVE = 7, 9  # standard deviations from the mean of a row that its window should hold
 
 
 class Rows(NamedTuple):
