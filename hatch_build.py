@@ -27,7 +27,8 @@ except ImportError:  # by hand
 ROOT = Path(__file__).resolve().parent
 KERNELS = ROOT / "src/dj_photon_codecs/layouts/kernels"
 IN_WHEEL = "dj_photon_codecs/layouts/kernels"
-FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-strict-aliasing", "-Wall", "-Wextra"]
+FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-strict-aliasing", "-fvisibility=hidden"]
+FLAGS += ["-Wall", "-Wextra"]
 FAST = "-O3", "-s"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # has no limited API
 WAY_OUT = (
@@ -137,7 +138,7 @@ def _linking() -> list[str]:
     if sys.platform == "darwin":
         architectures = shlex.split(os.environ.get("ARCHFLAGS", ""))
         return ["-bundle", "-undefined", "dynamic_lookup", *architectures]
-    return ["-shared", "-fPIC", "-fvisibility=hidden"]
+    return ["-shared", "-fPIC"]
 
 
 if __name__ == "__main__":

@@ -86,6 +86,12 @@ ARRAYS = (np.zeros((2, 7), "i4"), *(np.zeros(26625, kind) for kind in ("u4", "u4
 GIVEN = (2, 3, 4, 9, 1.0, *ARRAYS, *(np.zeros(4096, kind) for kind in ("u4", "u4", "u2", "u4")))
 
 
+def test_no_frames_of_any_size_take_no_room():
+    none = np.zeros(0, "u2")
+    with use_backend("compiled"):
+        backend.kernel().decode_dense(0, 1, 2**62, 9, 1.0, ARRAYS[0][:0], *GIVEN[6:], none)
+
+
 def test_arrays_of_other_sizes_are_refused():
     with use_backend("compiled"):
         kernel = backend.kernel()

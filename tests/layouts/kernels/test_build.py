@@ -82,6 +82,15 @@ def test_ziglang_compiles_for_any_machine_of_the_kind(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("cc"), reason="no compiler; the build then asks for ziglang")
+@pytest.mark.parametrize("machine", ["__BYTE_ORDER__=4321", "__SIZEOF_POINTER__=4"])
+def test_machines_that_the_kernel_is_not_for_are_told_the_way_out(tmp_path, machine):
+    build = runpy.run_path(str(BUILD))
+    with pytest.raises(SystemExit, match=r"little-endian machines of 64 bits: install with DJ_P"):
+        build["compile_kernel"](tmp_path, flags=["-O0", f"-D{machine}"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("cc"), reason="no compiler; the build then asks for ziglang")
 def test_what_is_compiled_has_the_sources_number(monkeypatch, tmp_path):
     build = runpy.run_path(str(BUILD))
     target = build["compile_kernel"](tmp_path, flags=["-O0"])

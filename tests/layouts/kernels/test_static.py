@@ -316,6 +316,21 @@ def test_damaged_maps_are_refused():
 
 
 @pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(("state", "word"), [(1 << 31, 1 << 15), (0, 1 << 15)])
+def test_states_that_no_encoder_stores_are_refused(state, word):
+    movie, level = Movie(9, (1, 32), levels=1), np.zeros(1, np.uint16)
+    lengths, payload = np.ones(1, np.uint32), np.full(4 * LANES + 2, 0, np.uint8)
+    payload[:-2].view("<u4")[...] = 1 << 15
+    payload[:4].view("<u4")[0], payload[-2:].view("<u2")[0] = state, word
+    slots = np.arange(SLOTS, dtype=np.uint32) << 8 | (SLOTS - 1) << 20  # of a single symbol
+    movie.slots, of_map = slots[None], np.tile(slots, (6, 1))
+    with pytest.raises(DamagedChunk, match="damaged chunk"):
+        movie.decode(lengths, payload, 1, 32)
+    with pytest.raises(DamagedChunk, match="damaged chunk"):
+        kernel().decode_map(np.delete(payload, slice(4, -2)), 1, of_map, level)
+
+
+@pytest.mark.usefixtures("backend")
 def test_what_does_not_fit_is_refused_or_said():
     movie = Movie(7, (4, 100))
     given = movie.numbers, movie.frame_class, movie.cells

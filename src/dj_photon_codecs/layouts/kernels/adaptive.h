@@ -7,13 +7,8 @@
 #include "processor.h"
 #include "rans.h"
 
-#include <float.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if FLT_EVAL_METHOD != 0
-#error "float arithmetic must be rounded to float: compile with -msse2 -mfpmath=sse"
-#endif
 
 /* Rows are worked on by eight pixels at a time where AVX2 is at hand: the same operations. Only
    static functions are: compilers differ on others. */
@@ -52,8 +47,6 @@ struct past {
     float *sum, *far[2], *reference, *gated, *expected; /* rows; `gated` are five, after the gate */
     float *innovation[ABOVE + 1];                      /* rows of a frame, in turn */
 };
-
-static inline size_t smaller(size_t one, size_t other) { return one < other ? one : other; }
 
 static inline uint16_t highest_of(const uint16_t *numbers, size_t count)
 {
@@ -129,20 +122,10 @@ void past_add(float *to, const float *const *rows, const float *weights, int cou
 void encode_places(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
                    size_t count, uint32_t *place, size_t stride);
 
-/* adaptive_order.c */
-/* Lane i codes rows i, i + 16, ... of a frame, a pixel in a step, each row DELAY steps after the
-   row above, so that all pixels of `within` are known. A lane waits between two rows for DELAY
-   steps at least, whose innovations are 0. `place` has the pixel of each step and lane, or -1. */
-struct order {
-    size_t period, steps;
-    int32_t *place;
-};
-
+/* Steps between the rows of a lane, which waits between two of them for DELAY steps at least. */
 static inline size_t order_period(size_t width)
 {
     return width + DELAY > LANES * DELAY ? width + DELAY : LANES * DELAY;
 }
-
-int order_open(struct order *order, size_t height, size_t width);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-static size_t smaller(size_t one, size_t other) { return one < other ? one : other; }
-
 /* `bins` of each number: its bin | how many low bits of it the bin leaves out << 16. Writes these
    bits, from the lowest bit of each byte on. */
 int64_t adaptive_split(const uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,

@@ -47,8 +47,8 @@ static void continue_row(float *row, size_t width)
 }
 
 /* Row y of an image, weighted 1 2 1 with those `distance` above and below, left and right. */
-WIDE_ROWS static void blur_row(const struct past *past, const float *image, size_t y, ptrdiff_t distance,
-                     float *restrict to)
+WIDE_ROWS static void blur_row(const struct past *past, const float *image, size_t y,
+                               ptrdiff_t distance, float *restrict to)
 {
     const float *restrict above = row_of(past, image, (ptrdiff_t)y - distance);
     const float *restrict here = row_of(past, image, (ptrdiff_t)y);
@@ -61,7 +61,8 @@ WIDE_ROWS static void blur_row(const struct past *past, const float *image, size
         to[x] = ((sum[x - distance] + sum[x + distance]) + (sum[x] + sum[x])) * 0.0625f;
 }
 
-WIDE_ROWS static void learn_row(struct past *past, const uint16_t *bins, size_t y, float rate, float half)
+WIDE_ROWS static void learn_row(struct past *past, const uint16_t *bins, size_t y, float rate,
+                                float half)
 {
     size_t width = past->model->width;
     float *restrict lasting = past->mean[0] + y * past->stride;
@@ -206,7 +207,8 @@ void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEAT
 int past_check(const struct adaptive_model *model)
 {
     if (!model->frames || !model->height || model->width < ADAPTIVE_WIDTH ||
-        model->width > ADAPTIVE_WIDEST || !model->bins || model->bins > 1 << 16 || model->dropped < 12 || model->dropped > 14)
+        model->width > ADAPTIVE_WIDEST || !model->bins || model->bins > 1 << 16 ||
+        model->dropped < 12 || model->dropped > 14)
         return KERNEL_DAMAGED;
     for (size_t i = 0; i < ADAPTIVE_EPOCHS * FEATURES; i++)
         if (model->weights[i] <= -WEIGHT_LIMIT || model->weights[i] >= WEIGHT_LIMIT)

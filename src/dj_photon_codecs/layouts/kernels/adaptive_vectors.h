@@ -3,11 +3,6 @@
    the first lanes those of the last lanes of `before`; `moved_up` is the opposite. */
 #include "adaptive.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-#define JOIN(function, set) JOIN_NAMES(function, set)
-#define JOIN_NAMES(function, set) function##_##set
-
 /* Four floats, which compilers know for every processor. */
 typedef float four __attribute__((vector_size(16)));
 typedef int32_t four_bits __attribute__((vector_size(16)));

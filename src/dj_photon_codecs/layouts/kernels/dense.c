@@ -3,13 +3,8 @@
    Float arithmetic in the documented order, never fused: compiled with -ffp-contract=off. */
 #include "rans.h"
 
-#include <float.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if FLT_EVAL_METHOD != 0
-#error "float arithmetic must be rounded to float: compile with -msse2 -mfpmath=sse"
-#endif
 
 enum { LONG_MEAN = 64, SHORT_MEAN = 2, DROPPED_BITS = 13 };
 static const uint32_t CODER_LEAST = (uint32_t)1 << 16, FIRST_KEY = 0x3f000000u >> DROPPED_BITS;
@@ -214,7 +209,7 @@ int dense_decode(const struct dense_chunk *chunk, void *numbers, size_t itemsize
 {
     size_t pixels = chunk->height * chunk->width;
     int any_low, error = check_keys(chunk, &any_low);
-    if (error || !pixels)
+    if (error || !pixels || !chunk->frames) /* without any, nothing bounds the size of a frame */
         return error;
     float *room = malloc(pixels * 11 * sizeof(float));
     if (!room)

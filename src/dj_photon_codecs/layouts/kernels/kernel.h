@@ -6,11 +6,16 @@
 #ifndef DJ_PHOTON_KERNEL_H
 #define DJ_PHOTON_KERNEL_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the kernel is for little-endian machines: install with DJ_PHOTON_KERNEL=numpy"
+/* What arrays in memory need as room, in bytes, does not overflow a size of 64 bits. */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || __SIZEOF_POINTER__ < 8
+#error "the kernel is for little-endian machines of 64 bits: install with DJ_PHOTON_KERNEL=numpy"
+#endif
+#if FLT_EVAL_METHOD != 0
+#error "float arithmetic must be rounded to float: compile with -msse2 -mfpmath=sse"
 #endif
 
 enum kernel_error {
@@ -18,6 +23,8 @@ enum kernel_error {
     KERNEL_MISFIT = -2,  /* arrays whose sizes do not fit each other: a fault of the caller */
     KERNEL_MEMORY = -3,
 };
+
+static inline size_t smaller(size_t one, size_t other) { return one < other ? one : other; }
 
 /* dense.c */
 enum { DENSE_FEATURES = 7, DENSE_KEYS = 26625 };

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-#ifdef __GNUC__
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#else
-#define ALWAYS_INLINE static inline
-#endif
-
 enum { FREQUENCY_MASK = 8191, BEFORE_PLACE = 13 };
 
 static inline uint32_t load_word(const uint8_t *from)
@@ -80,9 +74,6 @@ static inline void spill_plain(uint32_t *restrict state, const uint32_t *restric
     for (size_t i = 0; i < count; i++)
         state[i] >>= full[i] << 4;
 }
-
-#define JOIN(function, set) JOIN_NAMES(function, set)
-#define JOIN_NAMES(function, set) function##_##set
 
 #define SET plain
 #define TARGET
@@ -214,6 +205,14 @@ AVX512 static inline void spill_avx512(uint32_t *state, const uint32_t *full, si
 #endif
 
 int lanes_read(const struct row *rows, size_t count) { return WITH_VECTORS(read_rows, rows, count); }
+
+int lanes_begun(const uint32_t *state, size_t lanes)
+{
+    uint32_t wrong = 0;
+    for (size_t lane = 0; lane < lanes; lane++)
+        wrong |= (state[lane] < RANS_LEAST) | state[lane] >> 31;
+    return !wrong;
+}
 
 int lanes_finished(const struct reader *reader, size_t lanes)
 {

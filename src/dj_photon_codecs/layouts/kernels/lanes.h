@@ -56,6 +56,9 @@ int lanes_fill_codes(const uint16_t *frequencies, size_t tables, uint32_t *codes
 /* Reads rows of one stream, or of two side by side. Tables of cells must have slots. */
 int lanes_read(const struct row *rows, size_t count);
 
+/* Whether states are what an encoder stores. */
+int lanes_begun(const uint32_t *state, size_t lanes);
+
 /* Whether nothing is left, and the states are what they were at first. */
 int lanes_finished(const struct reader *reader, size_t lanes);
 
@@ -72,7 +75,6 @@ size_t lanes_store(const struct writer *writer, size_t lanes, const uint8_t *end
 /* Bytes of so many symbols at most: three words each, and those that are written over. */
 static inline size_t lanes_room(size_t symbols) { return 6 * symbols + 2 * SLACK_WORDS; }
 
-static inline size_t smaller(size_t one, size_t other) { return one < other ? one : other; }
 static inline size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
 
 static inline uint32_t cell_table(uint32_t cell) { return cell >> 24; }

@@ -112,7 +112,7 @@ int static_decode_map(const uint8_t *payload, size_t size, size_t height, size_t
     struct map map = {height, width, state, state + height, {NULL}, level};
     for (size_t k = 0; k < 4; k++)
         map.known[k] = (uint16_t *)(state + 2 * height) + k * (height + 1);
-    int error = 0;
+    int error = lanes_begun(state, height) ? 0 : KERNEL_DAMAGED;
     for (size_t d = 0; d < diagonals(height, width) && !error; d++) {
         uint16_t *oldest = map.known[3];
         error = decode_diagonal(&reader, &map, d);

@@ -11,6 +11,10 @@ extern int processor_vectors;
 #define KERNEL_VECTORS VECTORS_AVX512
 #endif
 
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define JOIN(function, set) JOIN_NAMES(function, set)
+#define JOIN_NAMES(function, set) function##_##set
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2,popcnt")))

@@ -151,6 +151,8 @@ class Reader(Streams):
         self, words: NDArray[np.uint16], begin: NDArray[np.intp], end: NDArray[np.intp], lanes: int
     ) -> None:
         state = words[begin[..., None] + np.arange(2 * lanes)].view("<u4")
+        if (state < LEAST).any() or (state >> 31).any():
+            raise damaged()
         super().__init__(state, words, begin.ravel() + 2 * lanes)
         self._end = end.ravel()
 

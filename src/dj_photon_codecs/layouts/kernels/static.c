@@ -175,13 +175,14 @@ static int decode_rows(const struct decoding *decoding, struct stream *streams, 
     return 0;
 }
 
-static void open_stream(struct stream *stream, const uint8_t *bytes, size_t length)
+static int open_stream(struct stream *stream, const uint8_t *bytes, size_t length)
 {
     memcpy(stream->state, bytes, STATE_BYTES);
     stream->reader.state = stream->state;
     stream->reader.word = bytes + STATE_BYTES;
     stream->reader.end = bytes + length;
     stream->reader.copied = 0;
+    return lanes_begun(stream->state, LANES) ? 0 : KERNEL_DAMAGED;
 }
 
 static int decode_streams(const struct decoding *decoding, struct stream *pair,
@@ -194,7 +195,8 @@ static int decode_streams(const struct decoding *decoding, struct stream *pair,
         if (length > size)
             return KERNEL_DAMAGED;
         pair[open].window = window_of(decoding->model, decoding->part, i);
-        open_stream(pair + open, payload, length);
+        if (pair[open].window.wanted && open_stream(pair + open, payload, length))
+            return KERNEL_DAMAGED;
         open += pair[open].window.wanted > 0;
         payload += length;
         size -= length;
