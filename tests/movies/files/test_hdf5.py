@@ -65,6 +65,33 @@ def test_data_sets_are_asked_for(tmp_path):
         read_movie(tmp_path / "movie.hdf5", channel=1, dataset="green")
 
 
+@pytest.mark.parametrize("name", ["group", "times", "nothing", "text"])
+def test_what_is_no_movie_is_not_chosen_by_its_name(name, tmp_path):
+    with h5py.File(tmp_path / "movie.h5", "w") as file:
+        file["movie"], file["group/times"] = photon_counts(SHAPE), np.arange(20)
+        file["times"], file["text"] = np.arange(20), np.full(SHAPE, b"a")
+        file["nothing"] = h5py.Empty("f4")
+
+    with pytest.raises(ValueError, match=rf"dataset is '{name}', and .* holds 1 dataset, 0"):
+        read_movie(tmp_path / "movie.h5", dataset=name)
+
+
+def test_links_lead_where_they_say(tmp_path):
+    values = photon_counts(SHAPE)
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file["movie"] = values
+    with h5py.File(tmp_path / "links.h5", "w") as file:
+        file["movie"] = values + 1  # of the same name as that which the link leads to
+        file["raw"] = h5py.ExternalLink("raw.h5", "/movie")
+        file["soft"], file["loop"] = h5py.SoftLink("/movie"), h5py.SoftLink("/loop")
+
+    check_movie(read_movie(tmp_path / "links.h5", dataset="raw"), values)
+    check_movie(read_movie(tmp_path / "links.h5", dataset="soft"), values + 1)
+    check_movie(read_movie(tmp_path / "links.h5"), values + 1)
+    with pytest.raises(ValueError, match=r"links\.h5 cannot be read as HDF5 .*too many links"):
+        read_movie(tmp_path / "links.h5", dataset="loop")
+
+
 def test_a_file_without_movies_is_refused(tmp_path):
     with h5py.File(tmp_path / "movie.h5", "w") as file:
         file["times"] = np.arange(20)
@@ -156,6 +183,24 @@ def test_series_are_asked_for(tmp_path):
     with pytest.raises(ValueError, match=r"holds 2 datasets, 0 \('\w+'\) and 1 \('\w+'\); say"):
         read_movie(path)
     check_movie(read_movie(path, dataset="green"), values)
+
+
+def test_the_data_of_a_series_may_be_in_another_nwb_file(tmp_path):
+    values = photon_counts(SHAPE)
+    path = write_nwb(tmp_path / "raw.nwb", green={"data": values}, red={"data": values + 1})
+    with h5py.File(path) as file:
+        linked = {"data": file["acquisition/green/data"]}
+        movie = read_movie(write_nwb(tmp_path / "link.nwb", red=linked))
+
+    np.testing.assert_array_equal(movie[:], values)
+
+
+def test_hdf5_that_is_no_nwb_is_refused(tmp_path):
+    with h5py.File(tmp_path / "movie.nwb", "w") as file:
+        file["movie"] = photon_counts(SHAPE)
+
+    with pytest.raises(ValueError, match=r"movie\.nwb cannot be read .*Missing NWB version"):
+        read_movie(tmp_path / "movie.nwb")
 
 
 def test_series_in_other_files_are_refused_with_their_names(tmp_path):

@@ -1,6 +1,8 @@
 """Movies in the files of NumPy and of suite2p."""
 
 import os
+from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +43,27 @@ def test_arrays_of_an_archive_are_asked_for(tmp_path):
         read_movie(tmp_path / "movie.npz")
     check_movie(read_movie(tmp_path / "movie.npz", dataset="green"), values)
     assert "dataset='green'" in repr(read_movie(tmp_path / "movie.npz", dataset=1))
+
+
+def test_of_an_archive_only_the_array_that_is_meant_is_read(tmp_path):
+    values = photon_counts(SHAPE)
+    pickled, text = np.array({"fs": 30}), np.array([[["a"]]])
+    others: dict[str, Any] = {"settings": pickled, "names": text}
+    np.savez(tmp_path / "movie.npz", counts=values, **others)
+
+    check_movie(read_movie(tmp_path / "movie.npz"), values)
+
+
+@pytest.mark.parametrize("damage", ["bits", "name"])
+def test_archives_that_are_damaged_are_refused(damage, tmp_path):
+    save = np.savez_compressed if damage == "bits" else np.save
+    with (tmp_path / "movie.npz").open("w+b") as file:
+        save(file, photon_counts(SHAPE))
+        file.seek(1000)
+        file.write(b"\xff" * 100)
+
+    with pytest.raises(ValueError, match=r"movie.npz cannot be read as a file of NumPy"):
+        read_movie(tmp_path / "movie.npz")
 
 
 def test_an_archive_without_movies_is_refused(tmp_path):
@@ -90,7 +113,7 @@ def test_other_files_are_refused(tmp_path):
         read_movie(photon_counts(SHAPE))
     np.save(tmp_path / "movie.npy", photon_counts(SHAPE))
     with pytest.raises(ValueError, match="only TIFF files make one movie"):
-        read_movie([tmp_path / "movie.npy"] * 2)
+        read_movie([tmp_path / "movie.npy", tmp_path])
 
 
 # ---------------------------------------------------------------------------- suite2p
@@ -141,6 +164,45 @@ def test_settings_of_newer_suite2p_are_known(tmp_path):
     (tmp_path / "ops.npy").rename(tmp_path / "db.npy")
 
     check_movie(read_movie(tmp_path), values)
+
+
+class Command:
+    """What runs when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_settings_of_suite2p_run_nothing(tmp_path):
+    values = photon_counts(SHAPE, dtype="i2")
+    write_plane(tmp_path, values)
+    more = {"paths": [tmp_path], "order": OrderedDict(a=1), "mean": values[0], "fs": np.float32(30)}
+    settings = {"Ly": np.int64(16), "Lx": 24, "run": Command(str(tmp_path / "ran")), **more}
+    np.save(tmp_path / "ops.npy", settings, allow_pickle=True)  # type: ignore[arg-type]
+
+    np.testing.assert_array_equal(read_movie(tmp_path)[:], values)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("told", [{}, {"Ly": 0, "Lx": 24}, {"Ly": "x", "Lx": 1}, [1], None])
+def test_settings_that_are_not_of_suite2p_are_refused(told, tmp_path):
+    write_plane(tmp_path, photon_counts(SHAPE, dtype="i2"))
+    np.save(tmp_path / "ops.npy", told, allow_pickle=True)
+
+    with pytest.raises(ValueError, match=r"ops.npy tells no size of frames, Ly and Lx"):
+        read_movie(tmp_path)
+
+
+def test_a_file_of_suite2p_without_frames_is_refused(tmp_path):
+    write_plane(tmp_path, photon_counts(SHAPE, dtype="i2"))
+    np.save(tmp_path / "ops.npy", {"Ly": 16, "Lx": 24}, allow_pickle=True)  # type: ignore[arg-type]
+    (tmp_path / "data.bin").write_bytes(b"")
+
+    with pytest.raises(ValueError, match=r"data\.bin has 0 bytes"):
+        read_movie(tmp_path)
 
 
 def test_settings_of_suite2p_must_be_there(tmp_path):

@@ -56,3 +56,25 @@ def test_an_array_has_no_others(tmp_path):
 
     with pytest.raises(ValueError, match=r"dataset is 'a', but .* holds no datasets; leave it out"):
         read_movie(tmp_path / "movie.zarr", dataset="a")
+
+
+def test_zip_files_are_read(tmp_path):
+    values = photon_counts(SHAPE)
+    with zarr.storage.ZipStore(tmp_path / "movie.zarr.zip", mode="w") as store:
+        zarr.create_array(store, data=values)
+
+    np.testing.assert_array_equal(read_movie(tmp_path / "movie.zarr.zip")[:], values)
+
+
+@pytest.mark.parametrize("damage", ["no metadata", "half of them", "half a ZIP file"])
+def test_what_was_not_copied_whole_is_refused(damage, tmp_path):
+    path = tmp_path / ("movie.zarr.zip" if "ZIP" in damage else "movie.zarr")
+    if "ZIP" in damage:
+        path.write_bytes(b"PK")
+    else:
+        path.mkdir()
+    if damage == "half of them":
+        (path / "zarr.json").write_text('{"zarr_format": 3,')
+
+    with pytest.raises(ValueError, match=r"movie.zarr.* cannot be opened as Zarr .* copied whole"):
+        read_movie(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import index
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +45,12 @@ def choose(what: str, names: Sequence[str], wanted: int | str | None, *, of: str
         return 0
     if isinstance(wanted, str) and list(names).count(wanted) == 1:
         return list(names).index(wanted)
-    if isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < len(names):
-        return wanted
+    if isinstance(wanted, bool) or not isinstance(wanted, SupportsIndex):
+        number = -1
+    else:
+        number = index(wanted)  # of NumPy, too
+    if 0 <= number < len(names):
+        return number
     got = "" if wanted is None else f"{what} is {wanted!r}, and "
     raise ValueError(f"{got}{of} holds {_listed(what, names)}; say {what}=0")
 

@@ -119,6 +119,10 @@ def _extractor(path: Path, *, name: str, named: dict[str, Any]) -> Any:
     kind = getattr(library("roiextractors"), name)
     try:
         return kind(path, **named)
+    except ImportError as error:
+        raise ImportError(
+            f"to read {path}, roiextractors needs what no extra brings: {error}"
+        ) from error
     except (ValueError, AssertionError, KeyError, OSError, TypeError) as error:
         raise ValueError(
             f"roiextractors' {name} cannot open {path}: {error}. A channel is chosen by its name, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.movies.files.choices import choose_array
@@ -13,7 +14,6 @@ from dj_photon_codecs.movies.files.paths import represent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -71,12 +71,12 @@ class Hdf5Movie:
 def read_hdf5(path: Path, *, dataset: int | str | None) -> Hdf5Movie:
     """Find the only data set of numbers with three dimensions or more, or that which is chosen."""
     with _naming(path), _open(path) as file:
-        if isinstance(dataset, str) and dataset in file:
-            return _movie(path, file[dataset])
+        if isinstance(dataset, str) and dataset in file and _is_movie(file[dataset]):
+            return _movie(file[dataset])
         found: list[Any] = []
         file.visititems(lambda _, item: found.append(item) if _is_movie(item) else None)
         names = [each.name.lstrip("/") for each in found]
-        return _movie(path, found[choose_array(names, dataset, of=str(path))])
+        return _movie(found[choose_array(names, dataset, of=str(path))])
 
 
 def read_nwb(path: Path, *, dataset: int | str | None) -> Hdf5Movie:
@@ -88,7 +88,7 @@ def read_nwb(path: Path, *, dataset: int | str | None) -> Hdf5Movie:
         If its frames are in other files, whose names are told.
     """
     pynwb = library("pynwb")
-    with _naming(path), pynwb.NWBHDF5IO(path, "r") as file:
+    with _naming(path, TypeError), pynwb.NWBHDF5IO(path, "r") as file:
         objects = file.read().objects.values()
         found = [each for each in objects if isinstance(each, pynwb.image.ImageSeries)]
         names = [each.name for each in found]
@@ -98,12 +98,12 @@ def read_nwb(path: Path, *, dataset: int | str | None) -> Hdf5Movie:
                 f"the frames of {series.name!r} in {path} are in other files, "
                 f"{list(series.external_file)}; give these to read_movie"
             )
-        return _movie(path, series.data)
+        return _movie(series.data)
 
 
-def _movie(path: Path, item: Any) -> Hdf5Movie:
+def _movie(item: Any) -> Hdf5Movie:
     return Hdf5Movie(
-        path,
+        Path(item.file.filename),  # another one, if there is a link to it
         item.name,
         item.shape,
         item.dtype,
@@ -114,15 +114,17 @@ def _movie(path: Path, item: Any) -> Hdf5Movie:
 
 
 def _is_movie(item: Any) -> bool:
-    return len(getattr(item, "shape", ())) >= 3 and item.dtype.kind in "buif"
+    shape = getattr(item, "shape", None) or ()  # a group has none, and an empty data set no axes
+    return len(shape) >= 3 and item.dtype.kind in "buif"
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Path, *also: type[Exception]) -> Iterator[None]:
     """Name the file that HDF5 cannot read."""
+    kinds: tuple[type[Exception], ...] = (OSError, KeyError, RuntimeError, *also)
     try:
         yield
-    except (OSError, KeyError) as error:
+    except kinds as error:
         raise ValueError(
             f"{path} cannot be read as HDF5 ({error}): it is damaged, was cut short, or is being "
             "written. If a filter is missing, install hdf5plugin; a .mat before version 7.3 is "

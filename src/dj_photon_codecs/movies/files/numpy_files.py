@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import pickle
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+from numpy.lib import format as npy
 
 from dj_photon_codecs.movies.files.choices import choose, choose_array
 from dj_photon_codecs.movies.files.open_files import OpenFiles
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+DAMAGED = (ValueError, EOFError, OSError, BadZipFile, zlib.error, pickle.UnpicklingError)
 
 __all__ = ["NumpyMovie", "is_suite2p", "read_npy", "read_npz", "read_suite2p"]
 
@@ -79,12 +85,23 @@ def _from_archive(path: Path, *, name: str) -> NDArray[Any]:
 
 def read_npz(path: Path, *, dataset: int | str | None) -> NumpyMovie:
     """Read an array of a .npz file, the only one of three dimensions or more if none is chosen."""
-    with _naming(path), path.open("rb") as file, np.load(file) as archive:
-        movies = [name for name in archive.files if archive[name].ndim >= 3]
+    with _naming(path), ZipFile(path) as archive:
+        movies = [
+            name.removesuffix(".npy") for name in archive.namelist() if _is_movie(archive, name)
+        ]
     name = movies[choose_array(movies, dataset, of=str(path))]
     opener = partial(_from_archive, name=name)
     array = opener(path)
     return NumpyMovie(path, array.shape, array.dtype, OpenFiles(opener), dataset=name)
+
+
+def _is_movie(archive: ZipFile, name: str) -> bool:
+    """Return whether a file in an archive holds numbers in 3 dimensions or more, by its header."""
+    with archive.open(name) as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return len(shape) >= 3 and dtype.kind in "buif"
 
 
 @contextmanager
@@ -92,7 +109,7 @@ def _naming(path: Path) -> Iterator[None]:
     """Name the file that NumPy cannot read."""
     try:
         yield
-    except (ValueError, EOFError, OSError, BadZipFile) as error:
+    except DAMAGED as error:
         raise ValueError(
             f"{path} cannot be read as a file of NumPy ({error}): it is damaged, or was cut short. "
             "Copy it again from where it was written"
@@ -108,11 +125,50 @@ def is_suite2p(folder: Path) -> bool:
     return any(folder.glob("data*.bin")) or any(folder.glob("plane*/*.npy"))
 
 
+class _Settings(pickle.Unpickler):
+    """Settings of suite2p: arrays and numbers of NumPy are made, anything else is left empty."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        known = {"_reconstruct", "scalar", "ndarray", "dtype"}
+        if module.partition(".")[0] == "numpy" and name in known:
+            return super().find_class(module, name)
+        return _LeftEmpty
+
+
+class _LeftEmpty:
+    """What stands for an object that is not made, whatever it is made of."""
+
+    def __init__(self, *_: Any) -> None: ...
+    def __setstate__(self, _: Any) -> None: ...
+    def __setitem__(self, *_: Any) -> None: ...
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """Return settings, refused unless they tell the size of frames.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    try:
+        with path.open("rb") as file:
+            npy.read_magic(file)
+            npy.read_array_header_1_0(file)
+            settings = _Settings(file).load().item()
+        if min(int(settings["Ly"]), int(settings["Lx"])) > 0:
+            return dict(settings)
+        found: object = f"Ly {settings['Ly']} and Lx {settings['Lx']}"
+    except (*DAMAGED, LookupError, TypeError, AttributeError, ImportError) as error:
+        found = error
+    raise ValueError(f"{path} tells no size of frames, Ly and Lx ({found}); it is not of suite2p")
+
+
 def read_suite2p(path: Path, *, channel: int | str | None, plane: int | str | None) -> NumpyMovie:
     """Map the registered frames of suite2p: its folder, that of a plane, or a .bin file in it.
 
-    Their size is that of ``ops.npy`` or ``db.npy``. These are pickles, which run what their writer
-    likes: open your own.
+    Their size is that of ``ops.npy`` or ``db.npy``. These are pickles, of which nothing but numbers
+    and arrays is made, so that they run no code.
 
     Raises
     ------
@@ -134,10 +190,10 @@ def read_suite2p(path: Path, *, channel: int | str | None, plane: int | str | No
     told = [each for name in ("ops.npy", "db.npy") if (each := file.parent / name).exists()]
     if not told:
         raise FileNotFoundError(f"{file.parent} has no ops.npy, which tells the size of frames")
-    settings = np.load(told[0], allow_pickle=True).item()
+    settings = _settings(told[0])
     frame = int(settings["Ly"]), int(settings["Lx"])
-    frames, rest = divmod(file.stat().st_size, 2 * frame[0] * frame[1])
-    if rest or frames != settings.get("nframes", frames):
+    frames, rest = divmod(file.stat().st_size, 2 * math.prod(frame))
+    if rest or not frames or frames != settings.get("nframes", frames):
         raise ValueError(
             f"{file} has {file.stat().st_size} bytes, and {told[0].name} tells of "
             f"{settings.get('nframes', 'any number of')} frames of {frame} int16; it was cut "

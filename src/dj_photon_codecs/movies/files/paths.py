@@ -20,7 +20,8 @@ def movie_paths(path: Any) -> list[Path]:
     Parameters
     ----------
     path : str, Path, or list of these
-        Those of a list are in its order, others in natural order: 2 comes before 10.
+        Those of a list are in its order, others in natural order: 2 comes before 10. ``~`` is the
+        home directory.
 
     Raises
     ------
@@ -28,13 +29,18 @@ def movie_paths(path: Any) -> list[Path]:
         If there are none.
     TypeError
         If it is no path.
+    ValueError
+        If a list names a file twice.
     """
     if isinstance(path, str | PathLike):
-        paths = [Path(path)]
+        if not str(path):
+            raise FileNotFoundError("path is empty; give that of a file, or '.' for this folder")
+        paths = [Path(path).expanduser()]
         if not paths[0].exists() and has_magic(str(path)):
-            paths = in_natural_order(map(Path, glob(str(path))))  # noqa: PTH207 - may be absolute
+            found = glob(str(paths[0]))  # noqa: PTH207 - may be absolute
+            paths = in_natural_order(map(Path, found))
     elif isinstance(path, list | tuple):
-        paths = [Path(each) for each in path]
+        paths = [Path(each).expanduser() for each in path]
     else:
         raise TypeError(
             f"path is a {type(path).__name__}; it must be a path, a pattern such as "
@@ -45,37 +51,45 @@ def movie_paths(path: Any) -> list[Path]:
             raise FileNotFoundError(f"there is no file {each}")
     if not paths:
         raise FileNotFoundError(f"there is no file {path}")
+    files = [each.resolve() for each in paths]
+    twice = [each for number, each in enumerate(files) if each in files[:number]]
+    if twice and not isinstance(path, str | PathLike):
+        raise ValueError(f"the list of paths names {twice[0]} twice; name each file once")
     return paths
 
 
 def tiffs_in(folder: Path) -> list[Path]:
-    """Return the TIFF files in a folder, in natural order.
+    """Return the TIFF files in a folder, in natural order; not those that are hidden.
 
     Raises
     ------
     FileNotFoundError
         If there are none.
     """
-    files = [path for path in folder.iterdir() if path.suffix.lower() in TIFF]
+    files = [each for each in folder.glob("[!.]*") if each.suffix.lower() in TIFF]
+    files = [each for each in files if not each.is_dir()]
     if not files:
         raise FileNotFoundError(f"there are no TIFF files in {folder}; give the path of the movie")
     return in_natural_order(files)
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:
-    """Sort paths by the numbers in them: 2 comes before 10.
+    """Sort paths by the numbers in them: 2 comes before 10, and what has none before both.
 
     Examples
     --------
-    >>> [path.name for path in in_natural_order(map(Path, ["a10.tif", "a2.tif"]))]
-    ['a2.tif', 'a10.tif']
+    >>> names = ["a-10.tif", "a-2.tif", "a.tif"]
+    >>> [path.name for path in in_natural_order(map(Path, names))]
+    ['a.tif', 'a-2.tif', 'a-10.tif']
     """
 
-    def key(path: Path) -> list[tuple[int, str]]:
-        parts = re.split(r"(\d+)", str(path))
+    def numbered(name: str) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", name)
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
-    return sorted(paths, key=key)
+    return sorted(
+        paths, key=lambda path: (numbered(str(path.with_suffix(""))), numbered(path.suffix), path)
+    )
 
 
 def represent(movie: Any, paths: Sequence[Path], **chosen: str | None) -> str:

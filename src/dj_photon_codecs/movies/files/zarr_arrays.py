@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from dj_photon_codecs.movies.files.choices import choose_array, refuse_choices
 from dj_photon_codecs.movies.files.libraries import library
@@ -27,7 +28,13 @@ def read_zarr(path: Path, *, dataset: int | str | None) -> Any:
     Threads may share a `zarr.Array`, and it can be pickled: there is no need of a class.
     """
     zarr = library("zarr")
-    opened = zarr.open(path, mode="r")
+    try:
+        store = zarr.storage.ZipStore(path, mode="r") if path.suffix.lower() == ".zip" else path
+        opened = zarr.open(store, mode="r")
+    except (ValueError, KeyError, TypeError, BadZipFile) as error:  # whatever its metadata lack
+        raise ValueError(
+            f"{path} cannot be opened as Zarr ({error}): it is damaged, or was not copied whole"
+        ) from error
     if isinstance(opened, zarr.Array):
         refuse_choices(path, dataset=dataset)
         return opened
