@@ -1,16 +1,10 @@
 """Adaptive chunks are fitted and written alike with all vectors."""
 
-import runpy
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-import dj_photon_codecs
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from tests.backends import use_backend
-from tests.layouts.kernels.mutated_calls import load
 
 KEYS = 0x09000000 >> 14
 
@@ -49,18 +43,13 @@ def products(sample, shape):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
-@pytest.mark.parametrize("vectors", [0, 1])
-def test_all_vectors_fit_and_write_the_same(vectors, monkeypatch, tmp_path):
-    if not (Path(dj_photon_codecs.__file__).parent / "layouts/kernels/adaptive_encode.c").exists():
-        pytest.skip("a wheel is tested, which has no sources of the kernel")
-    monkeypatch.setenv("CC", "gcc")
-    build = runpy.run_path(str(Path(__file__).parents[3] / "hatch_build.py"))["compile_kernel"]
-    fewer = load(str(build(tmp_path, flags=["-O2", f"-DKERNEL_VECTORS={vectors}"])))
+def test_all_vectors_fit_and_write_the_same(fewer_vectors):
     with use_backend("compiled"):
         for shape in ((25, 19, 37), (20, 8, 64)):
             widest = products(kernel().sample_products, shape)
-            np.testing.assert_allclose(products(fewer.sample_products, shape), widest, atol=1e-5)
+            np.testing.assert_allclose(
+                products(fewer_vectors.sample_products, shape), widest, atol=1e-5
+            )
         for seed, shape in enumerate([(3, 50, 61), (2, 16, 16), (1, 1, 40), (2, 33, 128)]):
             widest = written(kernel().encode_predicted, shape, seed=seed)
-            assert written(fewer.encode_predicted, shape, seed=seed) == widest
+            assert written(fewer_vectors.encode_predicted, shape, seed=seed) == widest

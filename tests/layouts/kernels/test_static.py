@@ -1,17 +1,11 @@
 import math
-import runpy
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import dj_photon_codecs
-from dj_photon_codecs.layouts.kernels import backend as backends
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.layout import DamagedChunk
 from tests.backends import use_backend
-from tests.layouts.kernels.mutated_calls import load
 
 ESCAPE, SLOTS, LANES = 255, 4096, 32
 
@@ -134,23 +128,13 @@ def test_a_part_is_decoded_alone(backend):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
-@pytest.mark.parametrize("vectors", [0, 1])
-def test_all_vectors_write_and_read_the_same(vectors, monkeypatch, tmp_path):
-    root = Path(__file__).parents[3]
-    if not (Path(dj_photon_codecs.__file__).parent / "layouts/kernels/static.c").exists():
-        pytest.skip("a wheel is tested, which has no sources of the kernel")
-    monkeypatch.setenv("CC", "gcc")
-    compile_kernel = runpy.run_path(str(root / "hatch_build.py"))["compile_kernel"]
-    path = compile_kernel(tmp_path, flags=["-O2", f"-DKERNEL_VECTORS={vectors}"])
-    fewer = load(str(path))
+def test_all_vectors_write_and_read_the_same(fewer_vectors, monkeypatch):
     for options in ({}, {"classes": 2, "most_low": 4}, {"spread": 150}):
         movie = Movie(3, (11, 3000), **options)
         with use_backend("compiled"):
             written = movie.encode(3, 700)
             with monkeypatch.context() as other:
-                other.setattr(backends, "kernel", lambda: fewer)
-                other.setitem(globals(), "kernel", lambda: fewer)
+                other.setitem(globals(), "kernel", lambda: fewer_vectors)
                 again, read = movie.encode(3, 700), movie.decode(*written, 3, 700)
         np.testing.assert_array_equal(again[1], written[1])
         np.testing.assert_array_equal(read, movie.numbers)
