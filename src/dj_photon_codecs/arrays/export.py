@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dj_photon_codecs.arrays.exports.exported import Exported
 from dj_photon_codecs.arrays.exports.hdf5 import write_hdf5
+from dj_photon_codecs.arrays.exports.interrupts import Interrupts
 from dj_photon_codecs.arrays.exports.nwb import write_nwb, write_nwb_zarr
 from dj_photon_codecs.arrays.exports.ome_zarr import write_ome_zarr
 from dj_photon_codecs.arrays.exports.publishing import published
@@ -115,9 +116,13 @@ def export(  # noqa: PLR0913 - what a file must say that the movie does not know
     if "://" in str(path):
         raise ValueError(f"path is {str(path)!r}; give a path on a local disk, and copy from there")
     write = WRITERS[_kind(place, kind)]
-    exported = Exported(view, _axes(view.ndim, axes), _rate(frame_rate), dict(session or {}))
-    with published(place, overwrite=overwrite) as part:
+    interrupts = Interrupts()
+    exported = Exported(
+        view, _axes(view.ndim, axes), _rate(frame_rate), dict(session or {}), interrupts
+    )
+    with interrupts.waiting(), published(place, overwrite=overwrite) as part:
         write(exported, part)
+        interrupts.check()
     return place
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.arrays.exports.interrupts import Interrupts
 from dj_photon_codecs.storage.documents.description import plain_attributes
 from dj_photon_codecs.storage.documents.views import split_transform
 
@@ -33,6 +34,7 @@ class Exported:
     axes: str  # a letter each, such as "tyx"
     frame_rate: float | None  # per second
     session: Mapping[str, Any]  # what an NWB file says of the session
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,6 +70,7 @@ class Exported:
         """Yield all frames in order, and where they belong: as many at a time as a chunk holds."""
         length = self.view.chunks[0]
         for start in range(0, len(self.view), length):
+            self.interrupts.check()
             values = self.view[start : start + length]
             yield slice(start, start + len(values)), values.astype(self.dtype, copy=False)
 
