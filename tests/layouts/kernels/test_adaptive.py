@@ -47,9 +47,8 @@ def test_all_vectors_fit_and_write_the_same(fewer_vectors):
     with use_backend("compiled"):
         for shape in ((25, 19, 37), (20, 8, 64)):
             widest = products(kernel().sample_products, shape)
-            np.testing.assert_allclose(
-                products(fewer_vectors.sample_products, shape), widest, atol=1e-5
-            )
+            fewer = products(fewer_vectors.sample_products, shape)
+            np.testing.assert_array_equal(fewer, widest)
         for seed, shape in enumerate([(3, 50, 61), (2, 16, 16), (1, 1, 40), (2, 33, 128)]):
             widest = written(kernel().encode_predicted, shape, seed=seed)
             assert written(fewer_vectors.encode_predicted, shape, seed=seed) == widest

@@ -1,4 +1,4 @@
-"""Whatever the bytes of a chunk are, all vectors read the same from them, or all refuse them."""
+"""All vectors write the same chunks, and read the same from any bytes, or all refuse them."""
 
 import numpy as np
 import pytest
@@ -44,3 +44,16 @@ def test_all_vectors_read_the_same_from_damaged_chunks(fewer_vectors, layout, mo
             assert [read(layout, bad, movie) for bad in chunks] == widest
     assert widest[0][1] == movie.tobytes()
     assert sum(each is None or each[1] is None for each in widest) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", [GroupedLayout(), DenseLayout()], ids=["static", "adaptive"])
+def test_all_vectors_write_the_same_chunks(fewer_vectors, layout, monkeypatch):
+    drift = RNG.gamma(2, 3, (32, 96)) * np.exp(np.cumsum(RNG.normal(0, 0.1, (30, 32, 1)), axis=0))
+    movies = [*MOVIES.values(), RNG.poisson(drift).astype("u2")]
+    with use_backend("compiled"):
+        widest = [bytes(layout.encode(movie)) for movie in movies]
+    with monkeypatch.context() as other:
+        other.setattr(backend, "_compiled", lambda: fewer_vectors)
+        with use_backend("compiled"):
+            assert [bytes(layout.encode(movie)) for movie in movies] == widest

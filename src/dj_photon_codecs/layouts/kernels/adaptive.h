@@ -28,7 +28,6 @@ enum {
     MARGIN = 4,             /* room for them, at least */
     DELAY = 4,              /* steps from a lane to the next one, which codes the row below */
     ABOVE = 3,              /* rows above that a pixel is predicted from */
-    VECTOR = 8,
 };
 
 /* Features: the constant; means over time and, near and far, over neighbours; the last frame; the

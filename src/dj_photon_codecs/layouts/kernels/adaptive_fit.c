@@ -70,22 +70,29 @@ WIDE_ROWS static void sample_row(const struct past *past, const uint16_t *bins, 
     sample->count += width;
 }
 
-/* Adds the products of a row with eight others, `stride` apart. */
-WIDE_ROWS static void add_eight(const float *restrict one, const float *restrict others,
-                                size_t stride, size_t count, double *products)
+enum { ACROSS = 4, WIDTH = 16 }; /* rows that are multiplied together, sums that are added last */
+
+/* Adds the products of a row with four others, `stride` apart: sixteen sums each, which are added
+   in an order that vectors of sixteen have, too. */
+WIDE_ROWS static void add_four(const float *restrict one, const float *restrict others,
+                               size_t stride, size_t count, double *products)
 {
-    float sums[8][VECTOR] = {{0}};
-    for (size_t x = 0; x < count; x += VECTOR)
-        for (size_t k = 0; k < 8; k++)
-            for (size_t i = 0; i < VECTOR; i++)
+    float sums[ACROSS][WIDTH] = {{0}};
+    for (size_t x = 0; x < count; x += WIDTH)
+        for (size_t k = 0; k < ACROSS; k++)
+            for (size_t i = 0; i < WIDTH; i++)
                 sums[k][i] += one[x + i] * others[k * stride + x + i];
-    for (size_t k = 0; k < 8; k++)
-        for (size_t i = 0; i < VECTOR; i++)
-            products[k] += sums[k][i];
+    for (size_t k = 0; k < ACROSS; k++) {
+        const float *of = sums[k];
+        float four[4];
+        for (size_t i = 0; i < 4; i++)
+            four[i] = (of[4 * i] + of[4 * i + 2]) + (of[4 * i + 1] + of[4 * i + 3]);
+        products[k] += (four[0] + four[2]) + (four[1] + four[3]);
+    }
 }
 
 #ifdef AVX2
-enum { DOWN = 6, ACROSS = 4 }; /* products of a tile, whose sums are in registers */
+enum { DOWN = 6 }; /* rows of a tile of products, whose sums are in registers */
 
 /* The sum of each of four vectors. */
 AVX512 static inline __m128 sums_of(const __m512 of[ACROSS])
@@ -108,14 +115,14 @@ AVX512 static void add_tile(const struct sample *sample, size_t row, size_t colu
     for (int i = 0; i < DOWN; i++)
         for (int k = 0; k < ACROSS; k++)
             sums[i][k] = _mm512_setzero_ps();
-    for (size_t x = 0; x < sample->count; x += 16) {
+    for (size_t x = 0; x < sample->count; x += WIDTH) {
         __m512 across[ACROSS];
         for (size_t k = 0; k < ACROSS; k++)
             across[k] = _mm512_loadu_ps(other + k * sample->length + x);
         for (size_t i = 0; i < DOWN; i++) {
             __m512 down = _mm512_loadu_ps(one + i * sample->length + x);
             for (size_t k = 0; k < ACROSS; k++)
-                sums[i][k] = _mm512_fmadd_ps(down, across[k], sums[i][k]);
+                sums[i][k] = _mm512_add_ps(sums[i][k], _mm512_mul_ps(down, across[k]));
         }
     }
     for (size_t i = 0; i < DOWN && row + i <= FEATURES; i++) {
@@ -129,7 +136,7 @@ AVX512 static void add_tile(const struct sample *sample, size_t row, size_t colu
 /* Only those of features and of later ones, at least; others are needless. */
 static void add_products(struct sample *sample, double *products)
 {
-    size_t length = sample->length, rest = -sample->count % 16;
+    size_t length = sample->length, rest = -sample->count % WIDTH;
     for (size_t i = 0; i < ADAPTIVE_PRODUCTS; i++)
         memset(sample->feature + i * length + sample->count, 0, rest * sizeof(float));
     sample->count += rest;
@@ -141,9 +148,9 @@ static void add_products(struct sample *sample, double *products)
         return;
 #endif
     for (size_t i = 0; i <= FEATURES; i++)
-        for (size_t j = i / 8 * 8; j <= FEATURES; j += 8)
-            add_eight(sample->feature + i * length, sample->feature + j * length, length,
-                      sample->count, products + i * ADAPTIVE_PRODUCTS + j);
+        for (size_t j = i / ACROSS * ACROSS; j <= FEATURES; j += ACROSS)
+            add_four(sample->feature + i * length, sample->feature + j * length, length,
+                     sample->count, products + i * ADAPTIVE_PRODUCTS + j);
 }
 
 /* Takes blocks of four rows from a frame, every `every`-th; the three rows above each are needed
@@ -193,7 +200,7 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
     int error = samples ? open_fitting(&past, model, bins) : KERNEL_MISFIT;
     if (error)
         return error;
-    size_t length = BLOCK * model->width + 16; /* and padding */
+    size_t length = BLOCK * model->width + WIDTH; /* and padding */
     float *room = calloc((ADAPTIVE_PRODUCTS + 1) * length, sizeof *room);
     struct sample sample = {room, room + ADAPTIVE_PRODUCTS * length, 0, length};
     for (size_t t = 0; room && t < model->frames; t++) {
