@@ -1,9 +1,10 @@
 """Run the tests of a kernel that is built with sanitizers, then change what they gave it.
 
-``python -m tests.layouts.kernels.mutated_calls KERNEL CALLS``: the calls of each function that
-tests make are recorded, and repeated with other bytes, lengths and numbers. Whatever these are, a
-function returns or raises; a sanitizer ends the process where it reads or writes beside its
-arrays. `test_sanitizers.py` runs it: a new function needs a test with the compiled kernel, no more.
+``python -m tests.layouts.kernels.mutated_calls CALLS KERNEL...``: the tests run with the first
+kernel, and their calls of each function are recorded, and repeated on each kernel, of more vectors
+or fewer, with other bytes, lengths and numbers. Whatever these are, a function returns or raises; a
+sanitizer ends the process where it reads or writes beside its arrays. `test_sanitizers.py` runs it:
+a new function needs a test with the compiled kernel, no more.
 """
 
 import importlib.machinery
@@ -21,7 +22,7 @@ TESTS = ["tests/layouts/kernels"]
 TESTS += [f"tests/layouts/{kind}" for kind in ("adaptive", "dense", "grouped")]
 TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
 MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
-SECONDS = 6  # for a function
+SECONDS = 2  # for a function
 REFUSALS = ValueError, TypeError, MemoryError, OverflowError
 NUMBERS = 0, 1, 2, 255, 4095, 4096, 65535, 1 << 24, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62
 
@@ -118,26 +119,25 @@ def load(path):
     return module
 
 
-def main(path, number):
-    recorder = Recorder(load(path))
+def functions_of(module):
+    return sorted(name for name in set(dir(module)) - {"SOURCES"} if not name.startswith("__"))
+
+
+def main(number, kernels):
+    recorder = Recorder(kernels[0])
     sys.modules[NAME] = recorder  # type: ignore[assignment]
     options = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not services"]
     failed = pytest.main([*options, "-k", "not numpy", *TESTS])
-    uncalled = []
-    for name in sorted(set(dir(recorder.module)) - {"SOURCES"}):
-        if name.startswith("__"):
-            continue
-        calls = recorder.calls[name]
-        if not calls:
-            uncalled.append(name)
-            continue
-        rng = np.random.default_rng(len(name))
-        done, refused = repeat(getattr(recorder.module, name), calls, rng, number)
-        print(f"{name}: {done} mutated calls of {len(calls)}, {refused} refused", flush=True)
-        assert refused, f"{name} refuses nothing"
     assert not failed, "tests fail with the kernel that has sanitizers"
+    uncalled = [name for name in functions_of(recorder.module) if not recorder.calls[name]]
     assert not uncalled, f"no test calls {uncalled}: add some to {TESTS[0]}"
+    for name in functions_of(recorder.module):
+        calls, rng = recorder.calls[name], np.random.default_rng(len(name))
+        for kernel in kernels:
+            done, refused = repeat(getattr(kernel, name), calls, rng, number)
+            print(f"{name}: {done} mutated calls of {len(calls)}, {refused} refused", flush=True)
+            assert refused, f"{name} refuses nothing"
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]), [load(path) for path in sys.argv[2:]])

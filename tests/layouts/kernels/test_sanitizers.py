@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 SOURCES = Path(dj_photon_codecs.__file__).parent / "layouts" / "kernels" / "module.c"
 SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 WARNINGS = ["-O3", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Werror"]
+VECTORS = 2, 1, 0  # AVX-512 where the processor has it, AVX2, none
 CALLS = 2000  # of each function, as far as there is time
 
 pytestmark = pytest.mark.slow
@@ -38,18 +39,22 @@ def compiled(tmp_path, monkeypatch):
         pytest.skip("there is no gcc with AddressSanitizer")
     monkeypatch.setenv("CC", "gcc")
     compile_kernel = runpy.run_path(str(ROOT / "hatch_build.py"))["compile_kernel"]
-    return lambda flags: compile_kernel(tmp_path, flags=flags)
+
+    def compile_with(*flags):
+        (folder := tmp_path / flags[-1]).mkdir()
+        return compile_kernel(folder, flags=flags)
+
+    return compile_with
 
 
 def test_the_sources_compile_without_a_warning(compiled):
-    assert compiled(WARNINGS).exists()
+    assert compiled(*WARNINGS).exists()
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("vectors", [0, 1, 2])  # of the processor: none, AVX2, AVX-512
-def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled, vectors):
+def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled):
     module = "tests.layouts.kernels.mutated_calls"
-    kernel = compiled([*SANITIZERS, f"-DKERNEL_VECTORS={vectors}"])
+    kernels = [compiled(*SANITIZERS, f"-DKERNEL_VECTORS={vectors}") for vectors in VECTORS]
     environment = {
         **os.environ,
         "LD_PRELOAD": run_time(),
@@ -59,7 +64,7 @@ def test_no_bytes_lead_the_kernel_beside_its_arrays(compiled, vectors):
     }
 
     done = subprocess.run(  # noqa: PLW1510 - asserted below
-        [sys.executable, "-m", module, kernel, str(CALLS)],
+        [sys.executable, "-m", module, str(CALLS), *kernels],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -56,15 +56,20 @@ OPERATION_PLAIN(mul, MUL)
 OPERATION_PLAIN(divide, DIVIDE)
 OPERATION_PLAIN(larger, larger_four)
 
-ALWAYS_INLINE floats_plain moved_plain(floats_plain one, floats_plain other, int by)
-{
-    float lane[2 * LANES];
-    store_plain(lane, one);
-    store_plain(lane + LANES, other);
-    return load_plain(lane + by);
-}
-#define moved_down_plain(now, before, by) moved_plain(before, now, LANES - (by))
-#define moved_up_plain(now, after, by) moved_plain(now, after, by)
+/* Four of the eight of two, from the one at `by` on. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define PART(one, other, by) \
+    __builtin_shufflevector(one, other, by, (by) + 1, (by) + 2, (by) + 3)
+#else
+#define PART(one, other, by) \
+    __builtin_shuffle(one, other, (four_bits){by, (by) + 1, (by) + 2, (by) + 3})
+#endif
+#define moved_down_plain(now, before, by) \
+    ((floats_plain){PART((before).d, (now).a, 4 - (by)), PART((now).a, (now).b, 4 - (by)), \
+                    PART((now).b, (now).c, 4 - (by)), PART((now).c, (now).d, 4 - (by))})
+#define moved_up_plain(now, after, by) \
+    ((floats_plain){PART((now).a, (now).b, by), PART((now).b, (now).c, by), \
+                    PART((now).c, (now).d, by), PART((now).d, (after).a, by)})
 
 #ifdef AVX2
 typedef struct {
