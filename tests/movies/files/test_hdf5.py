@@ -92,6 +92,16 @@ def test_links_lead_where_they_say(tmp_path):
         read_movie(tmp_path / "links.h5", dataset="loop")
 
 
+def test_values_outside_of_the_file_are_not_followed(tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(range(24)))
+    with h5py.File(tmp_path / "movie.h5", "w") as file:
+        outside = [(str(tmp_path / "secret"), 0, 24)]
+        file.create_dataset("movie", (4, 2, 3), "u1", external=outside)
+
+    with pytest.raises(ValueError, match=r"lie outside of .*movie\.h5, as bytes of .*secret"):
+        read_movie(tmp_path / "movie.h5")
+
+
 def test_a_file_without_movies_is_refused(tmp_path):
     with h5py.File(tmp_path / "movie.h5", "w") as file:
         file["times"] = np.arange(20)

@@ -102,6 +102,12 @@ def read_nwb(path: Path, *, dataset: int | str | None) -> Hdf5Movie:
 
 
 def _movie(item: Any) -> Hdf5Movie:
+    if item.external:  # whoever made the file could name any file that its reader may read
+        names = sorted({str(name) for name, *_ in item.external})
+        raise ValueError(
+            f"the values of {item.name!r} lie outside of {item.file.filename}, as bytes of "
+            f"{names}, and are not followed there; if you trust them, open them with numpy.memmap"
+        )
     return Hdf5Movie(
         Path(item.file.filename),  # another one, if there is a link to it
         item.name,
