@@ -17,6 +17,7 @@ from zarr.storage import LocalStore, StorePath
 
 from dj_photon_codecs import PhotonArray
 from dj_photon_codecs.arrays.photon_array import open_movie
+from dj_photon_codecs.layouts import threads
 from dj_photon_codecs.layouts.choice import GROUPED
 from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
@@ -191,6 +192,7 @@ def test_chunks_are_fetched_together(local, frames, movie, counts, monkeypatch):
         meeting.wait(timeout=20)
         return fetched(self, number)
 
+    monkeypatch.setattr(threads, "SMALL", 0)  # local chunks that are small are not
     monkeypatch.setattr(MovieStore, "is_local", local)
     monkeypatch.setattr(MovieStore, "read_chunk", meet)
     np.testing.assert_array_equal(movie[:frames], anscombe(counts[:frames]), strict=True)
@@ -518,6 +520,7 @@ def test_frames_of_a_view_are_the_callers_own(view, movie, counts):
         np.testing.assert_array_equal(getattr(movie, view)[selection], counts[selection])
 
 
+@pytest.mark.filterwarnings("ignore:movie has dtype bool")
 @pytest.mark.parametrize("dtype", ["|b1", "|i1", "<i8", ">u2", "<f2", "<f4", ">f8"])
 @pytest.mark.parametrize("compression", [PLAIN, GROUPED], ids=["plain", "grouped"])
 def test_views_of_any_dtype_read_in_bulk_and_in_frames(dtype, compression, folder):
