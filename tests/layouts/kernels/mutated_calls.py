@@ -22,7 +22,7 @@ TESTS = ["tests/layouts/kernels"]
 TESTS += [f"tests/layouts/{kind}" for kind in ("adaptive", "dense", "grouped")]
 TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
 MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
-SECONDS = 2  # for a function
+SECONDS = 1  # for a function of a kernel
 REFUSALS = ValueError, TypeError, MemoryError, OverflowError
 NUMBERS = 0, 1, 2, 255, 4095, 4096, 65535, 1 << 24, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62
 
