@@ -22,7 +22,7 @@ TESTS = ["tests/layouts/kernels"]
 TESTS += [f"tests/layouts/{kind}" for kind in ("adaptive", "dense", "grouped")]
 TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
 MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
-SECONDS = 1  # for a function of a kernel
+SECONDS, FEWEST = 1, 20  # for a function of a kernel: as long, but as many calls at least
 REFUSALS = ValueError, TypeError, MemoryError, OverflowError
 NUMBERS = 0, 1, 2, 255, 4095, 4096, 65535, 1 << 24, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62
 
@@ -97,7 +97,7 @@ def repeat(function, calls, rng, number):
     """Call a function with mutated arguments; return how often, and how often it refused them."""
     refused = done = 0
     end = time.thread_time() + SECONDS
-    while done < number and time.thread_time() < end:
+    while done < number and (done < FEWEST or time.thread_time() < end):
         done += 1
         given = [copied(argument) for argument in calls[int(rng.integers(len(calls)))]]
         for _ in range(int(rng.integers(1, 4))):
