@@ -1,0 +1,1 @@
+"""Whole tables of movies: what needs DataJoint and goes through rows."""
