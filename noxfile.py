@@ -1,3 +1,7 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
 """The checks of CONTRIBUTING.md, each in an environment of its own: ``nox``, or ``nox -s lint``."""
 
 import shutil
@@ -5,9 +9,8 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2024.10.9"
+nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "types", "docs", "tests", "oldest", "wheel"]
 
 TESTED_WITH = (
     "tests",
@@ -68,3 +71,7 @@ def wheel(session: nox.Session) -> None:
     session.install(f"{next(dist.glob('*-cp311-abi3-*.whl'))}[dev]")
     session.chdir(elsewhere)
     session.run("pytest", "-m", "not slow", "tests", "--pyargs", "anscombe", "dj_photon_codecs")
+
+
+if __name__ == "__main__":
+    nox.main()

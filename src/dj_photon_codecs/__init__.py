@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dj_photon_codecs.storage.movie_store import ChunkError
     from dj_photon_codecs.views.report import Report, report
 
+    __version__: str
+
 __all__ = [
     "Calibration",
     "CameraMovie",
@@ -63,14 +65,16 @@ ROOMS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
+if not TYPE_CHECKING:  # a type checker shall refuse other names
 
-        return version("dj-photon-codecs")
-    if name in ROOMS:
-        return getattr(import_module(f"{__name__}.{ROOMS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415
+
+            return version("dj-photon-codecs")
+        if name in ROOMS:
+            return getattr(import_module(f"{__name__}.{ROOMS[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
