@@ -55,8 +55,13 @@ LIBRARIES = {
 }
 # Extras, and what is slow to import, are imported where they are used: never with the module.
 WHEN_ASKED_FOR = {"matplotlib", "mpl_toolkits", "anscombe_transform"}
-# A method that opens a picture calls upwards, when it is called: `Calibration.plot`.
-UPWARDS = {("photons.calibration", "views.transfer_curve")}
+# A method that shows something calls upwards, when it is called: `Calibration.plot`.
+UPWARDS = {
+    ("photons.calibration", "views.transfer_curve"),
+    ("photons.calibration", "views.notebook"),
+    ("movies.camera_movie", "views.notebook"),
+    ("arrays.frame_array", "views.notebook"),
+}
 
 LONGEST = 300  # lines of code
 SOURCES = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}

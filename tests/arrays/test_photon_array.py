@@ -306,9 +306,14 @@ def test_comparisons_read_nothing(movie, folder, counts, reads):
 
 
 def test_repr_says_what_it_is_and_reads_nothing(movie, folder, reads):
-    assert repr(movie) == (
-        f"<PhotonArray file://{folder.as_posix()} shape=(250, 6, 7) dtype=float64 gain=1 lossless>"
+    stored = sum((folder / key).stat().st_size for key in CHUNKS)
+    rest = (
+        f"gain 1, lossless, {8 * stored / movie.size:.2f} bits per pixel, "
+        f"{stored / movie.size / 2:.1%} of its size as uint16, file://{folder.as_posix()}>"
     )
+    assert repr(movie) == f"<(250, 6, 7) PhotonArray of float64, {rest}"
+    assert repr(movie.raw) == f"<(250, 6, 7) MovieView of uint16 in ADU, {rest}"
+    assert repr(movie.photons) == f"<(250, 6, 7) MovieView of float32 in photons, {rest}"
     assert str(movie) == repr(movie)
     assert "PhotonArray" in f"{[movie]}"
     assert reads == []
@@ -325,7 +330,7 @@ def test_pandas_reads_nothing(movie, reads):
 
     for table in tables:
         assert table["movie"].iloc[0] is movie
-        assert "PhotonArray" in repr(table)
+        assert "<(250, 6, 7) PhotonArray of" in repr(table)
     assert reads == []
 
 
@@ -435,7 +440,7 @@ def test_camera_movies_know_their_calibration(folder):
 
     assert movie.calibration == CAMERA
     assert movie.step is None
-    assert "gain=50 lossless" in repr(movie)
+    assert ", gain 50, lossless, " in repr(movie)
     photons = (values - CAMERA.offset) / CAMERA.gain
     np.testing.assert_array_equal(movie.photons[:], photons.astype("f4"), strict=True)
     assert movie.photons[:].min() < 0

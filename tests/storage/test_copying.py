@@ -173,8 +173,11 @@ def test_a_copy_has_chunks_of_as_many_frames_as_its_type_wants(kind, frames, fol
     np.testing.assert_array_equal(copy[:], movie[:], strict=True)
     np.testing.assert_array_equal(copy.raw[:], movie.raw[:], strict=True)
     np.testing.assert_array_equal(copy.photons[:], movie.photons[:], strict=True)
-    kept = {name: value for name, value in movie.attrs.items() if name != "crc32c"}
-    assert {name: value for name, value in copy.attrs.items() if name != "crc32c"} == kept
+    own = ("crc32c", "stored_bytes")
+    kept = {name: value for name, value in movie.attrs.items() if name not in own}
+    assert {name: value for name, value in copy.attrs.items() if name not in own} == kept
+    stored = sum((folder / "copy.zarr" / key).stat().st_size for key in copy.movie_store.chunks)
+    assert copy.attrs["stored_bytes"] == stored
 
 
 def test_chunks_come_back_as_they_were(folder):

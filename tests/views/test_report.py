@@ -135,7 +135,8 @@ def test_what_cannot_be_inserted_cannot_be_reported_on():
 
 def test_the_table_has_a_row_for_each_step_in_terminal_and_notebook():
     found = report(camera_movie(60), steps=(None, 0.5))
-    head, exact, half = str(found).splitlines()
+    movie, head, exact, half = str(found).splitlines()
+    assert movie == "(60, 24, 24) of int16, gain 30"
     assert "bits per pixel" in head
     assert "exactly" in exact
     assert "step 0.5" in half

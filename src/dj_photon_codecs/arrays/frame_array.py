@@ -15,6 +15,7 @@ from dj_photon_codecs.arrays.missing_operations import MissingOperations
 from dj_photon_codecs.arrays.movie_reader import MovieReader
 from dj_photon_codecs.arrays.selection import parse_selection
 from dj_photon_codecs.arrays.stored_chunks import StoredChunks
+from dj_photon_codecs.arrays.summary import described
 from dj_photon_codecs.storage.documents.description import dimensions, plain_attributes
 from dj_photon_codecs.storage.movie_store import READ_ONLY, MovieStore, zarr_array
 
@@ -123,6 +124,23 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
         with collector_paused():
             values: NDArray[Any] = self[...]
         return values if dtype is None else values.astype(dtype, copy=False)
+
+    def __repr__(self) -> str:
+        gain, stored, *size = described(self.movie_store.documents).items()
+        said = [f"gain {gain[1]}", stored[1], *(f"{text} {name}" for name, text in size)]
+        return f"<{self._title}, {', '.join(said)}, {self.movie_store}>"
+
+    def _repr_html_(self) -> str:
+        from dj_photon_codecs.views.notebook import table  # noqa: PLC0415
+
+        rows = {**described(self.movie_store.documents), "place": str(self.movie_store)}
+        return table(self._title, rows)
+
+    @property
+    def _title(self) -> str:
+        units = {"ADU": " in ADU", "photon": " in photons"}
+        unit = units.get(str(self.movie_store.documents["zattrs"].get("units")), "")
+        return f"{self.shape} {type(self).__name__} of {self.dtype}{unit}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a pickle carries neither chunks nor views

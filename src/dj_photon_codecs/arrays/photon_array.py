@@ -103,13 +103,6 @@ class PhotonArray(FrameArray):
     def __hash__(self) -> int:
         return hash(str(self.store_path))
 
-    def __repr__(self) -> str:
-        kept = "lossless" if self.step is None else f"in steps of {self.step:g} sigma"
-        return (
-            f"<PhotonArray {self.store_path} shape={self.shape} dtype={self.dtype} "
-            f"gain={self.calibration.gain:g} {kept}>"
-        )
-
     @property
     def _documents(self) -> Documents:
         return self.movie_store.documents

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["CameraMovie", "as_camera_movie"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CameraMovie:
     """Camera values and their calibration, to insert.
 
@@ -67,6 +67,20 @@ class CameraMovie:
                 f"values ({self.calibration.gain:g} ADU per photon). Give movie.raw with "
                 "movie.calibration, or movie.photons with Calibration(gain=1)"
             )
+
+    def __repr__(self) -> str:
+        step = "no step" if self.step is None else f"step {self.step:g}"
+        return f"<{self._title}, gain {self.calibration.in_words()['gain']}, {step}>"
+
+    def _repr_html_(self) -> str:
+        from dj_photon_codecs.views.notebook import table  # noqa: PLC0415
+
+        step = "none" if self.step is None else f"{self.step:g} sigma"
+        return table(self._title, {**self.calibration.in_words(), "step": step})
+
+    @property
+    def _title(self) -> str:
+        return f"{tuple(self.values.shape)} CameraMovie of {self.values.dtype}"
 
 
 def as_camera_movie(

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["Calibration", "Points"]
+__all__ = ["Calibration", "Points", "measured"]
 
 Points = tuple[tuple[float, float, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Calibration:
     """How a camera turns photons into values.
 
@@ -78,8 +78,8 @@ class Calibration:
     noise_correlation: tuple[float, float, float] | None = field(default=None, compare=False)
     motion: float | None = field(default=None, compare=False)
     clipped: bool = field(default=False, compare=False)
-    curve: Points = field(default=(), compare=False, repr=False)
-    excluded: Points = field(default=(), compare=False, repr=False)
+    curve: Points = field(default=(), compare=False)
+    excluded: Points = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse impossible numbers, and make all of them plain Python floats."""
@@ -93,6 +93,28 @@ class Calibration:
             self._set("noise_correlation", _row("noise_correlation", self.noise_correlation))
         for name in ("curve", "excluded"):
             self._set(name, tuple(_row(name, point) for point in getattr(self, name)))
+
+    def __repr__(self) -> str:
+        said = (f"{name}={text}" for name, text in self.in_words().items())
+        return f"Calibration({', '.join(said)})"
+
+    def _repr_html_(self) -> str:
+        from dj_photon_codecs.views.notebook import table  # noqa: PLC0415
+
+        return table("Calibration", self.in_words())
+
+    def in_words(self) -> dict[str, str]:
+        """Return the three numbers, with their standard errors where they are known.
+
+        Examples
+        --------
+        >>> Calibration(gain=29.9172, offset=100, gain_stderr=0.0312).in_words()
+        {'gain': '29.92 ± 0.03', 'offset': '100', 'variance': '0'}
+        """
+        return {
+            name: measured(getattr(self, name), getattr(self, f"{name}_stderr"))
+            for name in ("gain", "offset", "variance")
+        }
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -149,6 +171,11 @@ class Calibration:
         from dj_photon_codecs.views.transfer_curve import draw  # noqa: PLC0415
 
         return draw(self, ax)
+
+
+def measured(value: float, stderr: float | None) -> str:
+    """Return a number with its standard error, if that is known, to the digits that it has."""
+    return f"{value:.6g}" if stderr is None else f"{value:.4g} ± {stderr:.1g}"
 
 
 def _row(name: str, values: Any) -> tuple[float, float, float]:

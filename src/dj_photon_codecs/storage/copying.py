@@ -101,7 +101,7 @@ def _copy_chunks(source: MovieStore, folder: MovieFolder) -> Documents:
         keys,
         range(len(keys)),
         encode=lambda number: source.read_chunk(number).tobytes(),
-        documents=lambda _: source.documents,
+        documents=lambda *_: source.documents,
         folder=folder,
         limits=Limits.of_copies(int(np.prod(array.chunks)) * array.dtype.itemsize),
     )
@@ -114,8 +114,10 @@ def _recode(source: MovieStore, plan: StoragePlan, *, folder: MovieFolder) -> Do
     def encode(frames: Iterable[NDArray[Any]]) -> bytes:
         return plan.encode_chunk(fill_chunk(plan, frames))
 
-    def documents(checksums: list[str]) -> Documents:
-        return describe_recompressed(source.documents, plan, checksums=checksums)
+    def documents(checksums: list[str], stored_bytes: int) -> Documents:
+        return describe_recompressed(
+            source.documents, plan, checksums=checksums, stored_bytes=stored_bytes
+        )
 
     return write_chunks(
         plan.keys,

@@ -91,9 +91,9 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
     def encode(frames: Iterable[NDArray[Any]]) -> bytes:
         return plan.encode_chunk(fill_chunk(plan, map(plan.encode_values, frames)))
 
-    def documents(checksums: list[str]) -> Documents:
+    def documents(checksums: list[str], stored_bytes: int) -> Documents:
         source.check_unchanged()
-        return describe(plan, checksums=checksums)
+        return describe(plan, checksums=checksums, stored_bytes=stored_bytes)
 
     return write_chunks(
         plan.keys,
@@ -146,20 +146,21 @@ def write_chunks(
     sources: Iterable[Any],
     *,
     encode: Callable[[Any], bytes],
-    documents: Callable[[list[str]], Documents],
+    documents: Callable[[list[str], int], Documents],
     folder: MovieFolder,
     limits: Limits,
 ) -> Documents:
     """Write chunks, several at a time, and then the documents; all of them, or nothing.
 
     For each of the keys there is a source, from which `encode` makes the bytes; one thread at a
-    time takes from `sources`. `documents` come from the checksums of the chunks.
+    time takes from `sources`. `documents` come from the checksums of the chunks, and the bytes of
+    all of them.
     """
     numbered = enumerate(sources)
     encoding, taking = Semaphore(limits.encoders), Lock()
     failures: list[BaseException] = []
 
-    def write_next(_: int) -> tuple[int, str]:
+    def write_next(_: int) -> tuple[int, str, int]:
         with encoding:
             with taking:
                 if failures or (taken := next(numbered, None)) is None:
@@ -169,9 +170,9 @@ def write_chunks(
         if failures:
             raise CancelledError
         folder.write(keys[number], stored)
-        return number, crc32c(stored)
+        return number, crc32c(stored), len(stored)
 
-    def write_or_fail(turn: int) -> tuple[int, str]:
+    def write_or_fail(turn: int) -> tuple[int, str, int]:
         try:
             return write_next(turn)
         except CancelledError:  # for another chunk failed
@@ -185,8 +186,8 @@ def write_chunks(
             written = in_threads(write_or_fail, range(len(keys)), most=limits.workers)
         except CancelledError:
             raise failures[0] from None
-        checksums = [checksum for _, checksum in sorted(written)]
-        _write_documents(described := documents(checksums), folder)
+        _, checksums, sizes = zip(*sorted(written), strict=True)
+        _write_documents(described := documents(list(checksums), sum(sizes)), folder)
     return described
 
 

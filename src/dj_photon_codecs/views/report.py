@@ -61,14 +61,16 @@ class Report:
     """Costs of a movie, a row each; a table in the terminal and in a notebook."""
 
     costs: tuple[Cost, ...]
+    movie: str = ""  # what it is a report on: shape, dtype and gain
 
     def __str__(self) -> str:
         rows = [HEADINGS, *(cost.cells() for cost in self.costs)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
+        lines = [
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             for row in rows
-        )
+        ]
+        return "\n".join([self.movie, *lines] if self.movie else lines)
 
     __repr__ = __str__
 
@@ -78,7 +80,8 @@ class Report:
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cost.cells()) + "</tr>"
             for cost in self.costs
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        caption = f"<caption>{html.escape(self.movie)}</caption>" if self.movie else ""
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def report(
@@ -134,7 +137,9 @@ def report(
         plan_movie(replace(movie, step=step), policy, found=found, with_table=False)
         for step in steps
     )
-    return Report(tuple(_cost(movie, plan) for plan in plans))
+    costs = tuple(_cost(movie, plan) for plan in plans)
+    gain = movie.calibration.in_words()["gain"]
+    return Report(costs, f"{source.shape} of {source.dtype}, gain {gain}")
 
 
 def _exact_values(movie: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dj_photon_codecs.photons.calibration import measured
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -41,7 +43,7 @@ def in_words(calibration: Calibration) -> str:
     A line for the gain, one for the zero level, and what else is known.
     """
     gain, offset = calibration.gain, calibration.offset
-    lines = [f"One photon is worth {_measured(gain, calibration.gain_stderr)} ADU."]
+    lines = [f"One photon is worth {measured(gain, calibration.gain_stderr)} ADU."]
     if calibration.variance > 0 or calibration.variance_stderr is not None:
         noise = calibration.variance**0.5
         lines.append(
@@ -49,7 +51,7 @@ def in_words(calibration: Calibration) -> str:
             f"{noise / gain:.2g} photons."
         )
     else:
-        zero = _measured(offset, calibration.offset_stderr)
+        zero = measured(offset, calibration.offset_stderr)
         lines.append(f"The noise vanishes at {zero} ADU, the effective zero.")
     if calibration.pixels_used is not None and calibration.pixels_excluded is not None:
         total = calibration.pixels_used + calibration.pixels_excluded
@@ -59,10 +61,6 @@ def in_words(calibration: Calibration) -> str:
             "Dark values are clipped; the line is what they would follow if they were not."
         )
     return "\n".join(lines)
-
-
-def _measured(value: float, stderr: float | None) -> str:
-    return f"{value:.4g}" if stderr is None else f"{value:.4g} ± {stderr:.1g}"
 
 
 def _line(calibration: Calibration, mean: NDArray[np.float64]) -> NDArray[np.float64]:

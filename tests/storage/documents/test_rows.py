@@ -321,7 +321,16 @@ ZATTRS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "message"), ZATTRS)
+SHOWN: list[tuple[str, Any, str]] = [
+    ("anscombe_gain_stderr", "<script>", "anscombe_gain_stderr is '<script>'; it must be a number"),
+    ("anscombe_offset_stderr", None, "anscombe_offset_stderr is None"),
+    ("stored_bytes", 0, "stored_bytes is 0; it must be a positive whole number"),
+    ("stored_bytes", 12.5, "stored_bytes is 12.5"),
+    ("stored_bytes", True, "stored_bytes is True"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), [*ZATTRS, *SHOWN])
 def test_attributes_that_are_not_the_movies_are_refused(name, value, message, row):
     row[".zattrs"][name] = value
 

@@ -3,6 +3,7 @@
 import copy
 import importlib.metadata
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numcodecs import Delta
 from dj_photon_codecs.layouts.choice import Compression
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.storage.documents.checks import check_documents
+from dj_photon_codecs.storage.documents.description import calibration_of
 from dj_photon_codecs.storage.documents.views import linear_view, split_transform
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 from dj_photon_codecs.storage.filters.linear import LinearFilter
@@ -58,6 +60,7 @@ COUNTS: dict[str, Any] = {
         "original_dtype": ">i4",
         "_ARRAY_DIMENSIONS": ["time", "y", "x"],
         "crc32c": "9eddaaf4e7abbefd75e1de42",
+        "stored_bytes": 3 * (6 + 2 + 8),  # codes, zeros up to a multiple of 8, and the trailer
     },
 }
 CHECKSUM = {"id": "photon.crc32c"}
@@ -106,6 +109,18 @@ def test_documents_of_a_camera_movie_say_what_its_values_mean(documents_of):
     assert attributes["anscombe_offset"] == 100.0
     assert attributes["anscombe_variance"] == 400.0
     assert attributes["original_dtype"] == ">i2"
+    assert not [name for name in attributes if name.endswith("stderr")]
+
+
+def test_standard_errors_are_kept_with_a_movie(documents_of):
+    known = replace(CAMERA, gain_stderr=0.25, variance_stderr=3)
+
+    documents = documents_of(CameraMovie(camera_values(), known))
+
+    assert documents["zattrs"]["anscombe_gain_stderr"] == 0.25
+    assert documents["zattrs"]["anscombe_variance_stderr"] == 3
+    assert "anscombe_offset_stderr" not in documents["zattrs"]
+    assert calibration_of(documents).to_dict() == known.to_dict()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

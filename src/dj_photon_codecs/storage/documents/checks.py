@@ -18,7 +18,13 @@ import numpy as np
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
 from dj_photon_codecs.photons.decode_table import DecodeTable
 from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters, require, shown
-from dj_photon_codecs.storage.documents.description import Document, Documents, dimensions
+from dj_photon_codecs.storage.documents.description import (
+    PARAMETERS,
+    STDERRS,
+    Document,
+    Documents,
+    dimensions,
+)
 from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 
 __all__ = ["check_documents", "format_version", "is_number"]
@@ -32,7 +38,6 @@ ORIGINALS = {
     for dtype in (np.dtype(code), np.dtype(code).newbyteorder())
 }
 FILLS = ("NaN", "Infinity", "-Infinity")
-PARAMETERS = ("gain", "offset", "variance")
 TABLE_TYPES = {"whole": bool, "first": int, "table": str}
 GRAIN = 8192  # photons of tables of version 1.0 are multiples of 1 / GRAIN
 
@@ -52,6 +57,7 @@ def check_documents(documents: Documents) -> None:
     transform = check_filters(zarray, checked=written >= (1, 1))
     _check_checksums(zarray, zattrs, required=transform is not None)
     if transform is not None:
+        _check_shown(zattrs)
         _check_movie(documents, transform)
         _check_table(zattrs, transform, written=written)
 
@@ -103,6 +109,14 @@ def _check_lengths(zarray: Document) -> None:
             f"chunks is {shown(zarray['chunks'])} for the shape {shown(zarray['shape'])}; they "
             f"must have the same number of dimensions. {DAMAGED}"
         )
+
+
+def _check_shown(zattrs: Document) -> None:
+    """Check what a movie may say of itself for people to read: standard errors and its size."""
+    for name in (f"anscombe_{name}" for name in STDERRS):
+        require(name, zattrs.get(name), is_number(zattrs.get(name, 0)), "a number")
+    size = zattrs.get("stored_bytes", 1)
+    require("stored_bytes", size, _is_length(size), "a positive whole number")
 
 
 def _check_checksums(zarray: Document, zattrs: Document, *, required: bool) -> None:

@@ -20,6 +20,8 @@ from dj_photon_codecs.storage.plan import StoragePlan, filters_of
 
 __all__ = [
     "NAMES",
+    "PARAMETERS",
+    "STDERRS",
     "Documents",
     "calibration_of",
     "describe",
@@ -33,6 +35,8 @@ __all__ = [
 
 FORMAT_VERSION = "1.1"
 NAMES = {".zattrs": "zattrs", ".zarray": "zarray"}  # on the store, in the order of writing
+PARAMETERS = ("gain", "offset", "variance")  # of a calibration
+STDERRS = tuple(f"{name}_stderr" for name in PARAMETERS)
 TRANSFORMS = (AnscombeFilter.codec_id, LinearFilter.codec_id)
 WRITERS = ("dj-photon-codecs", "zarr", "numcodecs", "numpy")
 
@@ -46,10 +50,13 @@ class Documents(TypedDict):
     zattrs: Document
 
 
-def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
+def describe(
+    plan: StoragePlan, *, checksums: list[str], stored_bytes: int | None = None
+) -> Documents:
     """Return the documents of a movie, plain finite JSON, in format version 1.1.
 
-    `checksums` are the CRC-32C of the chunks' bytes, eight hexadecimal digits each.
+    `checksums` are the CRC-32C of the chunks' bytes, eight hexadecimal digits each;
+    `stored_bytes` are those of all chunks together, if they are known.
     """
     calibration = plan.calibration
     transform = AnscombeFilter(
@@ -77,19 +84,22 @@ def describe(plan: StoragePlan, *, checksums: list[str]) -> Documents:
         "anscombe_gain": transform.gain,
         "anscombe_offset": transform.offset,
         "anscombe_variance": transform.variance,
+        **_stderrs(calibration),
         "quantization_step": transform.step,
         "original_dtype": str(plan.original_dtype),
         "_ARRAY_DIMENSIONS": dimensions(len(plan.shape)),
         "written_by": dict(_writers()),
         "crc32c": "".join(checksums),
     }
+    if stored_bytes is not None:
+        zattrs["stored_bytes"] = stored_bytes
     if plan.decode_table is not None:
         zattrs["decode_table"] = plan.decode_table.to_dict()
     return Documents(zarray=zarray, zattrs=zattrs)
 
 
 def describe_recompressed(
-    documents: Documents, plan: StoragePlan, *, checksums: list[str]
+    documents: Documents, plan: StoragePlan, *, checksums: list[str], stored_bytes: int
 ) -> Documents:
     """Return the documents of a copy, in other chunks or with another compression."""
     filters, compressor = _configurations(plan.compression)
@@ -104,6 +114,7 @@ def describe_recompressed(
     zattrs = documents["zattrs"] | {
         "codec_version": FORMAT_VERSION,
         "crc32c": "".join(checksums),
+        "stored_bytes": stored_bytes,
     }
     return Documents(zarray=zarray, zattrs=zattrs)
 
@@ -118,7 +129,8 @@ def is_compressed_by(documents: Documents, compression: Compression) -> bool:
 def calibration_of(documents: Documents) -> Calibration:
     """Return the calibration of a movie; that of photon counts where another program wrote none."""
     attributes = documents["zattrs"]
-    written = {name: attributes.get(f"anscombe_{name}") for name in ("gain", "offset", "variance")}
+    names = (*PARAMETERS, *STDERRS)
+    written = {name: attributes.get(f"anscombe_{name}") for name in names}
     return Calibration(**{name: value for name, value in written.items() if value is not None})
 
 
@@ -135,7 +147,7 @@ def plain_attributes(documents: Documents) -> dict[str, str | float]:
     """
     zattrs, calibration = documents["zattrs"], calibration_of(documents)
     plain = {name: zattrs.get(name) for name in ("units", "quantization_step", "original_dtype")}
-    for name in ("gain", "offset", "variance"):
+    for name in PARAMETERS:
         plain[f"anscombe_{name}"] = getattr(calibration, name)
     if "written_by" in zattrs:
         plain["written_by"] = json.dumps(zattrs["written_by"])
@@ -152,6 +164,11 @@ def split_filters(zarray: Document) -> tuple[list[Document], list[Document]]:
     filters = zarray["filters"] or []
     first = 1 if filters and filters[0]["id"] in TRANSFORMS else 0
     return filters[:first], filters[first:]
+
+
+def _stderrs(calibration: Calibration) -> dict[str, float]:
+    known = {f"anscombe_{name}": getattr(calibration, name) for name in STDERRS}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 @cache
