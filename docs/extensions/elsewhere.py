@@ -1,0 +1,53 @@
+"""Link names of other projects to their documentation, and files of ours to the repository."""
+
+import re
+
+from docutils import nodes
+
+NUMPY = "https://numpy.org/doc/stable/reference/"
+ZARR = "https://zarr.readthedocs.io/en/stable/api/zarr/"
+DATAJOINT = "https://docs.datajoint.com/"
+NAMES = {
+    "numpy.dtype": NUMPY + "generated/numpy.dtype.html",
+    "numpy.ndarray": NUMPY + "generated/numpy.ndarray.html",
+    "NDArray": NUMPY + "generated/numpy.ndarray.html",
+    "numpy:array_like": "https://numpy.org/doc/stable/glossary.html#term-array_like",
+    "python:sequence": "https://docs.python.org/3/glossary.html#term-sequence",
+    "python:iterable": "https://docs.python.org/3/glossary.html#term-iterable",
+    "python:mapping": "https://docs.python.org/3/glossary.html#term-mapping",
+    "ArrayLike": NUMPY + "typing.html",
+    "DTypeLike": NUMPY + "typing.html",
+    "zarr.Array": ZARR + "array/",
+    "datajoint": DATAJOINT,
+    "dj.Schema": DATAJOINT,
+    "dask.array.Array": "https://docs.dask.org/en/stable/generated/dask.array.Array.html",
+    "xarray.DataArray": "https://docs.xarray.dev/en/stable/generated/xarray.DataArray.html",
+    "str": "https://docs.python.org/3/library/stdtypes.html#str",
+    "int": "https://docs.python.org/3/library/functions.html#int",
+    "float": "https://docs.python.org/3/library/functions.html#float",
+    "bool": "https://docs.python.org/3/library/functions.html#bool",
+    "dict": "https://docs.python.org/3/library/stdtypes.html#dict",
+    "ValueError": "https://docs.python.org/3/library/exceptions.html#ValueError",
+    "TypeError": "https://docs.python.org/3/library/exceptions.html#TypeError",
+}
+FILES = "https://github.com/datajoint/dj-photon-codecs/blob/main/"
+
+
+def setup(app):
+    app.connect("missing-reference", link_name)
+    app.connect("include-read", link_files)
+    return {"parallel_read_safe": True}
+
+
+def link_name(_app, _environment, node, content):
+    """Resolve a reference that is none of ours."""
+    address = NAMES.get(node.get("reftarget", "").removeprefix("~"))
+    if address is None:
+        return None
+    return nodes.reference("", "", content, internal=False, refuri=address)
+
+
+def link_files(_app, _path, _document, content):
+    """Let links to files that are no part of the documentation lead to the repository."""
+    link = r"(?<!!)(\[[^]]*\])\((?!https?:|docs/|#)([^)]+)\)"
+    content[0] = re.sub(link, rf"\1({FILES}\2)", content[0])
