@@ -40,7 +40,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def docs(session: nox.Session) -> None:
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "site")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-j", "2", "docs", "site")
 
 
 @nox.session(python=["3.11", "3.13"])

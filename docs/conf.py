@@ -5,6 +5,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+from elsewhere import source_of as linkcode_resolve  # noqa: F401
 
 project = "dj-photon-codecs"
 author = "DataJoint Inc."
@@ -19,7 +20,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.viewcode",
+    "sphinx.ext.linkcode",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["data/README.md"]
@@ -41,6 +42,7 @@ numpydoc_xref_param_type = True
 
 templates_path = ["_templates"]
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 html_js_files = ["versions.js"]
 html_math_renderer = "mathml"

