@@ -5,6 +5,7 @@ a real S3 store. ``DJ_TEST_POSTGRESQL`` (a URL) replaces the embedded PostgreSQL
 adds a MySQL server, against which the same tests then run once more.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,7 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 import datajoint as dj
 import datajoint.instance
+import distributed
 
 StoreSpec = dict[str, Any]
 
@@ -94,6 +96,28 @@ def relay(s3: services.S3) -> Iterator[services.Relay]:
     """A relay before the S3 server: ``relay.requests`` holds all that reached it."""
     with services.relay(s3.endpoint) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def dask_cluster() -> Iterator[distributed.LocalCluster]:
+    """Two processes of dask with a thread each, which say nothing of what fails in a test."""
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host=services.HOST,
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(dask_cluster: distributed.LocalCluster) -> Iterator[distributed.Client]:
+    """A client of the cluster, with which dask computes for the length of a test."""
+    with distributed.Client(dask_cluster) as made:
+        made.wait_for_workers(1)
+        yield made
 
 
 # ---------------------------------------------------------------------------- stores

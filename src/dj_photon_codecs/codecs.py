@@ -132,11 +132,16 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         """
         with naming_broken_libraries():
             from dj_photon_codecs.movies.camera_movie import CameraMovie
+            from dj_photon_codecs.storage.cluster import cluster_of
 
             policy = Policy.of(cls)
             movie, counts = _prepared(value, policy)
             if isinstance(movie, CameraMovie):
-                _planned(movie, policy, counts=counts)
+                with cluster_of(movie) as cluster:
+                    if cluster is None:
+                        _planned(movie, policy, counts=counts)
+                    else:
+                        cluster.plan(policy, counts=counts)
 
     def encode(
         self,
@@ -318,11 +323,16 @@ def _planned(
 
 def _write(value: Any, policy: Policy, *, folder: MovieFolder) -> Documents:
     from dj_photon_codecs.arrays.photon_array import PhotonArray
+    from dj_photon_codecs.storage.cluster import cluster_of
     from dj_photon_codecs.storage.copying import copy_movie
     from dj_photon_codecs.storage.writing import write_movie
 
     movie, counts = _prepared(value, policy)
     if isinstance(movie, PhotonArray):
         return copy_movie(movie.movie_store, policy, folder=folder)
+    with cluster_of(movie) as cluster:
+        if cluster is not None:
+            plan = cluster.plan(policy, counts=counts)
+            return cluster.write(plan, folder=folder)
     movie, plan = _planned(movie, policy, counts=counts)
     return write_movie(movie, plan, folder=folder)

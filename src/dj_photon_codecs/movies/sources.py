@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SLAB_BYTES", "Frames", "Source", "as_source"]
+__all__ = ["SLAB_BYTES", "Frames", "Source", "as_source", "promised_part"]
 
 
 class Frames(Protocol):
@@ -95,6 +95,10 @@ class Source:
     ----------
     values : array_like
         The movie, shape (frames, height, width, ...), as `check_frames` accepts it.
+    first : int
+        The number of the first frame, in a part of a movie: errors name frames of the movie.
+    fingerprints : numpy.ndarray, optional
+        Those of all frames, if they were read before.
 
     Examples
     --------
@@ -103,8 +107,11 @@ class Source:
     [(1, (3, 2, 3))]
     """
 
-    def __init__(self, values: Frames) -> None:
+    def __init__(
+        self, values: Frames, *, first: int = 0, fingerprints: NDArray[np.uint32] | None = None
+    ) -> None:
         self.values = values
+        self.first = first
         self.shape = tuple(int(length) for length in values.shape)
         self.dtype = values.dtype
         self._frame_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
@@ -121,8 +128,10 @@ class Source:
         self._bands: dict[int, _Band] = {}
         self._wanted: frozenset[int] = frozenset()
         self._kept: dict[int, NDArray[Any]] = {}
-        self._seen = np.zeros(self.shape[0], bool)
-        self._fingerprints = np.zeros(self.shape[0], np.uint32)
+        self._seen = np.full(self.shape[0], fingerprints is not None)
+        self.fingerprints = (
+            np.zeros(self.shape[0], np.uint32) if fingerprints is None else fingerprints.copy()
+        )
 
     def __getitem__(self, frames: slice) -> NDArray[Any]:
         """Return consecutive frames, such as those of a sample, without beginning a pass."""
@@ -236,23 +245,13 @@ class Source:
             part = self.values[block if len(block) > 1 else block[0]]  # type: ignore[index]
             if hasattr(part, "compute"):  # of dask; NumPy would do it, and drop the mask
                 part = part.compute()
-            if np.ma.is_masked(part):
-                raise ValueError(
-                    f"movie holds masked values in frames {_span(block[0])}, and the mask would be "
-                    "lost; fill them, and read without a mask (netCDF4: set_auto_mask(False))"
-                )
-            part = np.ascontiguousarray(part)
+            part = _unmasked(part, block[0])
             if not self._is_of(FRESH):
                 part = part.copy()  # a reader may use its memory again
             self.check_unchanged()
         lengths = [along.stop - along.start for along in block]
         shape = (*lengths, *self.shape[len(block) :])
-        if part.shape != shape or part.dtype != self.dtype:
-            raise ValueError(
-                f"movie promised shape {shape} and dtype {self.dtype} for frames "
-                f"{_span(block[0])}, but they have shape {part.shape} and dtype {part.dtype}: it "
-                f"changes while it is read, or its reader is wrong. {self._advice()}"
-            )
+        _check_promise(part, block[0], shape=shape, dtype=self.dtype, advice=self._advice())
         return part
 
     def _advice(self) -> str:
@@ -272,13 +271,13 @@ class Source:
         """Refuse frames that are not what they were when they were read before."""
         place = slice(start, start + len(frames))
         found, seen = fingerprints(frames), self._seen[place]
-        changed = np.flatnonzero(seen & (found != self._fingerprints[place]))
+        changed = np.flatnonzero(seen & (found != self.fingerprints[place]))
         if changed.size:
             raise ValueError(
-                f"movie has changed since it was first read: frame {start + changed[0]} is not "
-                f"what it was. {ADVICE}"
+                "movie has changed since it was first read: frame "
+                f"{self.first + start + changed[0]} is not what it was. {ADVICE}"
             )
-        self._fingerprints[place] = found
+        self.fingerprints[place] = found
         self._seen[place] = True
 
     def _stage_if_needed(self) -> None:
@@ -290,6 +289,47 @@ class Source:
                 self._direct = staged(
                     self._read_block, self._chunks, shape=self.shape, dtype=self.dtype
                 )
+
+
+def promised_part(
+    part: Any, *, first: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return frames that another program has read; refuse them unless they are as promised.
+
+    The first of them has the number `first` in the movie. Masked values, and another shape or dtype
+    than the promised one, are a `ValueError`.
+    """
+    frames = slice(first, first + shape[0])
+    part = _unmasked(part, frames)
+    if part.dtype == dtype.newbyteorder("="):  # joined parts have the machine's order of bytes
+        part = part.astype(dtype, copy=False)
+    _check_promise(part, frames, shape=shape, dtype=dtype, advice=ADVICE)
+    return part
+
+
+def _unmasked(part: Any, frames: slice) -> NDArray[Any]:
+    if np.ma.is_masked(part):
+        raise ValueError(
+            f"movie holds masked values in frames {_span(frames)}, and the mask would be lost; "
+            "fill them, and read without a mask (netCDF4: set_auto_mask(False))"
+        )
+    return np.ascontiguousarray(part)
+
+
+def _check_promise(
+    part: NDArray[Any],
+    frames: slice,
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    advice: str,
+) -> None:
+    if part.shape != shape or part.dtype != dtype:
+        raise ValueError(
+            f"movie promised shape {shape} and dtype {dtype} for frames {_span(frames)}, but they "
+            f"have shape {part.shape} and dtype {part.dtype}: it changes while it is read, or its "
+            f"reader is wrong. {advice}"
+        )
 
 
 def _span(frames: slice) -> str:

@@ -10,11 +10,13 @@ import numpy as np
 from dj_photon_codecs.movies.sources import as_source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from dj_photon_codecs.movies.sources import Frames
 
-__all__ = ["ValueRange", "range_of", "survey"]
+__all__ = ["ValueRange", "joint_range", "range_of", "survey"]
 
 EXACT = 2**53  # from here on, float64 does not hold every whole number
 
@@ -59,9 +61,14 @@ def survey(values: Frames, *, counts: bool) -> ValueRange:
     """
     source = as_source(values)
     ranges = [
-        _checked_range(slab, first, counts=counts)
+        _checked_range(slab, source.first + first, counts=counts)
         for first, slab in source.slabs(0, source.shape[0])
     ]
+    return joint_range(ranges)
+
+
+def joint_range(ranges: Sequence[ValueRange]) -> ValueRange:
+    """Return the range of a movie of whose parts these are the ranges."""
     return ValueRange(
         lowest=min(found.lowest for found in ranges),
         highest=max(found.highest for found in ranges),

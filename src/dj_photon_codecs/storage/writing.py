@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from dj_photon_codecs.storage.files.movie_folder import MovieFolder
     from dj_photon_codecs.storage.plan import StoragePlan
 
-__all__ = ["Limits", "fill_chunk", "frames_of_chunks", "write_chunks", "write_movie"]
+__all__ = [
+    "Limits",
+    "fill_chunk",
+    "frames_of_chunks",
+    "write_chunks",
+    "write_documents",
+    "write_movie",
+]
 
 # benchmarks/insert_memory.py measures what an insert takes.
 BUDGET = 448 << 20  # bytes of values and codes of the chunks that an insert holds at once
@@ -187,11 +194,12 @@ def write_chunks(
         except CancelledError:
             raise failures[0] from None
         _, checksums, sizes = zip(*sorted(written), strict=True)
-        _write_documents(described := documents(list(checksums), sum(sizes)), folder)
+        write_documents(described := documents(list(checksums), sum(sizes)), folder)
     return described
 
 
-def _write_documents(described: Documents, folder: MovieFolder) -> None:
+def write_documents(described: Documents, folder: MovieFolder) -> None:
+    """Write both documents of a movie, the one last without which it is none."""
     check_documents(described)  # what could not be read is not written
     for name, key in NAMES.items():
         text = json.dumps(described[key], allow_nan=False, indent=1)  # type: ignore[literal-required]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from fsspec import AbstractFileSystem
@@ -17,11 +17,13 @@ from fsspec.implementations.local import LocalFileSystem
 from dj_photon_codecs.layouts.threads import WAITING, in_threads
 from dj_photon_codecs.storage.files.forking import keep_across_forks
 from dj_photon_codecs.storage.files.store_errors import store_errors
+from dj_photon_codecs.storage.files.worker_files import NOT_SHARED, UNFINISHED
 
 __all__ = ["MovieFolder"]
 
 # What systems answer that cannot flush a directory, or not for this user.
 NO_DIRECTORY_SYNC = {errno.EINVAL, errno.EBADF, errno.EACCES, errno.ENOTSUP}
+COLLECTED = "If garbage was collected meanwhile, insert again; else check the store"
 
 
 @dataclass(eq=False)
@@ -85,6 +87,19 @@ class MovieFolder:
         if not sync:
             self._unsynced.append(path)
 
+    def expect(self, names: Iterable[str]) -> None:
+        """Let other processes write files of the movie; if `publish` fails, remove these, too."""
+        self._written.update(dict.fromkeys(names, 0))
+
+    def receive(self, sizes: dict[str, int]) -> None:
+        """Take over files of some sizes, in bytes, that other processes have written.
+
+        It is an `OSError` if one is not there in its full size.
+        """
+        self._written.update(sizes)
+        self._remove_unfinished()
+        self._check_listing(NOT_SHARED)
+
     @property
     def _syncs(self) -> bool:
         return self.durable and isinstance(self.fs, LocalFileSystem)
@@ -108,7 +123,7 @@ class MovieFolder:
             )
         return missing
 
-    def _check_listing(self) -> None:
+    def _check_listing(self, advice: str = COLLECTED) -> None:
         """Make sure, before a row refers to a movie, that all of it is on the store."""
         with self._errors_named("listing"):
             self.fs.invalidate_cache(self.path)
@@ -118,9 +133,14 @@ class MovieFolder:
         if wrong:
             more = f" and {len(wrong) - 1} more" if wrong[1:] else ""
             raise OSError(
-                f"{self.path} lacks {min(wrong)}{more} just after it was written. If garbage was "
-                "collected meanwhile, insert again; else check the store"
+                f"{self.path} lacks {min(wrong)}{more} just after it was written. {advice}"
             )
+
+    def _remove_unfinished(self) -> None:
+        """Remove the files in whose middle another process was killed."""
+        if isinstance(self.fs, LocalFileSystem):
+            for file in Path(self.path).glob(f"*{UNFINISHED}"):
+                file.unlink(missing_ok=True)
 
     def _sync_rest(self, missing: list[str]) -> None:
         """Wait for the files that nobody waited for, and for the entries of the directories."""
@@ -143,6 +163,7 @@ class MovieFolder:
     def _remove_after(self, error: BaseException, missing: list[str]) -> None:
         """Remove what was written, by the keys that it was written under."""
         failures = []
+        self._remove_unfinished()
         for name in self._written:
             try:
                 # unlike rm, it takes no character of a key for a wildcard
