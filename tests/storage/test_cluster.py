@@ -31,6 +31,9 @@ from tests.conftest import connected, new_schema_name
 from tests.movies_at_hand import CAMERA, camera_values, local_files, photon_counts, tree
 from tests.tables import contents, declare_recording, on_write, photons, transformed
 
+# dask 2025.1, of threads that a test asks for beside the cluster
+pytestmark = pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler")
+
 SHAPE = (230, 16, 16)
 UNEVEN = ((7, 90, 3, 100, 30), (16,), (9, 7))
 
@@ -160,30 +163,6 @@ def test_threads_insert_where_they_are_asked_for(client, folder, tmp_path):
 # ---------------------------------------------------------------------------- workers that fail
 
 
-def die_once(block, block_info=None, store=None, mark=None):
-    """End the process in the middle of an insert, as a kill does, and of a write."""
-    if block_info[0]["chunk-location"][0] == 5 and not Path(mark).exists():
-        Path(mark).touch()
-        (movie,) = Path(store).rglob("*.zarr")
-        Path(movie, "1.0.0.unfinished").write_bytes(b"half")
-        os._exit(9)
-    return block
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_another_worker_does_what_a_dead_one_left(client, folder, tmp_path):
-    values = photon_counts(SHAPE)
-    mark = tmp_path / "mark"
-
-    row = PhotonCodec().encode(lazy(values, each=die_once, store=folder, mark=mark))
-
-    assert mark.exists()
-    assert stored(row) == stored(in_threads(lazy(values)))
-    np.testing.assert_array_equal(PhotonCodec().decode(row).raw[:], values, strict=True)
-    assert not [name for name in tree(folder) if "unfinished" in name]
-
-
 def fail(block, block_info=None):
     if block_info[0]["chunk-location"][0] == 6:
         raise LookupError("registration failed")
@@ -230,9 +209,9 @@ def slowly(block, block_info=None, mark=None):
 
 
 def test_an_interrupt_leaves_nothing(client, folder, tmp_path):
-    mark = tmp_path / "mark"
+    mark, main = tmp_path / "mark", threading.get_ident()
 
-    def interrupt(main=threading.get_ident()):
+    def interrupt():
         while not mark.exists():
             time.sleep(0.01)
         signal.pthread_kill(main, signal.SIGINT)  # unlike interrupt_main, it wakes a thread
@@ -400,3 +379,30 @@ async def test_a_process_that_is_stopped_ends_its_writes_and_begins_none():
     with pytest.raises(RuntimeError, match="was given up, and writes no more chunks"):
         files.write("1.0.0", b"codes")
     assert not files.fs.exists(f"{files.path}/1.0.0")
+
+
+# ---------------------------------------------------------------------------- last, since it costs a worker
+
+
+def die_once(block, block_info=None, store=None, mark=None):
+    """End the process in the middle of an insert, as a kill does, and of a write."""
+    if block_info[0]["chunk-location"][0] == 5 and not Path(mark).exists():
+        Path(mark).touch()
+        (movie,) = Path(store).rglob("*.zarr")
+        Path(movie, "1.0.0.unfinished").write_bytes(b"half")
+        os._exit(9)
+    return block
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_another_worker_does_what_a_dead_one_left(client, folder, tmp_path):
+    values = photon_counts(SHAPE)
+    mark = tmp_path / "mark"
+
+    row = PhotonCodec().encode(lazy(values, each=die_once, store=folder, mark=mark))
+
+    assert mark.exists()
+    assert stored(row) == stored(in_threads(lazy(values)))
+    np.testing.assert_array_equal(PhotonCodec().decode(row).raw[:], values, strict=True)
+    assert not [name for name in tree(folder) if "unfinished" in name]
