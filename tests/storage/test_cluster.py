@@ -381,7 +381,7 @@ async def test_a_process_that_is_stopped_ends_its_writes_and_begins_none():
     assert not files.fs.exists(f"{files.path}/1.0.0")
 
 
-# ---------------------------------------------------------------------------- last, since it costs a worker
+# ---------------------------------------------------------------------------- a worker that dies
 
 
 def die_once(block, block_info=None, store=None, mark=None):

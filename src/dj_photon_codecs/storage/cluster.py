@@ -134,8 +134,9 @@ class Cluster:
             except BaseException as error:
                 self._stop_writing(folder.path, error)
                 raise
-            folder.receive({key: size for key, (size, _) in zip(keys, written, strict=True)})
-            described = describe(plan, checksums=[checksum for _, checksum in written])
+            sizes, checksums = zip(*written, strict=True)
+            folder.receive(dict(zip(keys, sizes, strict=True)))
+            described = describe(plan, checksums=list(checksums), stored_bytes=sum(sizes))
             write_documents(described, folder)
         return described
 
