@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.photons.inverses import generalized_inverse_anscombe
     from dj_photon_codecs.photons.transform import generalized_anscombe
     from dj_photon_codecs.storage.movie_store import ChunkError
+    from dj_photon_codecs.tables.collect import Garbage, collect
     from dj_photon_codecs.views.report import Report, report
 
     __version__: str
@@ -27,12 +28,14 @@ __all__ = [
     "Calibration",
     "CameraMovie",
     "ChunkError",
+    "Garbage",
     "PhotonArray",
     "PhotonCodec",
     "PhotonDenseCodec",
     "Report",
     "__version__",
     "calibrate",
+    "collect",
     "export",
     "generalized_anscombe",
     "generalized_inverse_anscombe",
@@ -49,11 +52,13 @@ ROOMS = {
     "Calibration": "photons.calibration",
     "CameraMovie": "movies.camera_movie",
     "ChunkError": "storage.movie_store",
+    "Garbage": "tables.collect",
     "PhotonArray": "arrays.photon_array",
     "PhotonCodec": "codecs",
     "PhotonDenseCodec": "codecs",
     "Report": "views.report",
     "calibrate": "calibration",
+    "collect": "tables.collect",
     "export": "arrays.export",
     "generalized_anscombe": "photons.transform",
     "generalized_inverse_anscombe": "photons.inverses",

@@ -1,0 +1,51 @@
+"""Which movies the rows of a database refer to: all rows, at one moment."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["referenced_names"]
+
+# Names of directories of movies: an attribute of DataJoint and a token, ASCII both. They are
+# compared without the path, which a file system may spell otherwise (capitals, accents).
+NAME = re.compile(r"\w+_[\w-]{4,16}\.zarr", re.ASCII)
+# Those that DataJoint's types are kept in; MariaDB's JSON is a longtext.
+COLUMNS = """
+(SELECT c.table_schema, c.table_name, c.column_name
+FROM information_schema.columns c JOIN information_schema.tables t
+ON c.table_schema = t.table_schema AND c.table_name = t.table_name
+WHERE t.table_type = 'BASE TABLE' AND c.data_type IN ('json', 'jsonb', 'longtext')
+AND c.table_schema NOT IN ('information_schema', 'pg_catalog', 'mysql', 'performance_schema', 'sys')
+ORDER BY 1, 2, 3)
+"""
+
+
+def referenced_names(connection: Any) -> set[str]:
+    """Return the names of all movies' directories that any row of any schema mentions.
+
+    Rows that were copied refer to movies of other schemas, so all schemas that the user may read
+    are read, whatever the type of a column says. One statement sees all tables at one moment: a
+    row that is moved from a table to another is seen in one of them.
+    """
+    columns: list[tuple[str, ...]] = []
+    documents: list[tuple[str]] = []
+    while (now := _columns(connection)) != columns:  # a table was declared meanwhile
+        columns = now
+        documents = connection.query(_statement(columns, connection.adapter)).fetchall()
+    return {name for (document,) in documents for name in NAME.findall(document)}
+
+
+def _columns(connection: Any) -> list[tuple[str, ...]]:
+    return [tuple(row) for row in connection.query(COLUMNS)]
+
+
+def _statement(columns: list[tuple[str, ...]], adapter: Any) -> str:
+    """Read all columns in one statement; in brackets, so that no cache of queries answers it."""
+    kind = "text" if adapter.backend == "postgresql" else "char"
+    parts = []
+    for schema, table, column in columns:
+        text = f"CAST({adapter.quote_identifier(column)} AS {kind})"
+        source = adapter.make_full_table_name(schema, table)
+        parts.append(f"(SELECT {text} FROM {source} WHERE POSITION('.zarr' IN {text}) > 0)")  # noqa: S608
+    return " UNION ALL ".join(parts)
