@@ -57,6 +57,13 @@ def movies(store):
     return {path.rpartition("/")[0] for path in contents(store) if path.endswith("/.zarray")}
 
 
+def is_whole(movie):
+    try:
+        return movie.verify() == []
+    except FileNotFoundError:
+        return False
+
+
 def assert_intact(recording, number=2):
     movie = (recording() & {"recording_id": number}).fetch1("movie")
     np.testing.assert_array_equal(movie[:], transformed(photons(seed=number)))
@@ -375,7 +382,7 @@ print(longest)
 def test_rows_committed_beside_a_collector_lose_nothing(database, schema, store, s3):
     if store["protocol"] == "s3":
         pytest.skip("one run has a store of each kind")
-    grace = timedelta(seconds=2)
+    grace = timedelta(seconds=2 + INSERTS / 50)  # the longest insert of many is longer
     dj.config.stores["objects"] = s3.spec(uuid4().hex)
 
     @schema
@@ -410,12 +417,13 @@ def test_rows_committed_beside_a_collector_lose_nothing(database, schema, store,
     said = [process.communicate() for process in inserting]
     assert [process.returncode for process in inserting] == [0] * 4, said
     longest = max(float(out.split()[-1]) for out, _ in said)
-    if longest > grace.total_seconds():
-        pytest.skip(f"an insert took {longest:.1f} s on this busy machine, longer than the grace")
     fetched = Recording.to_dicts()
+    damaged = [row for row in fetched if not is_whole(row["movie"]) or not is_whole(row["other"])]
     print(f"{len(fetched)} rows, {deleted} movies deleted by {runs} runs, longest {longest:.1f} s")
+    if damaged and longest > grace.total_seconds():
+        pytest.skip(f"an insert took {longest:.1f} s on this busy machine, longer than the grace")
+    assert not damaged
     assert len(fetched) > INSERTS
-    assert all(row[name].verify() == [] for row in fetched for name in ("movie", "other"))
     # with nobody inserting, all the rest is taken, and exactly the rows' movies are left
     collect(schema, grace=AT_ONCE, dry_run=False)
     assert len(movies(store)) == len(movies(dj.config.stores["objects"])) == len(fetched)
