@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.photons.transform import generalized_anscombe
     from dj_photon_codecs.storage.movie_store import ChunkError
     from dj_photon_codecs.tables.collect import Garbage, collect
+    from dj_photon_codecs.tables.verification import Verification, verify
     from dj_photon_codecs.views.report import Report, report
 
     __version__: str
@@ -33,6 +34,7 @@ __all__ = [
     "PhotonCodec",
     "PhotonDenseCodec",
     "Report",
+    "Verification",
     "__version__",
     "calibrate",
     "collect",
@@ -44,6 +46,7 @@ __all__ = [
     "report",
     "set_cache",
     "set_threads",
+    "verify",
 ]
 
 # PEP 562: DataJoint's door, codecs.py, lies behind this module, and must open even where a library
@@ -57,6 +60,7 @@ ROOMS = {
     "PhotonCodec": "codecs",
     "PhotonDenseCodec": "codecs",
     "Report": "views.report",
+    "Verification": "tables.verification",
     "calibrate": "calibration",
     "collect": "tables.collect",
     "export": "arrays.export",
@@ -67,6 +71,7 @@ ROOMS = {
     "report": "views.report",
     "set_cache": "arrays.chunk_cache",
     "set_threads": "layouts.threads",
+    "verify": "tables.verification",
 }
 
 
