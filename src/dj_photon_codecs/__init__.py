@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.photons.transform import generalized_anscombe
     from dj_photon_codecs.storage.movie_store import ChunkError
     from dj_photon_codecs.tables.collect import Garbage, collect
+    from dj_photon_codecs.tables.migration import Migration, migrate
     from dj_photon_codecs.tables.verification import Verification, verify
     from dj_photon_codecs.views.report import Report, report
 
@@ -30,6 +31,7 @@ __all__ = [
     "CameraMovie",
     "ChunkError",
     "Garbage",
+    "Migration",
     "PhotonArray",
     "PhotonCodec",
     "PhotonDenseCodec",
@@ -42,6 +44,7 @@ __all__ = [
     "generalized_anscombe",
     "generalized_inverse_anscombe",
     "kernel_in_use",
+    "migrate",
     "read_movie",
     "report",
     "set_cache",
@@ -56,6 +59,7 @@ ROOMS = {
     "CameraMovie": "movies.camera_movie",
     "ChunkError": "storage.movie_store",
     "Garbage": "tables.collect",
+    "Migration": "tables.migration",
     "PhotonArray": "arrays.photon_array",
     "PhotonCodec": "codecs",
     "PhotonDenseCodec": "codecs",
@@ -67,6 +71,7 @@ ROOMS = {
     "generalized_anscombe": "photons.transform",
     "generalized_inverse_anscombe": "photons.inverses",
     "kernel_in_use": "layouts.kernels.backend",
+    "migrate": "tables.migration",
     "read_movie": "movies.read_movie",
     "report": "views.report",
     "set_cache": "arrays.chunk_cache",

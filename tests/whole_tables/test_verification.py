@@ -145,7 +145,7 @@ def test_several_attributes_null_and_keys_of_any_kind(schema, store):
     scan = "a b"
     Scan.insert1({"scan": scan, "day": date(2026, 1, 2), "green": photons()})
     Scan.insert1({"scan": scan, "day": date(2026, 1, 3), "green": photons(), "red": photons()})
-    (path,) = [row["red"]["path"] for row in (Scan & "red IS NOT NULL").cursor(as_dict=True)]
+    (path,) = [row["red"]["path"] for row in (Scan() & "red IS NOT NULL").cursor(as_dict=True)]
     filesystem(store).rm(f"{root(store)}/{path}", recursive=True)
 
     report = verify(Scan)

@@ -93,5 +93,5 @@ def _fault(value: Any) -> Fault | None:
 def fault_of(error: BaseException) -> Fault:
     """Return what an error of decoding or reading a movie says of it."""
     kinds: dict[type, Problem] = {MovieNotFoundError: "missing", OSError: "unreached"}
-    problem = next((kinds[kind] for kind in kinds if isinstance(error, kind)), "row")
+    problem: Problem = next((kinds[kind] for kind in kinds if isinstance(error, kind)), "row")
     return Fault(problem, (), str(error)[:LONGEST] or type(error).__name__)

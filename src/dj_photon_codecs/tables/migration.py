@@ -1,0 +1,360 @@
+"""`migrate`: move the movies of a table to a column of a photon type, row by row, each compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import datajoint as dj
+
+from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.photons.steps import check_step
+from dj_photon_codecs.policy import Policy
+from dj_photon_codecs.tables.comparison import compare_movies
+from dj_photon_codecs.tables.findings import Fault, plain_key
+from dj_photon_codecs.tables.old_movies import fetched_row
+from dj_photon_codecs.tables.queries import (
+    Key,
+    as_query,
+    decoded_rows,
+    is_of_row,
+    photon_attributes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["MigratedRow", "Migration", "migrate"]
+
+SHOWN = 20  # rows that a text shows
+LONGEST = 600  # characters of an error
+
+
+@dataclass(frozen=True)
+class MigratedRow:
+    """What became of one row: ``"moved"``, ``"there"`` before, or ``"failed"``, and why."""
+
+    key: dict[str, Any]
+    outcome: Literal["moved", "there", "failed"]
+    error: str = ""
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{name}={value}" for name, value in self.key.items())
+        return f"{where}: {self.error or self.outcome}"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What `migrate` did.
+
+    Attributes
+    ----------
+    rows : tuple of MigratedRow
+        What became of each row of the old table, in the order of the keys.
+    """
+
+    rows: tuple[MigratedRow, ...]
+
+    @property
+    def moved(self) -> int:
+        """How many rows were inserted, read back and compared by this call."""
+        return self._number("moved")
+
+    @property
+    def there(self) -> int:
+        """How many rows were there before, or were inserted by another process meanwhile."""
+        return self._number("there")
+
+    @property
+    def failed(self) -> tuple[MigratedRow, ...]:
+        """The rows that could not be moved, or are there and are not what they should be."""
+        return tuple(row for row in self.rows if row.outcome == "failed")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain dictionaries, lists, numbers and texts."""
+        return {
+            "rows": len(self.rows),
+            "moved": self.moved,
+            "there": self.there,
+            "failed": [{"key": plain_key(row.key), "error": row.error} for row in self.failed],
+        }
+
+    def to_json(self, *, indent: int | None = 1) -> str:
+        """Return the result as JSON."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def __str__(self) -> str:
+        first = (
+            f"{self.moved:,} of {len(self.rows):,} rows were moved, read back and compared; "
+            f"{self.there:,} were there before; {len(self.failed):,} failed."
+        )
+        more = len(self.failed) - SHOWN
+        rest = [f"... and {more:,} more, in .failed"] if more > 0 else []
+        return "\n".join([first, *(f"  {row}" for row in self.failed[:SHOWN]), *rest])
+
+    __repr__ = __str__
+
+    def _number(self, outcome: str) -> int:
+        return sum(row.outcome == outcome for row in self.rows)
+
+
+def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
+    old: Any,
+    new: Any,
+    attribute: str | Mapping[str, str],
+    *,
+    calibration: Calibration | None = None,
+    step: float | None = None,
+    convert: Callable[[dict[str, Any], Any], Any] | None = None,
+    recheck: bool = False,
+    on_row: Callable[[MigratedRow], object] | None = None,
+) -> Migration:
+    """Move movies to a column of a photon type, row by row; call it again to continue.
+
+    Each row is inserted, read back from the store and compared with the old values in one
+    transaction: a row that is in the new table was compared, and what was interrupted, killed even,
+    is not there. Nothing is deleted, and no row that is there is changed. One movie at a time is
+    opened; ``<npy@>`` and Zarr arrays are not read into memory.
+
+    Parameters
+    ----------
+    old : datajoint.Table or query
+        Where the movies are: a table, a restriction of it, or any other query with the primary key
+        of `new`. `proj` renames attributes, or leaves some out. The movies may be in ``<blob>``,
+        ``<npy@>``, ``<zarr@>``, ``<attach>`` (a file that `read_movie` opens), ``longblob`` of
+        DataJoint 0.14, another photon type, or be paths of files.
+    new : datajoint.Table
+        The table to insert into, which you have declared. Rows that it has without a movie (NULL)
+        are given theirs: so it may be `old` itself, with a new column.
+    attribute : str or mapping
+        The attribute with the movie, or the old names to the new ones, ``{"movie": "photons"}``.
+        All others are copied.
+    calibration : Calibration, optional
+        What the values mean, if they are of a camera and share one calibration; for photon counts
+        none is needed.
+    step : float, optional
+        Store in steps (see `CameraMovie`); it needs a calibration.
+    convert : callable, optional
+        ``convert(row, movie)`` returns what to insert, an array or a `CameraMovie`, for anything
+        else: calibrations in other attributes of the row, axes in another order.
+    recheck : bool
+        Compare the rows that are there before, too, such as those that something else inserted.
+        Otherwise only what the database says of them is checked.
+    on_row : callable, optional
+        Called with the `MigratedRow` of each row.
+
+    Returns
+    -------
+    Migration
+        It prints as one sentence, and a line for each row that failed. A row that fails, also in
+        the comparison, is not in the new table, and stops no other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the tables or attributes do not fit; before anything is written.
+    datajoint.errors.LostConnectionError, ImportError
+        If the database is lost, or a library is missing; KeyboardInterrupt passes, too.
+
+    Examples
+    --------
+    ::
+
+        migrate(OldRecording, Recording, "movie")
+        migrate(
+            OldRecording & "session > 5",
+            Recording,
+            {"movie": "photons"},
+            convert=lambda row, movie: CameraMovie(movie, Calibration(gain=row["gain"])),
+        )
+    """
+    move = _Move.of(old, new, attribute, calibration=calibration, step=step, convert=convert)
+    rows = []
+    for row in move.rows(recheck=recheck):
+        rows.append(row)
+        if on_row is not None:
+            on_row(row)
+    return Migration(tuple(rows))
+
+
+@dataclass(frozen=True)
+class _Move:
+    """From where to where movies move, and as what."""
+
+    old: Any
+    new: Any
+    movies: dict[str, str]  # attributes of the old table to those of the new one
+    copied: list[str]
+    calibration: Calibration | None
+    step: float | None
+    convert: Callable[[dict[str, Any], Any], Any] | None
+
+    @classmethod
+    def of(cls, old: Any, new: Any, attribute: str | Mapping[str, str], **how: Any) -> _Move:
+        """Refuse what does not fit together."""
+        old, new = as_query(old), as_query(new)
+        movies = {attribute: attribute} if isinstance(attribute, str) else dict(attribute)
+        _check_way(**how)
+        _check_tables(old, new, movies)
+        targets = {*movies, *movies.values()}
+        copied = [name for name in old.heading.names if name not in targets]
+        _check_copied(new, copied, movies)
+        return cls(old, new, movies, copied, **how)
+
+    def rows(self, *, recheck: bool) -> Iterator[MigratedRow]:
+        """Move what is not there yet, and yield what became of each row."""
+        keys = self.old.keys(order_by="KEY")
+        there = {self._name(key) for key in self.new.proj().to_dicts()}
+        for target in self.movies.values():
+            there -= {self._name(key) for key in (self.new & {target: None}).proj().to_dicts()}
+        kept = [key for key in keys if self._name(key) in there]
+        faults = {} if recheck else self._faults(kept)
+        for key in keys:
+            name = self._name(key)
+            if name not in there or recheck:
+                yield self._outcome(key, self._compare if name in there else self._move)
+            elif name in faults:
+                yield MigratedRow(key, "failed", faults[name])
+            else:
+                yield MigratedRow(key, "there")
+
+    def _name(self, key: Key) -> tuple[Any, ...]:
+        return tuple(key[name] for name in self.new.primary_key)
+
+    def _faults(self, keys: list[Key]) -> dict[tuple[Any, ...], str]:
+        """Return what is wrong with rows that are there, as far as the database knows."""
+        batches = decoded_rows(self.new, list(self.movies.values()), keys)
+        return {
+            self._name(key): value.message
+            for batch in batches
+            for key, values in batch
+            for value in values.values()
+            if isinstance(value, Fault)
+        }
+
+    def _outcome(self, key: Key, action: Callable[[Key], Any]) -> MigratedRow:
+        try:
+            return MigratedRow(key, action(key))
+        except dj.errors.DuplicateError as error:
+            if self.new & key:  # of another process that moves rows
+                return MigratedRow(key, "there")
+            return MigratedRow(key, "failed", _told(error))
+        except BaseException as error:
+            if not is_of_row(error):
+                raise
+            return MigratedRow(key, "failed", _told(error))
+
+    def _move(self, key: Key) -> Literal["moved", "there"]:
+        present = bool(self.new & key)
+        missing = {
+            source: target
+            for source, target in self.movies.items()
+            if not present or self.new & key & {target: None}
+        }
+        with fetched_row(self.old, key, missing) as row:
+            inserted = {
+                target: self._prepared(row, row[source]) for source, target in missing.items()
+            }
+            if present and all(value is None for value in inserted.values()):
+                return "there"
+            with self.new.connection.transaction:
+                if present:
+                    self.new.update1(key | inserted)
+                else:
+                    copied = {name: row[name] for name in self.copied}
+                    self.new.insert1(copied | inserted, allow_direct_insert=True)
+                self._check(key, inserted)
+        return "moved"
+
+    def _compare(self, key: Key) -> Literal["there"]:
+        with fetched_row(self.old, key, self.movies) as row:
+            self._check(
+                key,
+                {target: self._prepared(row, row[name]) for name, target in self.movies.items()},
+            )
+        return "there"
+
+    def _prepared(self, row: dict[str, Any], movie: Any) -> Any:
+        """Return what to insert for a movie of the old table."""
+        if movie is None:
+            return None
+        if self.convert is not None:
+            return self.convert(row, movie)
+        if self.calibration is not None:
+            return CameraMovie(movie, self.calibration, self.step)
+        return movie
+
+    def _check(self, key: Key, inserted: dict[str, Any]) -> None:
+        """Read back what is in the new table, and compare it."""
+        stored = (self.new & key).proj(*inserted).fetch1()
+        for name, value in inserted.items():
+            if value is not None and stored[name] is not None:
+                step = Policy.of(self.new.heading[name].codec).step
+                compare_movies(value, stored[name], step=step)
+            elif value is not stored[name]:
+                raise ValueError(f"{name} is NULL in one table, and not in the other")
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:LONGEST]
+
+
+def _check_way(calibration: Any, step: Any, convert: Any) -> None:
+    if convert is not None and not (callable(convert) and calibration is None and step is None):
+        raise TypeError(
+            "convert must be a function, convert(row, movie), which returns what to insert; a "
+            "calibration and a step belong into the CameraMovie that it returns"
+        )
+    if calibration is not None and not isinstance(calibration, Calibration):
+        raise TypeError(
+            f"calibration is a {type(calibration).__name__}; it must be a Calibration. If each row "
+            "has its own, give convert=lambda row, movie: CameraMovie(movie, ...)"
+        )
+    if step is not None and calibration is None:
+        raise ValueError(
+            "step needs the calibration of the movies: calibration=Calibration(gain=...) for a "
+            "camera, calibration=Calibration() for photon counts"
+        )
+    if step is not None:
+        check_step(step)
+
+
+def _check_tables(old: Any, new: Any, movies: dict[str, str]) -> None:
+    if not isinstance(new, dj.Table) or new.restriction:
+        raise TypeError("new must be a table, without a restriction; restrict the old one instead")
+    if new.connection.in_transaction:
+        raise ValueError("migrate() opens a transaction for each row; call it outside of any")
+    if set(old.primary_key) != set(new.primary_key):
+        raise ValueError(
+            f"the old rows have the primary key ({', '.join(old.primary_key)}), and the new table "
+            f"has ({', '.join(new.primary_key)}); they must be the same. old.proj(...) renames"
+        )
+    lost = [name for name in movies if name not in old.heading.names or name in old.primary_key]
+    if lost or not movies:
+        raise ValueError(
+            f"{(lost or ['nothing'])[0]!r} is no attribute with movies; the old rows have "
+            f"{', '.join(old.heading.secondary_attributes)}"
+        )
+    photon_attributes(new, list(movies.values()))
+
+
+def _check_copied(new: Any, copied: list[str], movies: dict[str, str]) -> None:
+    surplus = [name for name in copied if name not in new.heading.names]
+    if surplus:
+        raise ValueError(
+            f"the new table has no attribute {surplus[0]!r}; add it, or leave it out: "
+            "old.proj(...) with the attributes to keep, and the movie"
+        )
+    given = {*copied, *movies.values()}
+    required = [
+        name
+        for name in new.heading.names
+        if name not in given and new.heading[name].default is None
+    ]
+    if required:
+        raise ValueError(
+            f"the new table needs {required[0]!r}, and the old rows have none; give it a default, "
+            "or join the table that has it: old * Other"
+        )

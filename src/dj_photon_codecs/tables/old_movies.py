@@ -1,0 +1,65 @@
+"""The movies of a row of any column type, opened without more of them in memory than needed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from datajoint.blob import unpack
+from datajoint.hash_registry import get_store_backend
+
+from dj_photon_codecs.movies.kinds import is_a
+from dj_photon_codecs.movies.read_movie import read_movie
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from dj_photon_codecs.tables.queries import Key
+
+__all__ = ["fetched_row"]
+
+PACKED = (b"mYm\0", b"dj0\0", b"ZL123\0")  # how the blobs of DataJoint begin, since 0.11
+
+
+@contextmanager
+def fetched_row(query: Any, key: Key, movies: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Fetch one row, with its movies opened as arrays, while a block runs.
+
+    ``<blob>`` and ``longblob`` are in memory then, ``<npy@>`` is a memory map (of a file that was
+    downloaded, unless the store is local), files of ``<attach>`` are opened by `read_movie`, and
+    what is lazy stays so. Downloads go to a temporary folder, which is removed with the block.
+    """
+    with TemporaryDirectory(prefix="photon-migrate-", ignore_cleanup_errors=True) as folder:
+        config = query.connection._config  # noqa: SLF001 - Instance.config, where there is one
+        with config.override(download_path=folder):
+            row = (query & key).fetch1()
+        opened = {name: _opened(row[name], config, folder=Path(folder)) for name in movies}
+        yield row | opened
+
+
+def _opened(value: Any, config: Any, *, folder: Path) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _unpacked(bytes(value))
+    if isinstance(value, str | Path):
+        return read_movie(value)
+    if is_a(value, "datajoint", "NpyRef"):
+        backend = get_store_backend(value.store, config=config)
+        if backend.protocol == "file":
+            return value.load(mmap_mode="r")
+        backend.get_file(value.path, folder / "movie.npy")
+        return np.load(folder / "movie.npy", mmap_mode="r", allow_pickle=False)
+    return value
+
+
+def _unpacked(stored: bytes) -> Any:
+    """Return what a column of plain bytes holds, as DataJoint 0.14 and before packed it."""
+    if not stored.startswith(PACKED):
+        raise ValueError(
+            f"the column holds {len(stored)} bytes that begin with {stored[:8]!r}, and are no blob "
+            "of DataJoint (which begin with mYm, dj0 or ZL123). If they are a file, write it to a "
+            "folder, open it with read_movie, and insert that"
+        )
+    return unpack(stored)
