@@ -347,7 +347,7 @@ def _check_copied(new: Any, copied: list[str], movies: dict[str, str]) -> None:
             f"the new table has no attribute {surplus[0]!r}; add it, or leave it out: "
             "old.proj(...) with the attributes to keep, and the movie"
         )
-    given = {*copied, *movies.values()}
+    given = {*copied, *movies.values(), *movies}  # those are there where old and new are one table
     required = [
         name
         for name in new.heading.names
