@@ -196,8 +196,8 @@ def test_a_movie_that_reads_back_otherwise_is_no_row(schema, store, monkeypatch)
 
 @on_a_local_store
 def test_a_row_that_fails_stops_no_other_and_is_reported(schema):
-    values = [{"movie": photons(seed=1)}, {"movie": "no movie"}, {"movie": photons() - 99}, {}]
-    old = declare_old(schema, "<blob>", [*values, {"movie": photons(seed=5)}])
+    values = [{"movie": photons(seed=1)}, {"movie": "no movie"}, {"movie": photons() - 99}]
+    old = declare_old(schema, "<blob>", [*values, {"movie": None}, {"movie": photons(seed=5)}])
     new = declare_recording(schema)
 
     done = migrate(old, new, "movie")
@@ -286,7 +286,7 @@ def test_a_new_column_of_the_same_table_is_filled(schema):
     old.definition = """
     recording_id : int32
     ---
-    movie = null : <blob>
+    movie : <blob>
     photons = null : <photon@imaging>
     """
     old().alter(prompt=False)
