@@ -74,9 +74,9 @@ class World:
 
     def _others_go_on(self) -> None:
         share = self.random.random()
-        if share < 0.03:
+        if share < 0.02:
             raise KilledError
-        self.go_on(self.now + int(share**3 * 12))
+        self.go_on(self.now + int(share**3 * 40))
 
     # -------------------------------------------------------------------- what a collector sees
 
@@ -141,7 +141,7 @@ class World:
         """Run a collector, now and then as a dry run; `stale` reads the rows first."""
         if stale:
             names = REFERRED if self.rows else NOBODY
-            self.go_on(self.now + self.up_to(12))
+            self.go_on(self.now + self.up_to(40))
         try:
             list(
                 sweep(
@@ -158,13 +158,16 @@ class World:
     def live(self, *, stale: bool = False) -> None:
         """Let a movie's life pass, with collectors beside it, and after it."""
         self.begin(self.insert())
-        self.begin(self.move(), after=self.up_to(6 * GRACE))
-        self.begin(self.remove("row"), after=self.up_to(8 * GRACE))
+        moved = self.up_to(7 * GRACE)
+        self.begin(self.move(), after=moved)
+        self.begin(self.remove("row"), after=moved + self.up_to(2 * self.longest))
         if self.chance(0.3):
-            self.begin(self.remove("copy"), after=self.up_to(10 * GRACE))
-        for _ in range(2 + self.up_to(3)):
-            self.begin(self.collect(stale=stale), after=self.up_to(9 * GRACE))
-        self.go_on(20 * GRACE)
+            self.begin(self.remove("copy"), after=moved + self.up_to(3 * GRACE))
+        moment = self.up_to(5 * GRACE)
+        for _ in range(3):
+            self.begin(self.collect(stale=stale), after=moment)
+            moment += self.up_to(2 * GRACE)
+        self.go_on(24 * GRACE)
 
     @property
     def loses(self) -> bool:
