@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
     from dj_photon_codecs.layouts.threads import set_threads
     from dj_photon_codecs.movies.camera_movie import CameraMovie
+    from dj_photon_codecs.movies.progress import Progress, set_progress
     from dj_photon_codecs.movies.read_movie import read_movie
     from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.photons.inverses import generalized_inverse_anscombe
@@ -35,6 +36,7 @@ __all__ = [
     "PhotonArray",
     "PhotonCodec",
     "PhotonDenseCodec",
+    "Progress",
     "Report",
     "Verification",
     "__version__",
@@ -48,6 +50,7 @@ __all__ = [
     "read_movie",
     "report",
     "set_cache",
+    "set_progress",
     "set_threads",
     "verify",
 ]
@@ -63,6 +66,7 @@ ROOMS = {
     "PhotonArray": "arrays.photon_array",
     "PhotonCodec": "codecs",
     "PhotonDenseCodec": "codecs",
+    "Progress": "movies.progress",
     "Report": "views.report",
     "Verification": "tables.verification",
     "calibrate": "calibration",
@@ -75,6 +79,7 @@ ROOMS = {
     "read_movie": "movies.read_movie",
     "report": "views.report",
     "set_cache": "arrays.chunk_cache",
+    "set_progress": "movies.progress",
     "set_threads": "layouts.threads",
     "verify": "tables.verification",
 }

@@ -14,6 +14,7 @@ from dj_photon_codecs.arrays.exports.ome_zarr import write_ome_zarr
 from dj_photon_codecs.arrays.exports.publishing import published
 from dj_photon_codecs.arrays.exports.tiff import write_tiff
 from dj_photon_codecs.arrays.photon_array import PhotonArray
+from dj_photon_codecs.movies.progress import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +121,8 @@ def export(  # noqa: PLR0913 - what a file must say that the movie does not know
     exported = Exported(
         view, _axes(view.ndim, axes), _rate(frame_rate), dict(session or {}), interrupts
     )
-    with interrupts.waiting(), published(place, overwrite=overwrite) as part:
+    task = Task("export", view.shape, itemsize=view.dtype.itemsize)
+    with interrupts.waiting(), published(place, overwrite=overwrite) as part, task:
         write(exported, part)
         interrupts.check()
     return place

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dj_photon_codecs.calibration.frame_faults import FrameCounts, judge_frames
+from dj_photon_codecs.movies.progress import advance
 from dj_photon_codecs.movies.sources import SLAB_BYTES, Source
 
 __all__ = ["RUN", "RunReader", "read_blocks"]
@@ -60,10 +61,14 @@ def read_blocks(movie: Any) -> Iterator[tuple[int, NDArray[Any]]]:
     """
     source = Source(movie)  # one for all blocks, so that each chunk is read once
     length = max(RUN, BLOCK // math.prod(source.shape[1:]))
-    for start, stop in _parts(source):
+    parts = _parts(source)
+    share = source.shape[0] / sum(stop - start for start, stop in parts)  # of a frame that is read
+    for start, stop in parts:
         for first in range(start, stop, length):
             slabs = [slab for _, slab in source.slabs(first, min(first + length, stop))]
-            yield first, slabs[0] if len(slabs) == 1 else np.concatenate(slabs)
+            block = slabs[0] if len(slabs) == 1 else np.concatenate(slabs)
+            yield first, block
+            advance(share * len(block), bytes_in=block.nbytes)
 
 
 def _parts(source: Source) -> list[tuple[int, int]]:

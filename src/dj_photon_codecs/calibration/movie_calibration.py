@@ -29,6 +29,7 @@ from dj_photon_codecs.calibration.refusals import (
 from dj_photon_codecs.calibration.temporal_noise import measure_noise
 from dj_photon_codecs.calibration.transfer_line import TransferLine
 from dj_photon_codecs.movies.checks import check_frames
+from dj_photon_codecs.movies.progress import Task
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.photons.parameters import finite
 
@@ -105,7 +106,8 @@ def calibrate(
         return _by_anscombe_transform(movie, offset)
     if method != "folds":
         raise ValueError(f"method is {method!r}; it must be 'folds' or 'anscombe-transform'")
-    maps = without_shared_change(measure_noise(movie))
+    with Task("calibrate", movie.shape):
+        maps = without_shared_change(measure_noise(movie))
     refuse_interleaved(maps.interleaving)
     maps, line = allow_for_offsets(maps, accept_line(maps, fit_transfer_line(maps)))
     correlation = correlate_noise(maps, line)

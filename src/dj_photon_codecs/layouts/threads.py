@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Generic, SupportsIndex, TypeVar
 
 from numcodecs import blosc
@@ -210,7 +211,7 @@ class _State:
             pool = self._pool_of(thread_limit())
             try:
                 for _ in range(number):
-                    job.helpers.append(pool.submit(job.work))
+                    job.helpers.append(pool.submit(copy_context().run, job.work))
             except BaseException as error:
                 # An interrupt may have left a thread that the pool does not know of: end all.
                 pool.shutdown(wait=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.movies.progress import Task
 from dj_photon_codecs.movies.sources import as_source
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ def survey(values: Frames, *, counts: bool) -> ValueRange:
     ValueRange(lowest=0.0, highest=23.0, whole=True)
     """
     source = as_source(values)
-    ranges = [
-        _checked_range(slab, source.first + first, counts=counts)
-        for first, slab in source.slabs(0, source.shape[0])
-    ]
+    ranges = []
+    with Task("check", source.shape, itemsize=source.dtype.itemsize, rehearsal=True) as task:
+        for first, slab in source.slabs(0, source.shape[0]):
+            ranges.append(_checked_range(slab, source.first + first, counts=counts))
+            task.advance(len(slab))
     return joint_range(ranges)
 
 

@@ -10,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.movies.progress import Task
 from dj_photon_codecs.movies.sources import Source
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.chunking import frames_in_chunk
@@ -104,6 +105,7 @@ def _copy_chunks(source: MovieStore, folder: MovieFolder) -> Documents:
         documents=lambda *_: source.documents,
         folder=folder,
         limits=Limits.of_copies(int(np.prod(array.chunks)) * array.dtype.itemsize),
+        task=Task("insert", array.shape, itemsize=_original_itemsize(source)),
     )
 
 
@@ -126,4 +128,9 @@ def _recode(source: MovieStore, plan: StoragePlan, *, folder: MovieFolder) -> Do
         documents=documents,
         folder=folder,
         limits=Limits.of(plan, codes),
+        task=Task("insert", plan.shape, itemsize=_original_itemsize(source)),
     )
+
+
+def _original_itemsize(source: MovieStore) -> int:
+    return np.dtype(source.documents["zattrs"].get("original_dtype", "f8")).itemsize

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads
+from dj_photon_codecs.movies.progress import Task
 from dj_photon_codecs.storage.documents.canonical_json import canonical_json
 from dj_photon_codecs.storage.documents.description import NAMES
 from dj_photon_codecs.storage.movie_store import MovieNotFoundError, MovieStore
@@ -24,15 +25,19 @@ def faulty_parts(store: MovieStore) -> list[str]:
     """
 
     def chunk_fault(number: int) -> OSError | None:
+        size = 0
         try:
-            store.read_chunk(number)
+            size = len(store.read_chunk(number))
         except MovieNotFoundError:
             raise
         except OSError as error:
             return error
+        finally:
+            task.advance(task.total / len(store.chunks), bytes_in=size)
         return None
 
-    faults = in_threads(chunk_fault, range(len(store.chunks)), most=WAITING)
+    with Task("verify", store.documents["zarray"]["shape"]) as task:
+        faults = in_threads(chunk_fault, range(len(store.chunks)), most=WAITING)
     refused = [fault for fault in faults if isinstance(fault, UNREACHED)]
     if refused and len(refused) == len(faults):
         raise refused[0]

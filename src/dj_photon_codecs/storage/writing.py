@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads, usable_processors
+from dj_photon_codecs.movies.progress import Task
 from dj_photon_codecs.movies.sources import as_source
 from dj_photon_codecs.storage.documents.checks import check_documents
 from dj_photon_codecs.storage.documents.description import NAMES, Documents, describe
@@ -109,6 +110,7 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
         documents=documents,
         folder=folder,
         limits=Limits.of(plan, source),
+        task=Task("insert", plan.shape, itemsize=plan.original_dtype.itemsize),
     )
 
 
@@ -148,7 +150,7 @@ def frames_of_chunks(values: Frames, frames: int) -> Iterator[Iterable[NDArray[A
         yield chunk
 
 
-def write_chunks(
+def write_chunks(  # noqa: PLR0913 - three callers, and all that they differ in
     keys: list[str],
     sources: Iterable[Any],
     *,
@@ -156,12 +158,13 @@ def write_chunks(
     documents: Callable[[list[str], int], Documents],
     folder: MovieFolder,
     limits: Limits,
+    task: Task,
 ) -> Documents:
     """Write chunks, several at a time, and then the documents; all of them, or nothing.
 
     For each of the keys there is a source, from which `encode` makes the bytes; one thread at a
     time takes from `sources`. `documents` come from the checksums of the chunks, and the bytes of
-    all of them.
+    all of them. For the progress of the task all chunks count alike.
     """
     numbered = enumerate(sources)
     encoding, taking = Semaphore(limits.encoders), Lock()
@@ -177,6 +180,7 @@ def write_chunks(
         if failures:
             raise CancelledError
         folder.write(keys[number], stored)
+        task.advance(task.total / len(keys), bytes_out=len(stored))
         return number, crc32c(stored), len(stored)
 
     def write_or_fail(turn: int) -> tuple[int, str, int]:
@@ -188,7 +192,7 @@ def write_chunks(
             failures.append(error)
             raise
 
-    with folder.publish():
+    with folder.publish(), task:  # an interrupt at the end of the task leaves nothing, either
         try:
             written = in_threads(write_or_fail, range(len(keys)), most=limits.workers)
         except CancelledError:

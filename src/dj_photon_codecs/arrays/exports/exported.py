@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dj_photon_codecs.arrays.exports.interrupts import Interrupts
+from dj_photon_codecs.movies.progress import advance
 from dj_photon_codecs.storage.documents.description import plain_attributes
 from dj_photon_codecs.storage.documents.views import split_transform
 
@@ -73,6 +74,7 @@ class Exported:
             self.interrupts.check()
             values = self.view[start : start + length]
             yield slice(start, start + len(values)), values.astype(self.dtype, copy=False)
+            advance(len(values))
 
     def frames(self) -> Iterator[NDArray[Any]]:
         """Yield one frame after the other."""
