@@ -90,6 +90,7 @@ def start(app):
         DJ_USE_TLS="false",
         DJ_SAFEMODE="false",
         DJ_LOG_LEVEL="WARNING",
+        DJ_PHOTON_PROGRESS="off",  # a slow machine would print bars
         DOCS_DATA=str(DOCS / "data"),
         IPYTHONDIR=str(folder / "ipython"),
         MATPLOTLIBRC=str(DOCS / "matplotlibrc"),
