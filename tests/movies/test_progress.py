@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import termios
@@ -151,6 +152,8 @@ def test_a_forked_child_shows_nothing_and_does_not_wait_for_a_lock_of_its_parent
         deadline = time.monotonic() + 20
         while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
             time.sleep(0.01)
+        if ended == (0, 0):
+            os.kill(child, signal.SIGKILL)
 
     assert ended == (child, 0)
 
