@@ -14,7 +14,7 @@ import pytest
 from dj_photon_codecs import calibrate, export, set_progress
 from dj_photon_codecs.calibration import frame_runs
 from dj_photon_codecs.layouts.threads import in_threads
-from dj_photon_codecs.movies.progress import VARIABLE, Task, advance
+from dj_photon_codecs.movies.progress import VARIABLE, Progress, Task, advance
 from dj_photon_codecs.storage.copying import copy_movie
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from tests.movies_at_hand import PLAIN, local_files, photon_counts, policy_of, store_movie
@@ -25,7 +25,7 @@ FRAMES = (250, 16, 16)
 @pytest.fixture
 def seen():
     """All that a callback gets, from the first part of a task on."""
-    calls = []
+    calls: list[Progress] = []
     set_progress(calls.append, after=0)
     yield calls
     set_progress("auto")
@@ -92,7 +92,7 @@ def test_a_calibration_does_so_too_also_where_it_reads_a_part_of_the_movie(seen,
 
 
 def test_what_takes_less_than_two_seconds_shows_nothing(tmp_path):
-    calls = []
+    calls: list[Progress] = []
     set_progress(calls.append)
     try:
         store_movie(photon_counts(FRAMES), local_files(), tmp_path / "movie.zarr")
@@ -133,9 +133,14 @@ def test_a_task_within_another_one_is_a_part_of_it_also_in_threads(seen, tmp_pat
     assert last_of(seen, "migrate").bytes_in == 4 * counts.nbytes  # without the pass that checks
 
 
+def count_a_thousand(_):
+    for _ in range(1000):
+        advance(1)
+
+
 def test_parts_that_several_threads_report_are_all_counted(seen):
     with Task("insert", (8000, 1), itemsize=1):
-        in_threads(lambda _: [advance(1) for _ in range(1000)], range(8), most=8)
+        in_threads(count_a_thousand, range(8), most=8)
 
     assert last_of(seen, "insert").bytes_in == 8000
 
