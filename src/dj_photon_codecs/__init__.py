@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from dj_photon_codecs.storage.movie_store import ChunkError
     from dj_photon_codecs.tables.collect import Garbage, collect
     from dj_photon_codecs.tables.migration import Migration, migrate
+    from dj_photon_codecs.tables.report import report
+    from dj_photon_codecs.tables.table_report import TableReport
     from dj_photon_codecs.tables.verification import Verification, verify
-    from dj_photon_codecs.views.report import Report, report
+    from dj_photon_codecs.views.report import Report
 
     __version__: str
 
@@ -38,6 +40,7 @@ __all__ = [
     "PhotonDenseCodec",
     "Progress",
     "Report",
+    "TableReport",
     "Verification",
     "__version__",
     "calibrate",
@@ -68,6 +71,7 @@ ROOMS = {
     "PhotonDenseCodec": "codecs",
     "Progress": "movies.progress",
     "Report": "views.report",
+    "TableReport": "tables.table_report",
     "Verification": "tables.verification",
     "calibrate": "calibration",
     "collect": "tables.collect",
@@ -77,7 +81,7 @@ ROOMS = {
     "kernel_in_use": "layouts.kernels.backend",
     "migrate": "tables.migration",
     "read_movie": "movies.read_movie",
-    "report": "views.report",
+    "report": "tables.report",
     "set_cache": "arrays.chunk_cache",
     "set_progress": "movies.progress",
     "set_threads": "layouts.threads",

@@ -135,8 +135,9 @@ migrate(Old, New, "movie", on_row=lambda row: print(json.dumps(row.key), flush=T
 
 
 @pytest.mark.slow
+@on_a_local_store
 def test_a_migration_whose_process_was_killed_is_continued(database, store, schema):
-    number = 10 if store["protocol"] == "s3" else 30  # so many that it is not over too soon
+    number = 30  # so many that it is not over too soon
     old, new = old_table(schema, number=number), declare_recording(schema)
     command = [sys.executable, "-c", INTERRUPTED, settings(database, store), schema.database]
 

@@ -22,6 +22,7 @@ from dj_photon_codecs.tables.queries import (
     is_of_row,
     photon_attributes,
 )
+from dj_photon_codecs.tables.table_report import TableReport, sample_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,15 +30,19 @@ if TYPE_CHECKING:
 __all__ = ["MigratedRow", "Migration", "migrate"]
 
 SHOWN = 20  # rows that a text shows
+SAMPLED = 10  # movies that a dry run reads
 LONGEST = 600  # characters of an error
 
 
 @dataclass(frozen=True)
 class MigratedRow:
-    """What became of one row: ``"moved"``, ``"there"`` before, or ``"failed"``, and why."""
+    """What became of one row: ``"moved"``, ``"there"`` before, or ``"failed"``, and why.
+
+    In a dry run one that would be moved is ``"waiting"``.
+    """
 
     key: dict[str, Any]
-    outcome: Literal["moved", "there", "failed"]
+    outcome: Literal["moved", "there", "failed", "waiting"]
     error: str = ""
 
     def __str__(self) -> str:
@@ -53,9 +58,12 @@ class Migration:
     ----------
     rows : tuple of MigratedRow
         What became of each row of the old table, in the order of the keys.
+    costs : tuple of TableReport
+        In a dry run, of each attribute, what the movies take that wait, and what they would take.
     """
 
     rows: tuple[MigratedRow, ...]
+    costs: tuple[TableReport, ...] = ()
 
     @property
     def moved(self) -> int:
@@ -78,7 +86,9 @@ class Migration:
             "rows": len(self.rows),
             "moved": self.moved,
             "there": self.there,
+            "waiting": self._number("waiting"),
             "failed": [{"key": plain_key(row.key), "error": row.error} for row in self.failed],
+            "costs": [cost.to_dict() for cost in self.costs],
         }
 
     def to_json(self, *, indent: int | None = 1) -> str:
@@ -90,8 +100,14 @@ class Migration:
             f"{self.moved:,} of {len(self.rows):,} rows were moved, read back and compared; "
             f"{self.there:,} were there before; {len(self.failed):,} failed."
         )
+        if self.costs:
+            first = (
+                f"A dry run: {self._number('waiting'):,} of {len(self.rows):,} rows would be "
+                f"moved; {self.there:,} are there; {len(self.failed):,} have failed."
+            )
         more = len(self.failed) - SHOWN
         rest = [f"... and {more:,} more, in .failed"] if more > 0 else []
+        rest += [f"{cost}\n{cost.by_row()}" for cost in self.costs]
         return "\n".join([first, *(f"  {row}" for row in self.failed[:SHOWN]), *rest])
 
     __repr__ = __str__
@@ -108,6 +124,7 @@ def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
     calibration: Calibration | None = None,
     step: float | None = None,
     convert: Callable[[dict[str, Any], Any], Any] | None = None,
+    dry_run: bool = False,
     recheck: bool = False,
     on_row: Callable[[MigratedRow], object] | None = None,
 ) -> Migration:
@@ -139,6 +156,9 @@ def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
     convert : callable, optional
         ``convert(row, movie)`` returns what to insert, an array or a `CameraMovie`, for anything
         else: calibrations in other attributes of the row, axes in another order.
+    dry_run : bool
+        Write nothing, and say what the rows that are not there yet would cost: of up to ten of
+        them, each, and in all.
     recheck : bool
         Compare the rows that are there before, too, such as those that something else inserted.
         Otherwise only what the database says of them is checked.
@@ -171,6 +191,8 @@ def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
         )
     """
     move = _Move.of(old, new, attribute, calibration=calibration, step=step, convert=convert)
+    if dry_run:
+        return move.rehearsal()
     rows = []
     for row in move.rows(recheck=recheck):
         rows.append(row)
@@ -203,8 +225,28 @@ class _Move:
         _check_copied(new, copied, movies)
         return cls(old, new, movies, copied, **how)
 
-    def rows(self, *, recheck: bool) -> Iterator[MigratedRow]:
-        """Move what is not there yet, and yield what became of each row."""
+    def rehearsal(self) -> Migration:
+        """Return what would become of each row, and what that would cost."""
+        rows = tuple(self.rows(recheck=False, waiting=True))
+        keys = [row.key for row in rows if row.outcome == "waiting"]
+        return Migration(rows, tuple(self._cost(name, keys) for name in self.movies))
+
+    def _cost(self, source: str, keys: list[Key]) -> TableReport:
+        codec = self.new.heading[self.movies[source]].codec
+        empty = {self._name(key) for key in (self.old & {source: None}).proj().to_dicts()}
+        keys = [key for key in keys if self._name(key) not in empty]
+        return sample_table(
+            self.old,
+            source,
+            keys,
+            ways={f"as <{codec.name}>": (Policy.of(codec), "own")},
+            prepare=self._prepared,
+            rows=SAMPLED,
+            empty=len(empty),
+        )
+
+    def rows(self, *, recheck: bool, waiting: bool = False) -> Iterator[MigratedRow]:
+        """Move what is not there yet, unless it is to be left `waiting`; yield each row's fate."""
         keys = self.old.keys(order_by="KEY")
         there = {self._name(key) for key in self.new.proj().to_dicts()}
         for target in self.movies.values():
@@ -213,7 +255,9 @@ class _Move:
         faults = {} if recheck else self._faults(kept)
         for key in keys:
             name = self._name(key)
-            if name not in there or recheck:
+            if waiting and name not in there:
+                yield MigratedRow(key, "waiting")
+            elif name not in there or recheck:
                 yield self._outcome(key, self._compare if name in there else self._move)
             elif name in faults:
                 yield MigratedRow(key, "failed", faults[name])

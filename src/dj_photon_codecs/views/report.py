@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ from dj_photon_codecs.photons.transform import generalized_anscombe
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.plan import StoragePlan, plan_movie
 
-__all__ = ["Cost", "Report", "report"]
+__all__ = ["Cost", "Report", "Way", "movie_costs", "policy_of", "report", "standard_error"]
+
+Way = tuple[Policy, float | Literal["own"] | None]  # "own": as an insert chooses the step
 
 SAMPLED = 3  # chunks at most that are encoded, spread over the movie
 HEADINGS = ("stored", "bits per pixel", "MB", "of the raw size", "error, sigma", "noise added")
@@ -37,6 +40,7 @@ class Cost:
     megabytes: float  # of the whole movie on the store, 1e6 bytes
     ratio: float  # that size as a share of the raw movie's
     error: float  # rms of stored minus inserted values, transformed, in standard deviations
+    uncertainty: float = 0.0  # standard error of megabytes, of chunks that were not encoded
 
     @property
     def noise_added(self) -> float:
@@ -129,17 +133,30 @@ def report(
     >>> round(coarse.error, 1)
     0.3
     """
-    policy = replace(_policy(codec), step=None)  # `steps` go before its own
+    policy = policy_of(codec)
+    movie, costs = movie_costs(movie, [(policy, step) for step in steps], calibration=calibration)
+    shape, gain = tuple(movie.values.shape), movie.calibration.in_words()["gain"]
+    return Report(costs, f"{shape} of {movie.values.dtype}, gain {gain}")
+
+
+def movie_costs(
+    movie: Any, ways: Sequence[Way], *, calibration: Calibration | None = None
+) -> tuple[CameraMovie, tuple[Cost, ...]]:
+    """Return a movie, and what it costs in several ways: a policy, and the step before its own.
+
+    It raises what `report` does.
+    """
     movie, counts = as_camera_movie(_exact_values(movie), calibration)
-    source = _sampled(movie, policy)
+    source = _sampled(movie, max((policy.frames_per_chunk for policy, _ in ways), default=1))
     movie, found = replace(movie, values=source), survey(source, counts=counts)
-    plans = (
-        plan_movie(replace(movie, step=step), policy, found=found, with_table=False)
-        for step in steps
-    )
-    costs = tuple(_cost(movie, plan) for plan in plans)
-    gain = movie.calibration.in_words()["gain"]
-    return Report(costs, f"{source.shape} of {source.dtype}, gain {gain}")
+
+    def plan(policy: Policy, step: float | Literal["own"] | None) -> StoragePlan:
+        if step == "own":
+            return plan_movie(movie, policy, found=found, with_table=False)
+        chosen, policy = replace(movie, step=step), replace(policy, step=None)
+        return plan_movie(chosen, policy, found=found, with_table=False)
+
+    return movie, tuple(_cost(movie, plan(*way)) for way in ways)
 
 
 def _exact_values(movie: Any) -> Any:
@@ -154,7 +171,7 @@ def _exact_values(movie: Any) -> Any:
     return CameraMovie(movie.raw, movie.calibration)
 
 
-def _policy(codec: Any) -> Policy:
+def policy_of(codec: Any) -> Policy:
     """Return the policy of a codec, given as a name, a class or an object."""
     if codec is None:
         return Policy()
@@ -167,9 +184,12 @@ def _policy(codec: Any) -> Policy:
 
 def _cost(movie: CameraMovie, plan: StoragePlan) -> Cost:
     size = pixels = squares = 0.0
+    sampled = []  # bytes a pixel of each chunk
     for values in _sampled_chunks(movie, plan.frames_per_chunk):
         codes = np.ascontiguousarray(plan.encode_values(values))
-        size += len(plan.encode_chunk(codes))
+        encoded = len(plan.encode_chunk(codes))
+        sampled.append(encoded / codes.size)
+        size += encoded
         pixels += codes.size
         squares += _squared_error(values, codes, plan)
     return Cost(
@@ -178,13 +198,22 @@ def _cost(movie: CameraMovie, plan: StoragePlan) -> Cost:
         megabytes=size / pixels * math.prod(plan.shape) / 1e6,
         ratio=size / pixels / plan.original_dtype.itemsize,
         error=math.sqrt(squares / pixels),
+        uncertainty=standard_error(sampled, of=plan.chunks) * math.prod(plan.shape) / 1e6,
     )
 
 
-def _sampled(movie: CameraMovie, policy: Policy) -> Source:
+def standard_error(sampled: Sequence[float], *, of: int) -> float:
+    """Return that of the mean of a sample of so many values; NaN if one cannot tell."""
+    if len(sampled) >= of:
+        return 0.0
+    if len(sampled) < 2:
+        return math.nan
+    return statistics.stdev(sampled) * math.sqrt((1 - len(sampled) / of) / len(sampled))
+
+
+def _sampled(movie: CameraMovie, frames: int) -> Source:
     """Return the values of a movie as a source that keeps the frames needed after its survey."""
     source = Source(movie.values)
-    frames = policy.frames_per_chunk
     chunks = (range(n, n + frames) for n in _sampled_starts(source.shape[0], frames))
     sampled = {*chain.from_iterable(chunks), *chain.from_iterable(sampled_runs(source.shape))}
     source.keep(frame for frame in sampled if frame < source.shape[0])
