@@ -133,6 +133,8 @@ def test_a_movie_that_is_being_inserted_stays(schema, recording, store, monkeypa
         recording.insert1({"recording_id": 3, "movie": photons(seed=3)})
 
     assert states(found[0]) == ["waiting"]
+    marks = filesystem(store).cat_file(f"{root(store)}/{MARKS}/{schema.database}.json")
+    assert json.loads(marks) == {}  # it does not count as seen yet
     assert_intact(recording, 3)
 
 
@@ -184,6 +186,8 @@ def test_what_is_not_ours_stays(schema, store):
         "zarr_aBcDeFgH.zarr/zarr.json",
         "zarr_aBcDeFgJ.zarr/.zarray",
         "zarr_aBcDeFgK.zarr/0.0",
+        "zarr_aBcDeFgL.zarr/.zarray",
+        "zarr_aBcDeFgL.zarr/.zattrs",
         "zarr_aBcDeFgK.zarr/notes.txt",
         "folder_aBcDeFgH/raw_aBcDeFgH.zarr/0.0",
     ]
