@@ -23,18 +23,24 @@ NAMES = {
     "ArrayLike": NUMPY + "typing.html",
     "DTypeLike": NUMPY + "typing.html",
     "zarr.Array": ZARR + "array/",
-    "datajoint": DATAJOINT,
-    "dj.Schema": DATAJOINT,
+    "datajoint.Schema": DATAJOINT,
+    "datajoint.Table": DATAJOINT,
     "dask.array.Array": "https://docs.dask.org/en/stable/generated/dask.array.Array.html",
+    "numcodecs.abc.Codec": "https://numcodecs.readthedocs.io/en/stable/abc.html",
     "xarray.DataArray": "https://docs.xarray.dev/en/stable/generated/xarray.DataArray.html",
-    "str": "https://docs.python.org/3/library/stdtypes.html#str",
-    "int": "https://docs.python.org/3/library/functions.html#int",
-    "float": "https://docs.python.org/3/library/functions.html#float",
-    "bool": "https://docs.python.org/3/library/functions.html#bool",
-    "dict": "https://docs.python.org/3/library/stdtypes.html#dict",
-    "ValueError": "https://docs.python.org/3/library/exceptions.html#ValueError",
-    "TypeError": "https://docs.python.org/3/library/exceptions.html#TypeError",
+    "pathlib.Path": "https://docs.python.org/3/library/pathlib.html#pathlib.Path",
 }
+# The page of the manual of Python's library on which each is.
+PYTHON = {
+    "constants": "None",
+    "exceptions": "FileExistsError KeyError OSError TypeError ValueError",
+    "functions": "bool float int object",
+    "stdtypes": "bytes dict list str tuple",
+}
+for page, names in PYTHON.items():
+    NAMES |= {
+        name: f"https://docs.python.org/3/library/{page}.html#{name}" for name in names.split()
+    }
 FILES = "https://github.com/datajoint/dj-photon-codecs/blob/main/"
 
 
@@ -45,10 +51,14 @@ def setup(app):
 
 
 def link_name(_app, _environment, node, content):
-    """Resolve a reference that is none of ours."""
-    address = NAMES.get(node.get("reftarget", "").removeprefix("~"))
+    """Resolve a reference that is none of ours; numpydoc says ``python:str`` for ``str``."""
+    target = node.get("reftarget", "").removeprefix("~")
+    name = target.removeprefix("python:").removeprefix("numpy:")
+    if content.astext() == target != name:
+        content = nodes.literal("", name)
+    address = NAMES.get(target) or NAMES.get(name)
     if address is None:
-        return None
+        return content if name != target else None
     return nodes.reference("", "", content, internal=False, refuri=address)
 
 
