@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import Any
 
 import datajoint as dj
@@ -13,7 +14,7 @@ import pytest
 import zarr
 from datajoint import blob
 
-from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, migrate
+from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, migrate, set_progress
 from tests.movies_at_hand import camera_values
 from tests.tables import (
     CONNECT,
@@ -82,6 +83,17 @@ def as_file(values, folder):
     return path
 
 
+@contextmanager
+def watched():
+    """List how far tasks are in a block."""
+    seen: list[Any] = []
+    set_progress(seen.append, after=0)
+    try:
+        yield seen
+    finally:
+        set_progress("auto")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "stored"),
@@ -115,11 +127,14 @@ def test_movies_of_every_type_move_and_nothing_of_the_old_is_touched(
 def test_another_call_continues_and_moves_nothing_twice(schema, store):
     old, new = old_table(schema), declare_recording(schema)
 
-    first = migrate(old & "recording_id < 3", new, "movie")
+    with watched() as seen:
+        first = migrate(old & "recording_id < 3", new, "movie")
     before = contents(store)
     again = migrate(old & "recording_id < 3", new, "movie")
     rest = migrate(old, new, "movie")
 
+    assert {each.task for each in seen} == {"migrate"}
+    assert (seen[-1].frames, seen[-1].total, seen[-1].finished) == (240, 240, True)
     assert (first.moved, again.moved, again.there) == (2, 0, 2)
     assert before <= contents(store)
     assert (rest.moved, rest.there) == (1, 2)

@@ -9,6 +9,7 @@ import pytest
 from dj_photon_codecs import verify
 from dj_photon_codecs.tables import queries
 from tests.tables import declare_recording, filesystem, photons, root, row_of
+from tests.tables_of_movies.test_migration import watched
 
 on_a_local_store = pytest.mark.parametrize("new_store", ["local"], indirect=True)
 
@@ -60,10 +61,13 @@ def test_every_damaged_movie_is_named_in_the_order_of_the_keys(recording, store,
     expected = damage(recording, store)
     monkeypatch.setattr(queries, "BATCH", 2)  # several batches, one of them with a hostile row
 
-    report = verify(recording, processes=processes)
+    with watched() as seen:
+        report = verify(recording, processes=processes)
 
     assert found_by(report) == expected
     assert (report.rows, report.movies, report.empty) == (5, 5, 0)
+    assert {each.task for each in seen} == {"verify"}
+    assert (seen[-1].frames, seen[-1].finished) == (seen[-1].total, True)
     assert str(report).startswith("4 of 5 movies are not as they were written (1 missing")
     assert "leads out of its store" in str(report)
     assert json.loads(report.to_json())["damaged"][1] == {

@@ -255,7 +255,7 @@ def _bar() -> Callback | None:
         if not bars:
             bars.append(kind(desc=progress.task, total=progress.total, leave=None, bar_format=BAR))
             bars[0].start_t -= progress.seconds
-        bars[0].n = progress.frames
+        bars[0].n, bars[0].total = progress.frames, progress.total
         bars[0].set_postfix_str(str(progress))
         if progress.finished:
             bars[0].close()

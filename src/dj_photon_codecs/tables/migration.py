@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import datajoint as dj
@@ -22,6 +23,7 @@ from dj_photon_codecs.tables.queries import (
     is_of_row,
     photon_attributes,
 )
+from dj_photon_codecs.tables.row_progress import RowTask
 from dj_photon_codecs.tables.table_report import TableReport, sample_table
 
 if TYPE_CHECKING:
@@ -194,10 +196,11 @@ def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
     if dry_run:
         return move.rehearsal()
     rows = []
-    for row in move.rows(recheck=recheck):
-        rows.append(row)
-        if on_row is not None:
-            on_row(row)
+    with RowTask("migrate") as task:
+        for row in move.rows(task, recheck=recheck):
+            rows.append(row)
+            if on_row is not None:
+                on_row(row)
     return Migration(tuple(rows))
 
 
@@ -227,7 +230,7 @@ class _Move:
 
     def rehearsal(self) -> Migration:
         """Return what would become of each row, and what that would cost."""
-        rows = tuple(self.rows(recheck=False, waiting=True))
+        rows = tuple(self.rows(None, recheck=False))
         keys = [row.key for row in rows if row.outcome == "waiting"]
         return Migration(rows, tuple(self._cost(name, keys) for name in self.movies))
 
@@ -245,20 +248,23 @@ class _Move:
             empty=len(empty),
         )
 
-    def rows(self, *, recheck: bool, waiting: bool = False) -> Iterator[MigratedRow]:
-        """Move what is not there yet, unless it is to be left `waiting`; yield each row's fate."""
+    def rows(self, task: RowTask | None, *, recheck: bool) -> Iterator[MigratedRow]:
+        """Yield what became of each row; without a task, what would become of it."""
         keys = self.old.keys(order_by="KEY")
         there = {self._name(key) for key in self.new.proj().to_dicts()}
         for target in self.movies.values():
             there -= {self._name(key) for key in (self.new & {target: None}).proj().to_dicts()}
         kept = [key for key in keys if self._name(key) in there]
         faults = {} if recheck else self._faults(kept)
+        if task is not None:
+            task.movies = len(self.movies) * (len(keys) - (0 if recheck else len(kept)))
         for key in keys:
             name = self._name(key)
-            if waiting and name not in there:
+            if task is None and name not in there:
                 yield MigratedRow(key, "waiting")
-            elif name not in there or recheck:
-                yield self._outcome(key, self._compare if name in there else self._move)
+            elif task is not None and (name not in there or recheck):
+                action = self._compare if name in there else self._move
+                yield self._outcome(key, partial(action, task=task))
             elif name in faults:
                 yield MigratedRow(key, "failed", faults[name])
             else:
@@ -290,7 +296,7 @@ class _Move:
                 raise
             return MigratedRow(key, "failed", _told(error))
 
-    def _move(self, key: Key) -> Literal["moved", "there"]:
+    def _move(self, key: Key, *, task: RowTask) -> Literal["moved", "there"]:
         present = bool(self.new & key)
         missing = {
             source: target
@@ -303,6 +309,8 @@ class _Move:
             }
             if present and all(value is None for value in inserted.values()):
                 return "there"
+            for movie in inserted.values():
+                task.begin(_frames(movie))
             with self.new.connection.transaction:
                 if present:
                     self.new.update1(key | inserted)
@@ -312,12 +320,13 @@ class _Move:
                 self._check(key, inserted)
         return "moved"
 
-    def _compare(self, key: Key) -> Literal["there"]:
+    def _compare(self, key: Key, *, task: RowTask) -> Literal["there"]:
         with fetched_row(self.old, key, self.movies) as row:
-            self._check(
-                key,
-                {target: self._prepared(row, row[name]) for name, target in self.movies.items()},
-            )
+            for name, target in self.movies.items():
+                movie = self._prepared(row, row[name])
+                task.begin(_frames(movie))
+                self._check(key, {target: movie})
+                task.advance(_frames(movie))
         return "there"
 
     def _prepared(self, row: dict[str, Any], movie: Any) -> Any:
@@ -339,6 +348,12 @@ class _Move:
                 compare_movies(value, stored[name], step=step)
             elif value is not stored[name]:
                 raise ValueError(f"{name} is NULL in one table, and not in the other")
+
+
+def _frames(movie: Any) -> int:
+    """Return how many frames a movie has that is to be inserted; what is none has no frames."""
+    shape = getattr(getattr(movie, "values", movie), "shape", None)
+    return int(shape[0]) if shape else 0
 
 
 def _told(error: BaseException) -> str:

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+from dj_photon_codecs.arrays.photon_array import PhotonArray
+from dj_photon_codecs.movies.progress import set_progress
 from dj_photon_codecs.tables.findings import Fault, Finding, faults_of
 from dj_photon_codecs.tables.queries import Key, as_query, decoded_rows, photon_attributes
+from dj_photon_codecs.tables.row_progress import RowTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -128,36 +131,60 @@ def verify(
     keys = query.keys(order_by="KEY")
     rows = movies = empty = 0
     damaged: list[Finding] = []
-    for batch, faults in _checked(decoded_rows(query, names, keys), processes=processes):
-        for (key, values), found in zip(batch, faults, strict=True):
-            rows += 1
-            empty += sum(value is None for value in values.values())
-            movies += sum(value is not None for value in values.values())
-            damaged += [Finding(key, name, *fault) for name, fault in found if fault]
-            if on_row is not None:
-                on_row(rows, len(keys))
+    with RowTask("verify", movies=len(keys) * len(names)) as task:
+        batches = _announced(decoded_rows(query, names, keys), task)
+        for batch, faults in _checked(batches, task, processes=processes):
+            for (key, values), found in zip(batch, faults, strict=True):
+                rows += 1
+                empty += sum(value is None for value in values.values())
+                movies += sum(value is not None for value in values.values())
+                damaged += [Finding(key, name, *fault) for name, fault in found if fault]
+                if on_row is not None:
+                    on_row(rows, len(keys))
     return Verification(tuple(names), rows, movies, empty, tuple(damaged))
 
 
 Faults = list[list[tuple[str, Fault | None]]]
 
 
-def _checked(batches: Iterable[Batch], *, processes: int) -> Iterator[tuple[Batch, Faults]]:
+def _announced(batches: Iterable[Batch], task: RowTask) -> Iterator[Batch]:
+    """Yield batches as they are, and tell the task of their movies before."""
+    for batch in batches:
+        for value in _values(batch):
+            task.begin(_frames(value))
+        yield batch
+
+
+def _frames(value: Any) -> int:
+    return len(value) if isinstance(value, PhotonArray) else 0
+
+
+def _checked(
+    batches: Iterable[Batch], task: RowTask, *, processes: int
+) -> Iterator[tuple[Batch, Faults]]:
     """Yield each batch of rows with the faults of its movies, by attribute."""
     if processes == 1:
         for batch in batches:
             yield batch, _by_row(batch, faults_of(_values(batch)))
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting: deque[tuple[Batch, Any]] = deque()
+    waiting: deque[tuple[Batch, Any]] = deque()
+
+    def oldest() -> tuple[Batch, Faults]:
+        batch, future = waiting.popleft()
+        faults = _by_row(batch, future.result())
+        task.advance(sum(map(_frames, _values(batch))))
+        return batch, faults
+
+    # the processes show no progress of their own
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, set_progress, (None,)) as pool:
         try:
             for batch in batches:
                 waiting.append((batch, pool.submit(faults_of, _values(batch))))
                 if len(waiting) > AHEAD * processes:
-                    first, future = waiting.popleft()
-                    yield first, _by_row(first, future.result())
-            for first, future in waiting:
-                yield first, _by_row(first, future.result())
+                    yield oldest()
+            while waiting:
+                yield oldest()
         except BrokenProcessPool as error:
             raise RuntimeError(
                 "a process that reads movies has ended. In a script, call verify() below "
