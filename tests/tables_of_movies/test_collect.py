@@ -153,7 +153,7 @@ def test_the_result_names_sizes_and_paths(schema, recording, store):
     assert found.sizes("deleted").keys() == {schema.database}
     assert found.sizes("deleted")[schema.database] == found.orphans[0].size > 1000
     assert str(found) == f"{schema.database} in imaging: 1 deleted, 0.0 MB"
-    assert str(collect(schema)) == "no movie is without a row"
+    assert repr(collect(schema)) == "no movie is without a row"
     if store["protocol"] == "file":  # nor is an empty directory left of its key
         assert len([each for each in contents(store) if "recording_id=" in each]) == 6
 

@@ -60,6 +60,8 @@ class Garbage:
             for (schema, store, state), number in sorted(counts.items())
         )
 
+    __repr__ = __str__
+
     def _megabytes(self, *where: str) -> float:
         sizes = (o.size for o in self.orphans if (o.schema, o.store, o.state) == where)
         return sum(sizes) / 1e6
