@@ -16,7 +16,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import dask.array
 import h5py
 import numpy as np
-import psutil
 import tifffile
 import zarr
+from peaks import Peaks
 from scanimage_files import write_scanimage
 
 from dj_photon_codecs import read_movie
@@ -149,38 +148,11 @@ def _child(folder: Path, name: str) -> None:
     context = {"schema": "lab", "table": "movie", "field": "movie", "config": dj.config}
     with dj.config.override(stores=stores):
         PhotonCodec().encode(np.ones((2, 8, 8), "u2"), context=context, store_name="imaging")
-        peak = _Peak()
+        peaks = Peaks()
         started = time.perf_counter()
         movie = open_source(folder, name)
         PhotonCodec().encode(movie, context=context, store_name="imaging")
-        print(time.perf_counter() - started, peak.stop())
-
-
-class _Peak:
-    """The private memory of this process at its peak, above that at the start.
-
-    Pages of mapped files are left out: the system takes them back when it needs them.
-    """
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._start = self._most = self._now()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def stop(self) -> int:
-        self._stopped.set()
-        self._thread.join()
-        return self._most - self._start
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(0.005):
-            self._most = max(self._most, self._now())
-
-    def _now(self) -> int:
-        memory = self._process.memory_info()
-        return int(memory.rss - getattr(memory, "shared", 0))
+        print(time.perf_counter() - started, peaks.stop()[0].private)
 
 
 def _options() -> argparse.Namespace:
