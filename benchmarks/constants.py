@@ -83,7 +83,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "static.plan.STREAM": (10_000, 60_000),
     "static.rows.COUNTED": (1 << 18, 1 << 22),
     "static.rows.EVERY": (4, 16),
-    "static.rows.BINNED": (1 << 16, 1 << 20),
+    "static.rows.BINNED": (1 << 14, 1 << 17),
     "static.rows.MOST_TABLES": (24, 96),
     "static.rows.SYMBOL_PRICE": (2, 8),
     "static.rows.TABLE_PRICE": (8, 64),

@@ -17,7 +17,8 @@ __all__ = ["bytewise", "changes", "cut", "inflated", "numbers_of"]
 
 def changes(numbers: NDArray[Any]) -> NDArray[Any]:
     """Return each number less the one before it on the last axis, modulo the dtype's range."""
-    found: NDArray[Any] = np.diff(numbers, axis=-1, prepend=numbers.dtype.type(0))
+    found = numbers.copy()
+    found[..., 1:] -= numbers[..., :-1]
     return found
 
 

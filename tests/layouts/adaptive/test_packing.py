@@ -66,9 +66,9 @@ def packed(numbers, values=NOTHING):
         return np.frombuffer(pack_adaptive(numbers, values), np.uint8)
 
 
-def unpacked(chunk, shape, frames=None):
-    numbers = np.empty((shape[0] if frames is None else frames, *shape[1:]), np.uint16)
-    return numbers, unpack_adaptive(chunk, shape, numbers)
+def unpacked(chunk, shape, frames=None, dtype=np.uint16):
+    numbers = np.empty((shape[0] if frames is None else frames, *shape[1:]), dtype)
+    return unpack_adaptive(chunk, shape, numbers)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,6 +85,18 @@ def test_the_first_frames_come_back_alone(kind, frames):
     numbers = KINDS[kind]()
     found, _ = unpacked(packed(numbers), numbers.shape, frames)
     np.testing.assert_array_equal(found, numbers[:frames])
+
+
+@pytest.mark.parametrize("backend", ["compiled", "numpy"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_are_put_into_bytes_where_these_hold_them(kind, backend):
+    numbers = KINDS[kind]()[:6, :20]
+    chunk = packed(numbers)
+    with use_backend(backend):
+        found, _ = unpacked(chunk, numbers.shape, dtype=np.uint8)
+    np.testing.assert_array_equal(found, numbers)
+    if numbers.max() < 50:  # and so there are no low bits
+        assert found.dtype == np.uint8
 
 
 def test_wide_frames_of_few_rows_come_back():  # of frame 1, no row is sampled

@@ -17,9 +17,11 @@ def backend(request):
 
 def joined(counts, *, most=48, symbol=4, table=16):
     of_row = np.full(len(counts), 255, np.uint8)
-    prices = symbol << 16, table << 16
-    number = kernel().join_tables(counts.copy(), LOGARITHMS, *prices, most, of_row)
-    assert number == of_row.max() + 1
+    prices, found = (symbol << 16, table << 16), counts.copy()
+    number = kernel().join_tables(found, LOGARITHMS, *prices, most, of_row)
+    first = np.flatnonzero(np.diff(of_row.astype(int), prepend=-1))
+    assert number == of_row.max() + 1 == first.size
+    np.testing.assert_array_equal(found[first], np.add.reduceat(counts, first, axis=0))
     return of_row.tolist()
 
 

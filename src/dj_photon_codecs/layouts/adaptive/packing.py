@@ -142,8 +142,8 @@ def pack_adaptive(numbers: NDArray[np.uint16], values: NDArray[np.uint16]) -> by
 
 
 def unpack_adaptive(
-    packed: NDArray[np.uint8], shape: tuple[int, int, int], numbers: NDArray[np.uint16]
-) -> NDArray[np.uint16]:
+    packed: NDArray[np.uint8], shape: tuple[int, int, int], out: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.uint16]]:
     """Unpack the first frames of a chunk.
 
     Parameters
@@ -152,13 +152,15 @@ def unpack_adaptive(
         What `pack_adaptive` returned.
     shape : tuple of int
         Frames, height and width.
-    numbers : ndarray of uint16, shape (frames, ...)
-        Where to put the numbers; of fewer frames, if only these are wanted.
+    out : ndarray of unsigned integers, shape (frames, ...)
+        Where to put the numbers, if it can hold them; of fewer frames, if only these are wanted.
 
     Returns
     -------
-    ndarray of uint16
-        Values; if there are any, numbers are indices into them.
+    numbers : ndarray of uint8 or uint16
+        `out`, or an array like it.
+    values : ndarray of uint16
+        If there are any, numbers are indices into them.
 
     Raises
     ------
@@ -167,6 +169,9 @@ def unpack_adaptive(
     """
     parts = _split(packed, shape)
     prediction, levels = parts.prediction, parts.levels
+    narrow = parts.bits.size <= 1 << 8 and not parts.bits.any()
+    holds = out.itemsize == 2 or (out.itemsize == 1 and narrow)
+    numbers = out if holds else np.empty(out.shape, np.uint16)
     slots = np.empty((len(levels.roots), 1 << 12), np.uint32)
     kernel().decoding_slots(frequencies_of(levels.roots), slots)
     kernel().decode_predicted(
@@ -183,7 +188,7 @@ def unpack_adaptive(
         used = kernel().join_numbers(numbers, numbers_of_bins(parts.bits), parts.payload)
         if len(numbers) == shape[0] and used != parts.payload.size:
             raise DamagedChunk(f"damaged chunk: {used} of {parts.payload.size} bytes of low bits")
-    return parts.values
+    return numbers, parts.values
 
 
 def _squares(

@@ -86,12 +86,11 @@ def _decode_frames(header: Any, body: NDArray[np.uint8], codes: NDArray[Any]) ->
     unit = int(header["unit"])
     if not is_little_endian_integer(dtype) or not 0 < unit < 1 << 8 * dtype.itemsize:
         raise DamagedChunk(f"damaged chunk: {dtype} in units of {unit}")
-    numbers = varying
+    numbers: Any = varying
     if header["form"] == Form.DENSE:
         values: Any = unpack_dense(body, varying.shape, out=varying)
     else:
-        numbers = varying if dtype.itemsize == 2 else np.empty(varying.shape, np.uint16)
-        values = unpack_adaptive(body, (number, *codes.shape[1:]), numbers)
+        numbers, values = unpack_adaptive(body, (number, *codes.shape[1:]), varying)
     lowest = int(read_code(header, "lowest", dtype=dtype)[0])
     Numbering(lowest, unit, values).apply(varying, numbers)
 

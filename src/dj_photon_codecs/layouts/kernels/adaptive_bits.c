@@ -36,26 +36,19 @@ int64_t adaptive_split(const uint16_t *numbers, size_t count, const uint32_t *bi
 int64_t adaptive_join(uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,
                       const uint8_t *payload, size_t size)
 {
-    uint64_t waiting = 0;
-    size_t held = 0, used = 0;
+    size_t place = 0; /* in bits: a number waits for the place of the one before alone */
+    static const uint16_t masks[] = {0,      1,      3,      7,      0xf,    0x1f,   0x3f,   0x7f,
+                                     0xff,   0x1ff,  0x3ff,  0x7ff,  0xfff,  0x1fff, 0x3fff, 0x7fff};
     for (size_t i = 0; i < count; i++) {
-        if (numbers[i] >= all)
+        if (numbers[i] >= all || place > 8 * size)
             return KERNEL_DAMAGED;
-        uint32_t bin = bins[numbers[i]], bits = bin >> 16 & 15, word;
-        if (held < bits && size - used >= 4) {
-            memcpy(&word, payload + used, 4);
-            waiting |= (uint64_t)word << held;
-            used += 4;
-            held += 32;
-        }
-        for (; held < bits; held += 8) {
-            if (used == size)
-                return KERNEL_DAMAGED;
-            waiting |= (uint64_t)payload[used++] << held;
-        }
-        numbers[i] = (uint16_t)(bin + (waiting & ((1u << bits) - 1)));
-        waiting >>= bits;
-        held -= bits;
+        uint32_t bin = bins[numbers[i]], bits = bin >> 16 & 15, word = 0;
+        if (place / 8 + sizeof word <= size)
+            memcpy(&word, payload + place / 8, sizeof word);
+        else
+            memcpy(&word, payload + place / 8, size - place / 8);
+        numbers[i] = (uint16_t)(bin + (word >> place % 8 & masks[bits]));
+        place += bits;
     }
-    return (int64_t)(used - held / 8);
+    return place > 8 * size ? KERNEL_DAMAGED : (int64_t)((place + 7) / 8);
 }

@@ -117,7 +117,7 @@ static void extend(const struct reader *reader, float *image, ptrdiff_t by, ptrd
 /* The last steps of a window, and what is written ahead, become its first ones. */
 static void next_window(struct reader *reader, ptrdiff_t count)
 {
-    for (int i = 0; i < WINDOW_ROWS; i++) {
+    for (int i = 0; i < (reader->gated ? WINDOW_ROWS : GATE); i++) {
         float *row = row_of(reader, i) - DELAY * LANES;
         memmove(row, row + count * LANES, (DELAY + AHEAD) * LANES * sizeof *row);
     }
@@ -394,21 +394,23 @@ static void begin_frame(struct reader *reader, size_t t)
     memset(reader->window, 0, WINDOW_ROWS * ROW_STEPS * LANES * sizeof *reader->window);
 }
 
-/* Puts the bins of a frame into the order of its rows. */
-static void put_bins(const struct reader *reader, uint16_t *bins)
+/* Puts the bins of the t-th frame, of 8 or 16 bits, into the order of its rows. */
+static void put_bins(const struct reader *reader, size_t t, void *bins, size_t itemsize)
 {
     size_t height = reader->model->height, width = reader->model->width;
-    for (size_t y = 0; y < height; y++) {
+    for (size_t y = 0, to = t * height * width; y < height; y++, to += width) {
         const uint16_t *from = reader->bins + place_of(reader, (ptrdiff_t)y, 0);
-        for (size_t x = 0; x < width; x++)
-            bins[y * width + x] = from[x * LANES];
+        for (size_t x = 0; x < width && itemsize == 1; x++)
+            ((uint8_t *)bins)[to + x] = (uint8_t)from[x * LANES];
+        for (size_t x = 0; x < width && itemsize == 2; x++)
+            ((uint16_t *)bins)[to + x] = from[x * LANES];
     }
 }
 
-static int read_frames(struct reader *reader, size_t frames, uint16_t *bins)
+static int read_frames(struct reader *reader, size_t frames, void *bins, size_t itemsize)
 {
     const struct adaptive_model *model = reader->model;
-    for (size_t t = 0; t < frames; t++, bins += model->height * model->width) {
+    for (size_t t = 0; t < frames; t++) {
         begin_frame(reader, t);
         int error;
 #ifdef AVX2
@@ -421,7 +423,7 @@ static int read_frames(struct reader *reader, size_t frames, uint16_t *bins)
             error = read_frame_plain(reader, !t);
         if (error || reader->word > reader->end)
             return KERNEL_DAMAGED;
-        put_bins(reader, bins);
+        put_bins(reader, t, bins, itemsize);
         extend(reader, reader->next, 1, 0, (ptrdiff_t)model->height);
         float *last = reader->last;
         reader->last = reader->next;
@@ -476,7 +478,7 @@ static int open_reader(struct reader *reader)
 int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint32_t *slots, size_t tables, const uint32_t *states,
                     const uint16_t *words, size_t word_count, const uint16_t *escapes,
-                    size_t escape_count, size_t frames, uint16_t *bins)
+                    size_t escape_count, size_t frames, void *bins, size_t itemsize)
 {
     struct reader reader = {.model = model, .all_entries = entries, .slots = slots,
                             .word = words, .end = words + word_count,
@@ -487,7 +489,7 @@ int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
         return error;
     if (!(error = check_entries(entries, tables, keys_of(model))) &&
         !(error = open_reader(&reader)))
-        error = read_frames(&reader, frames, bins);
+        error = read_frames(&reader, frames, bins, itemsize);
     if (!error && frames == model->frames && !is_finished(&reader))
         error = KERNEL_DAMAGED;
     free(reader.room);

@@ -19,13 +19,29 @@ static int64_t times_log(const struct prices *prices, uint64_t count)
     return (int64_t)(count * (prices->logarithms[count >> shift] + ((uint64_t)shift << 16)));
 }
 
+/* The rows that are left: where their counts are, what they take, what joining the next saves. */
+struct joint {
+    const uint32_t *counts;
+    int64_t bits, saved;
+    size_t first;     /* of the rows that were joined */
+    size_t low, high; /* no other symbols occur than from one to before the other */
+};
+
+static void widen(struct joint *joint, const struct joint *other)
+{
+    joint->low = smaller(joint->low, other->low);
+    joint->high = other->high > joint->high ? other->high : joint->high;
+}
+
 /* What the symbols of two rows, or of one and none, take with a table of their own. */
-static int64_t bits(const struct prices *prices, const uint32_t *row, const uint32_t *other)
+static int64_t bits(const struct prices *prices, struct joint row, const struct joint *other)
 {
     uint64_t total = 0;
     int64_t cost = prices->table;
-    for (size_t i = 0; i < RANS_SYMBOLS; i++) {
-        uint64_t count = (uint64_t)row[i] + (other ? other[i] : 0);
+    if (other)
+        widen(&row, other);
+    for (size_t i = row.low; i < row.high; i++) {
+        uint64_t count = (uint64_t)row.counts[i] + (other ? other->counts[i] : 0);
         if (!count)
             continue;
         total += count;
@@ -34,18 +50,11 @@ static int64_t bits(const struct prices *prices, const uint32_t *row, const uint
     return cost + times_log(prices, total);
 }
 
-/* The rows that are left: where their counts are, what they take, what joining the next saves. */
-struct joint {
-    const uint32_t *counts;
-    int64_t bits, saved;
-    size_t first; /* of the rows that were joined */
-};
-
 static void save(struct joint *joint, size_t left, const struct prices *prices)
 {
     joint->saved = left < 2 ? 0
                             : joint[0].bits + joint[1].bits -
-                                  bits(prices, joint[0].counts, joint[1].counts);
+                                  bits(prices, joint[0], joint + 1);
 }
 
 static size_t best_of(const struct joint *joints, size_t left)
@@ -63,8 +72,9 @@ static void join(struct joint *joints, size_t left, size_t best, uint32_t *count
     const uint32_t *other = joints[best + 1].counts;
     for (size_t i = 0; i < RANS_SYMBOLS; i++)
         counts[i] += other[i];
+    joints[best].bits += joints[best + 1].bits - joints[best].saved;
+    widen(joints + best, joints + best + 1);
     memmove(joints + best + 1, joints + best + 2, (left - best - 2) * sizeof *joints);
-    joints[best].bits = bits(prices, counts, NULL);
     save(joints + best, left - 1 - best, prices);
     if (best)
         save(joints + best - 1, left - best, prices);
@@ -86,7 +96,12 @@ int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, i
         return KERNEL_MEMORY;
     for (size_t i = 0; i < rows; i++) {
         const uint32_t *row = counts + i * RANS_SYMBOLS;
-        joints[i] = (struct joint){row, bits(&prices, row, NULL), 0, i};
+        joints[i] = (struct joint){row, 0, 0, i, 0, RANS_SYMBOLS};
+        while (joints[i].high && !row[joints[i].high - 1])
+            joints[i].high--;
+        while (joints[i].low < joints[i].high && !row[joints[i].low])
+            joints[i].low++;
+        joints[i].bits = bits(&prices, joints[i], NULL);
     }
     for (size_t i = 0; i + 1 < rows; i++)
         save(joints + i, rows - i, &prices);

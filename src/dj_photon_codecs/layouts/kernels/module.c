@@ -286,7 +286,8 @@ FUNCTION(encode_map, "2n2B", IS_MAP(0, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SY
 FUNCTION(decode_map, "1n4C", IS_MAP(3, 1) && LENGTH(2) == MAP_CONTEXTS * RANS_SLOTS,
          static_decode_map(ITEMS(0), LENGTH(0), HEIGHT(3, 1), NUMBER(1), ITEMS(2), ITEMS(3)))
 
-/* 0 counts of rows, which are changed; 1 logarithms; 2, 3 prices; 4 most tables; 5 table of each */
+/* 0 counts of rows; those of a table are put into its first row; 1 logarithms; 2, 3 prices; 4 most
+   tables; 5 table of each */
 FUNCTION(join_tables, "E4nnnB",
          fits(LENGTH(5), RANS_SYMBOLS, LENGTH(0)) && LENGTH(1) == LOGARITHMS,
          static_join(ITEMS(0), LENGTH(5), ITEMS(1), given.number[2], given.number[3], NUMBER(4),
@@ -343,13 +344,15 @@ FUNCTION(encode_predicted, ADAPTIVE "4222ECCE",
                          ITEMS(12), ITEMS(13), ITEMS(14), ITEMS(15), ITEMS(16), ITEMS(17)))
 
 /* 10 entries; 11 slots; 12 states; 13 words; 14 escapes; 15 how many frames; 16 their bins */
-FUNCTION(decode_predicted, ADAPTIVE "44422nC",
+FUNCTION(decode_predicted, ADAPTIVE "44422nw",
          NUMBER(15) <= NUMBER(0) && NUMBER(2) && NUMBER(1) < UINT32_MAX / 2 / NUMBER(2) &&
              fits(NUMBER(15), NUMBER(1) * NUMBER(2), LENGTH(16)) && NUMBER(9) < 23 &&
              LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES && LENGTH(11) % RANS_SLOTS == 0 &&
-             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(12) == ADAPTIVE_LANES,
+             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(12) == ADAPTIVE_LANES &&
+             (ITEMSIZE(16) == 2 || (ITEMSIZE(16) == 1 && LENGTH(3) <= 1 << 8)),
          adaptive_decode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SLOTS, ITEMS(12),
-                         ITEMS(13), LENGTH(13), ITEMS(14), LENGTH(14), NUMBER(15), ITEMS(16)))
+                         ITEMS(13), LENGTH(13), ITEMS(14), LENGTH(14), NUMBER(15), ITEMS(16),
+                         ITEMSIZE(16)))
 
 /* 0 numbers; 1 bin of each number; 2 bins; 3 payload of low bits */
 FUNCTION(split_numbers, "24CB", LENGTH(2) == LENGTH(0),

@@ -58,13 +58,14 @@ def decode_predicted(*given: Any) -> int:
     After the model come: for each key of the first frame, and of the others, the base | table <<
     16, uint32 (2 * keys,); `slots` from `decoding_slots`, uint32 (tables, 2**12); the lanes, uint32
     (16,); the words, and the bins of escapes in their order, uint16; how many frames are wanted;
-    and where to put their bins, uint16. What no encoder writes is a `DamagedChunk`.
+    and where to put their bins, uint16, or uint8 where there are at most 256. What no encoder
+    writes is a `DamagedChunk`.
     """
     model = Model(*given[:10])
     entries, slots, states, words, escapes, frames, bins = given[10:]
     keys = (LAST_KEY - FIRST_KEY) >> model.dropped
     refuse(frames > model.frames or bins.size != frames * model.height * model.width)
-    refuse(entries.size != 2 * keys)
+    refuse(entries.size != 2 * keys or model.values.size - 1 > np.iinfo(bins.dtype).max)
     _check(model.height > 0 and 12 <= model.dropped <= 14)
     _check(LEAST_WIDTH <= model.width <= MOST_WIDTH)
     _check(np.abs(model.weights.astype(np.int64)).max() < 1 << 24)

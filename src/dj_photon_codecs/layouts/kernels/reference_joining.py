@@ -23,11 +23,11 @@ def join_tables(
     """Join neighbouring rows of counts while that saves bits, the pair that saves most first.
 
     `counts`, (rows, 256), say how often each symbol occurs in each row, 2**32 times at most in all;
-    they are changed. `logarithms` are 2**16 times those of 0 to 4095 to the base of 2, and 0 for 0;
-    those of larger numbers are made from their highest 12 bits. A `symbol` in a table, and a
-    `table`, cost 2**16 times their bits. Of more than `most` tables, 256 at most, pairs are joined
-    that save nothing. The table of each row, 0 or that of the row before or one more, is put into
-    `of_row`; how many tables there are is returned.
+    those of a table are put into its first row. `logarithms` are 2**16 times those of 0 to 4095 to
+    the base of 2, and 0 for 0; those of larger numbers are made from their highest 12 bits. A
+    `symbol` in a table, and a `table`, cost 2**16 times their bits. Of more than `most` tables, 256
+    at most, pairs are joined that save nothing. The table of each row, 0 or that of the row before
+    or one more, is put into `of_row`; how many tables there are is returned.
     """
 
     def bits(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -51,6 +51,7 @@ def join_tables(
         for pair in {max(best - 1, 0), min(best, len(saved) - 1)} if saved else ():
             both = int(bits(left[pair] + left[pair + 1]))
             saved[pair] = own[pair] + own[pair + 1] - both
+    counts[first] = left
     of_row[...] = np.repeat(np.arange(len(first)), np.diff(first, append=of_row.size))
     return len(first)
 

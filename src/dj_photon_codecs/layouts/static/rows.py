@@ -21,7 +21,7 @@ __all__ = ["Rows", "fit_rows"]
 LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.uint32)
 # These are measured by benchmarks/constants.py.
 COUNTED, EVERY = 1 << 19, 8  # numbers that are counted, at least, or those of every 8th frame
-BINNED = 1 << 17  # numbers from which bins are found
+BINNED = 1 << 15  # numbers from which bins are found
 MOST_TABLES = 64  # more do not stay in the cache
 SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
 # Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
@@ -155,9 +155,8 @@ def _joined(
         alike = np.add.reduceat(alike, starts, axis=0, dtype=np.uint32)
     table = np.empty(len(alike), np.uint8)
     prices = SYMBOL_PRICE << 16, TABLE_PRICE << 16
-    kernel().join_tables(alike.copy(), LOGARITHMS, *prices, MOST_TABLES, table)
-    first = np.flatnonzero(np.diff(table, prepend=255))
-    tables = np.add.reduceat(alike, first, axis=0, dtype=np.uint32)
+    kernel().join_tables(alike, LOGARITHMS, *prices, MOST_TABLES, table)
+    tables = alike[np.flatnonzero(np.diff(table, prepend=255))]
     of_row = np.empty(order.size, np.uint8)
     of_row[order] = np.repeat(table, np.diff(starts, append=order.size))
     return tables, of_row
