@@ -61,6 +61,7 @@ UPWARDS = {
     ("photons.calibration", "views.notebook"),
     ("movies.camera_movie", "views.notebook"),
     ("arrays.frame_array", "views.notebook"),
+    ("arrays.photon_array", "views.movie_plot"),
 }
 
 LONGEST = 300  # lines of code

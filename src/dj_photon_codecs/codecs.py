@@ -57,6 +57,9 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     durable : bool
         Whether an insert waits until the movie is on the disk of a local store (fsync), so that no
         row outlives its movie in a power failure.
+    preview : bool
+        Whether an insert leaves a small picture beside the chunks, ``preview.png``: the mean of up
+        to 64 frames, for notebooks and for whoever looks into the store.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     layout: ClassVar[Codec | str | None] = None
     step: ClassVar[float | None] = None
     durable: ClassVar[bool] = True
+    preview: ClassVar[bool] = True
 
     def __init_subclass__(cls, *, register: bool = True, **options: Any) -> None:
         """Check the attributes of a subclass, then let DataJoint register it."""
@@ -335,4 +339,4 @@ def _write(value: Any, policy: Policy, *, folder: MovieFolder) -> Documents:
             plan = cluster.plan(policy, counts=counts)
             return cluster.write(plan, folder=folder)
     movie, plan = _planned(movie, policy, counts=counts)
-    return write_movie(movie, plan, folder=folder)
+    return write_movie(movie, plan, folder=folder, preview=policy.preview)

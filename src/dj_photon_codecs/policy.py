@@ -50,6 +50,7 @@ class Policy:
     layout: Codec | str | None = None
     step: float | None = None
     durable: bool = True
+    preview: bool = True
     owner: InitVar[str] = "Policy"
 
     def __post_init__(self, owner: str) -> None:
@@ -120,4 +121,5 @@ ALLOWED = {
     "layout": (_is_layout, "None, or a layout: a lossless codec of numcodecs or its codec_id"),
     "step": (_is_step, "None, or a number above 0 and at most 1"),
     "durable": (lambda value: isinstance(value, bool), "True or False"),
+    "preview": (lambda value: isinstance(value, bool), "True or False"),
 }

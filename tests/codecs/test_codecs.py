@@ -234,6 +234,7 @@ POLICIES = {
         ValueError,
         "durable of Lab is 'yes'; it must be True",
     ),
+    "preview of a size": ({"preview": 64}, ValueError, "preview of Lab is 64; it must be True or"),
     "no name": ({"name": None}, TypeError, "Lab has no name of its own; give it one"),
 }
 

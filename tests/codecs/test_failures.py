@@ -186,7 +186,7 @@ def test_server_that_refuses_to_remove_is_told_about(relayed, relay, relayed_sto
     assert len(relayed()) == 0
     relay.refuse = lambda _: False
     schema = dj.Schema(relayed.database)
-    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 4
+    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 5
     assert contents(relayed_store) == set()
 
 
@@ -212,7 +212,7 @@ def test_interrupt_survives_a_clean_up_that_fails(recording, store, monkeypatch,
     assert str(failure) in note
     assert len(recording()) == 1
     schema = dj.Schema(recording.database)
-    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 3
+    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 4
 
 
 # ---------------------------------------------------------------------------- damage

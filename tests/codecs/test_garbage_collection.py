@@ -21,7 +21,7 @@ from tests.tables import (
     transformed,
 )
 
-FILES = 4  # of a movie of 120 frames: two chunks and two documents
+FILES = 5  # of a movie of 120 frames: two chunks, two documents and the picture
 
 
 @pytest.fixture

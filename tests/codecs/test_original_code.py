@@ -81,7 +81,7 @@ def test_store_holds_a_zarr_array_under_the_path_of_the_row(calcium_imaging, sto
     assert path.startswith(f"_schema/{schema.database}/recording/recording_id=7/movie_")
     assert path.endswith(".zarr")
     files = {name for name in contents(store) if name.startswith(f"{path}/")}
-    names = [".zarray", ".zattrs", "0.0.0", "1.0.0", "2.0.0"]
+    names = [".zarray", ".zattrs", "0.0.0", "1.0.0", "2.0.0", "preview.png"]
     assert files == {f"{path}/{name}" for name in names}
 
 

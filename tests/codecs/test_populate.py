@@ -140,7 +140,7 @@ def test_failing_make_leaves_no_row(schema, recording, store):
     assert len(result["error_list"]) == 2
     assert len(Copied()) == 0
     collector = dj.gc.GarbageCollector(schema)
-    assert collector.collect(dry_run=False)["schema_paths_deleted"] == 8
+    assert collector.collect(dry_run=False)["schema_paths_deleted"] == 10
     assert before <= contents(store)
     assert collector.collect()["schema_paths_orphaned_bytes"] == 0
 

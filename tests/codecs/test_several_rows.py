@@ -6,7 +6,7 @@ import pytest
 from dj_photon_codecs import PhotonCodec
 from tests.tables import contents, declare_recording, photons
 
-FILES = 4  # of a movie of 120 frames: two chunks and two documents
+FILES = 5  # of a movie of 120 frames: two chunks, two documents and the picture
 
 pytestmark = pytest.mark.parametrize("new_store", ["local"], indirect=True)
 

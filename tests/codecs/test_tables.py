@@ -79,7 +79,7 @@ def test_part_tables_hold_movies(schema, store):
         movie = (Session.Plane() & {"plane": plane}).fetch1("movie")
         np.testing.assert_array_equal(movie[:], transformed(photons(seed=plane)))
     Session.delete(prompt=False)
-    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 8
+    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 10
 
 
 def test_movies_may_be_missing_and_several(schema, store):

@@ -80,6 +80,6 @@ def test_garbage_of_one_tenant_is_no_business_of_the_other(tenants, global_store
     ours.delete(prompt=False)
 
     assert dj.gc.GarbageCollector(their_schema).collect(dry_run=False)["deleted"] == 0
-    assert dj.gc.GarbageCollector(our_schema).collect(dry_run=False)["deleted"] == 4
+    assert dj.gc.GarbageCollector(our_schema).collect(dry_run=False)["deleted"] == 5
 
     np.testing.assert_array_equal(theirs.fetch1("movie")[:], transformed(photons()))

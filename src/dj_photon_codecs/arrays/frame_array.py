@@ -18,6 +18,7 @@ from dj_photon_codecs.arrays.stored_chunks import StoredChunks
 from dj_photon_codecs.arrays.summary import described
 from dj_photon_codecs.storage.documents.description import dimensions, plain_attributes
 from dj_photon_codecs.storage.movie_store import READ_ONLY, MovieStore, zarr_array
+from dj_photon_codecs.storage.preview import read_preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,10 +132,12 @@ class FrameArray(zarr.Array, MissingOperations):  # type: ignore[type-arg]
         return f"<{self._title}, {', '.join(said)}, {self.movie_store}>"
 
     def _repr_html_(self) -> str:
+        """Return a table for notebooks, with the movie's picture: one request to the store."""
         from dj_photon_codecs.views.notebook import table  # noqa: PLC0415
 
-        rows = {**described(self.movie_store.documents), "place": str(self.movie_store)}
-        return table(self._title, rows)
+        store = self.movie_store
+        rows = {**described(store.documents), "place": str(store)}
+        return table(self._title, rows, picture=read_preview(store.files))
 
     @property
     def _title(self) -> str:

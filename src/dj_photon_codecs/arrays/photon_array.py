@@ -13,6 +13,8 @@ from dj_photon_codecs.storage.verification import faulty_parts
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from dj_photon_codecs.photons.calibration import Calibration
     from dj_photon_codecs.storage.documents.description import Documents
@@ -96,6 +98,33 @@ class PhotonArray(FrameArray):
             If the store refuses every chunk; it says which rights are needed.
         """
         return faulty_parts(self.movie_store)
+
+    def plot(self, figure: Figure | None = None) -> NDArray[Any]:
+        """Draw the movie: mean image, trace, noise against brightness, histogram, and a verdict.
+
+        It reads a sample: up to eight runs of up to fifty frames, evenly spread, each of one chunk
+        (of a 32 MB part of it, if frames are large). The noise is that of consecutive frames,
+        transformed; its variance should be one, or what Poisson counts have where they are few.
+        Needs matplotlib.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, optional
+            Where to draw; a new one if not given.
+
+        Returns
+        -------
+        numpy.ndarray of matplotlib.axes.Axes
+            Shape (2, 2).
+
+        Raises
+        ------
+        ChunkError
+            If a chunk that is read is missing or damaged.
+        """
+        from dj_photon_codecs.views.movie_plot import draw  # noqa: PLC0415
+
+        return draw(self, figure)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PhotonArray) and self.store_path == other.store_path

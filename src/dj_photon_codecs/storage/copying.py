@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ from dj_photon_codecs.storage.documents.views import linear_view, split_transfor
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from dj_photon_codecs.storage.movie_store import MovieStore, zarr_array
 from dj_photon_codecs.storage.plan import StoragePlan, compression_of, plan_movie
+from dj_photon_codecs.storage.preview import read_preview
 from dj_photon_codecs.storage.writing import (
     Limits,
+    Picture,
     fill_chunk,
     frames_of_chunks,
     write_chunks,
@@ -43,13 +46,18 @@ def copy_movie(source: MovieStore, policy: Policy, *, folder: MovieFolder) -> Do
     policy asks for. Where these are those of the source, its chunks are copied undecoded, each
     checked on the way; so are those of a movie that another program stored as plain transformed
     values. If the policy has a step, a movie that was stored exactly is quantised, from its exact
-    values. A chunk of the source that is missing or damaged is a `ChunkError`.
+    values. Its picture comes along, if the policy wants one. A chunk of the source that is missing
+    or damaged is a `ChunkError`.
     """
     check_copy(source, policy)
     if policy.step is not None and (movie := exact_movie(source)) is not None:
-        return write_movie(movie, plan_movie(movie, policy), folder=folder)
+        quantised = plan_movie(movie, policy)
+        return write_movie(movie, quantised, folder=folder, preview=policy.preview)
     plan = _plan_copy(source, policy)
-    return _copy_chunks(source, folder) if plan is None else _recode(source, plan, folder=folder)
+    preview = partial(read_preview, source.files) if policy.preview else None
+    if plan is None:
+        return _copy_chunks(source, folder=folder, preview=preview)
+    return _recode(source, plan, folder=folder, preview=preview)
 
 
 def check_copy(source: MovieStore, policy: Policy) -> None:
@@ -95,7 +103,7 @@ def _plan_copy(source: MovieStore, policy: Policy) -> StoragePlan | None:
     )
 
 
-def _copy_chunks(source: MovieStore, folder: MovieFolder) -> Documents:
+def _copy_chunks(source: MovieStore, *, folder: MovieFolder, preview: Picture) -> Documents:
     keys = list(source.chunks)
     array = zarr_array(source)
     return write_chunks(
@@ -106,10 +114,13 @@ def _copy_chunks(source: MovieStore, folder: MovieFolder) -> Documents:
         folder=folder,
         limits=Limits.of_copies(int(np.prod(array.chunks)) * array.dtype.itemsize),
         task=Task("insert", array.shape, itemsize=_original_itemsize(source)),
+        preview=preview,
     )
 
 
-def _recode(source: MovieStore, plan: StoragePlan, *, folder: MovieFolder) -> Documents:
+def _recode(
+    source: MovieStore, plan: StoragePlan, *, folder: MovieFolder, preview: Picture
+) -> Documents:
     _, described = split_transform(source.documents)
     codes: zarr.Array[Any] = zarr_array(source.with_documents(described))
 
@@ -129,6 +140,7 @@ def _recode(source: MovieStore, plan: StoragePlan, *, folder: MovieFolder) -> Do
         folder=folder,
         limits=Limits.of(plan, codes),
         task=Task("insert", plan.shape, itemsize=_original_itemsize(source)),
+        preview=preview,
     )
 
 

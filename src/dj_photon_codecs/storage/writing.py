@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from threading import Lock, Semaphore
@@ -22,9 +23,10 @@ from dj_photon_codecs.movies.sources import as_source
 from dj_photon_codecs.storage.documents.checks import check_documents
 from dj_photon_codecs.storage.documents.description import NAMES, Documents, describe
 from dj_photon_codecs.storage.movie_store import crc32c
+from dj_photon_codecs.storage.preview import PREVIEW, Preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Limits",
+    "Picture",
     "fill_chunk",
     "frames_of_chunks",
     "write_chunks",
@@ -42,6 +45,7 @@ __all__ = [
     "write_movie",
 ]
 
+Picture = Callable[[], bytes | None] | None  # returns a PNG, or nothing, when all chunks are done
 # benchmarks/insert_memory.py measures what an insert takes.
 BUDGET = 448 << 20  # bytes of values and codes of the chunks that an insert holds at once
 COPIES = 3  # of the codes of a chunk: themselves, after their layout, and compressed
@@ -79,8 +83,10 @@ def _workers(held: int) -> int:
     return min(WAITING, max(1, BUDGET // max(1, held)))
 
 
-def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -> Documents:
-    """Write a movie by its plan, whole or not at all.
+def write_movie(
+    movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder, preview: bool = False
+) -> Documents:
+    """Write a movie by its plan, whole or not at all; with its picture, if `preview` is asked for.
 
     Each frame is read once, in the order of time, and never held as float64.
 
@@ -95,9 +101,11 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
         the error, KeyboardInterrupt included, nothing that was written is left.
     """
     source = as_source(movie.values)
+    picture = Preview(plan.shape)
 
     def encode(frames: Iterable[NDArray[Any]]) -> bytes:
-        return plan.encode_chunk(fill_chunk(plan, map(plan.encode_values, frames)))
+        codes: Iterable[NDArray[Any]] = map(plan.encode_values, frames)
+        return plan.encode_chunk(fill_chunk(plan, picture.watch(codes) if preview else codes))
 
     def documents(checksums: list[str], stored_bytes: int) -> Documents:
         source.check_unchanged()
@@ -111,6 +119,7 @@ def write_movie(movie: CameraMovie, plan: StoragePlan, *, folder: MovieFolder) -
         folder=folder,
         limits=Limits.of(plan, source),
         task=Task("insert", plan.shape, itemsize=plan.original_dtype.itemsize),
+        preview=picture.png if preview else None,
     )
 
 
@@ -159,12 +168,14 @@ def write_chunks(  # noqa: PLR0913 - three callers, and all that they differ in
     folder: MovieFolder,
     limits: Limits,
     task: Task,
+    preview: Picture = None,
 ) -> Documents:
     """Write chunks, several at a time, and then the documents; all of them, or nothing.
 
     For each of the keys there is a source, from which `encode` makes the bytes; one thread at a
     time takes from `sources`. `documents` come from the checksums of the chunks, and the bytes of
-    all of them. For the progress of the task all chunks count alike.
+    all of them; a picture of the movie, if there is one, from `preview`. For the progress of the task
+    all chunks count alike.
     """
     numbered = enumerate(sources)
     encoding, taking = Semaphore(limits.encoders), Lock()
@@ -198,13 +209,24 @@ def write_chunks(  # noqa: PLR0913 - three callers, and all that they differ in
         except CancelledError:
             raise failures[0] from None
         _, checksums, sizes = zip(*sorted(written), strict=True)
-        write_documents(described := documents(list(checksums), sum(sizes)), folder)
+        described = documents(list(checksums), sum(sizes))
+        write_documents(described, folder, picture=preview and preview())
     return described
 
 
-def write_documents(described: Documents, folder: MovieFolder) -> None:
-    """Write both documents of a movie, the one last without which it is none."""
+def write_documents(
+    described: Documents, folder: MovieFolder, *, picture: bytes | None = None
+) -> None:
+    """Write a picture, if there is one, and both documents, that last without which it is none."""
     check_documents(described)  # what could not be read is not written
+    files = {} if picture is None else {PREVIEW: picture}
     for name, key in NAMES.items():
         text = json.dumps(described[key], allow_nan=False, indent=1)  # type: ignore[literal-required]
-        folder.write(name, text.encode(), sync=False)
+        files[name] = text.encode()
+    last = files.popitem()
+
+    def write(item: tuple[str, bytes]) -> None:
+        folder.write(*item, sync="never" if item[0] == PREVIEW else "later")
+
+    in_threads(write, files.items(), most=WAITING if folder.fs.async_impl else 1)
+    write(last)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
+from typing import Literal
 
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
@@ -71,20 +72,22 @@ class MovieFolder:
             self._remove_after(error, missing)
             raise
 
-    def write(self, name: str, content: bytes, *, sync: bool = True) -> None:
+    def write(
+        self, name: str, content: bytes, *, sync: Literal["now", "later", "never"] = "now"
+    ) -> None:
         """Write a file of the movie; several threads may do so at once.
 
-        If the movie must be durable, it waits until the file is on the disk of a local store;
-        without `sync`, `publish` waits for that when its block ends.
+        If the movie must be durable, it waits until the file is on the disk of a local store, now;
+        or `publish` does when its block ends.
         """
         path = f"{self.path}/{name}"
         with self._lock:  # before it is written, so that what is there in part is removed, too
             self._written[name] = len(content)
         with self._errors_named("writing", name):
             self.fs.pipe_file(path, content)
-            if sync and self._syncs:  # fsspec does not, and closes the file
+            if sync == "now" and self._syncs:  # fsspec does not, and closes the file
                 _sync(path)
-        if not sync:
+        if sync == "later":
             self._unsynced.append(path)
 
     def expect(self, names: Iterable[str]) -> None:
