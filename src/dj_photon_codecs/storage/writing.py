@@ -174,8 +174,8 @@ def write_chunks(  # noqa: PLR0913 - three callers, and all that they differ in
 
     For each of the keys there is a source, from which `encode` makes the bytes; one thread at a
     time takes from `sources`. `documents` come from the checksums of the chunks, and the bytes of
-    all of them; a picture of the movie, if there is one, from `preview`. For the progress of the task
-    all chunks count alike.
+    all of them; a picture of the movie, if there is one, from `preview`. For the progress
+    of the task all chunks count alike.
     """
     numbered = enumerate(sources)
     encoding, taking = Semaphore(limits.encoders), Lock()
