@@ -91,7 +91,7 @@ def test_a_movie_may_be_left_out_where_the_column_says_so(schema, store):
     assert [(Scan() & {"scan_id": number}).fetch1("movie") for number in (1, 2)] == [None, None]
     np.testing.assert_array_equal((Scan() & {"scan_id": 3}).fetch1("movie").raw[:], photons())
     Scan.update1({"scan_id": 3, "movie": None})
-    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 4
+    assert dj.gc.GarbageCollector(schema).collect(dry_run=False)["schema_paths_deleted"] == 5
 
 
 @on_a_local_store

@@ -27,7 +27,7 @@ def rows(*movies):
 
 
 def left(store):
-    return sum(path.endswith((".zarray", ".zattrs", ".0.0")) for path in contents(store))
+    return sum(path.endswith((".zarray", ".zattrs", ".0.0", ".png")) for path in contents(store))
 
 
 def test_rows_before_one_that_is_refused_leave_their_movies(schema, store, recording):
