@@ -56,7 +56,7 @@ class Detector:
     @cached_property
     def zero(self) -> float:
         """Where a line through the noise is zero: from dark frames, in ADU."""
-        dark = self._frames(np.zeros((DARK_FRAMES, self.size, self.size)), seed=10**6)
+        dark = self.record(np.zeros((DARK_FRAMES, self.size, self.size)), seed=10**6)
         variance = dark.var(axis=0, ddof=1)
         usual = variance <= np.quantile(variance, USUAL)
         return float(dark.mean(axis=0)[usual].mean() - variance[usual].mean() / self.gain)
@@ -67,9 +67,10 @@ class Detector:
             self.__dict__.pop("camera", None)
             self.size = size
         electrons = simulate_rates(frames, size, size, mean=self.mean, seed=seed)
-        return self._frames(electrons, seed=1000 * (seed + 1))
+        return self.record(electrons, seed=1000 * (seed + 1))
 
-    def _frames(self, electrons: NDArray[Any], *, seed: int) -> NDArray[np.uint16]:
+    def record(self, electrons: NDArray[Any], *, seed: int) -> NDArray[np.uint16]:
+        """Record expected photoelectrons, (frames, height, width); frame n has the seed + n."""
         frames = np.empty(electrons.shape, np.uint16)
         for number, rates in enumerate(electrons):
             exposed = self.camera.expose(
