@@ -14,6 +14,7 @@ version = release = installed_version(project)
 
 extensions = [
     "cells",
+    "commands",
     "elsewhere",
     "mathml",
     "myst_nb",

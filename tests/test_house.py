@@ -37,7 +37,7 @@ ROOMS = {
 }
 # DataJoint's door, and the plain Python that it stands on: they must import where everything else
 # is broken. Rooms may import `policy`.
-DOOR = {"broken_libraries", "codecs", "policy"}
+DOOR = {"broken_libraries", "cli", "codecs", "policy"}
 # What a room may import as it is imported itself. codecs.py must not fail at import (garbage
 # collection deletes the movies of a codec that does not load): DataJoint's base class, no more.
 LIBRARIES = {
@@ -50,6 +50,7 @@ LIBRARIES = {
     "views": {"numpy"},
     "tables": {"numpy", "datajoint"},
     "broken_libraries": set(),
+    "cli": {"typer"},
     "codecs": {"datajoint"},
     "policy": set(),
 }

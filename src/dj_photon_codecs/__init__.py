@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dj_photon_codecs.arrays.chunk_cache import set_cache
     from dj_photon_codecs.arrays.export import export
+    from dj_photon_codecs.arrays.opening import open_stored
     from dj_photon_codecs.arrays.photon_array import PhotonArray
     from dj_photon_codecs.calibration import calibrate
     from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
@@ -50,6 +51,7 @@ __all__ = [
     "generalized_inverse_anscombe",
     "kernel_in_use",
     "migrate",
+    "open_stored",
     "read_movie",
     "report",
     "set_cache",
@@ -80,6 +82,7 @@ ROOMS = {
     "generalized_inverse_anscombe": "photons.inverses",
     "kernel_in_use": "layouts.kernels.backend",
     "migrate": "tables.migration",
+    "open_stored": "arrays.opening",
     "read_movie": "movies.read_movie",
     "report": "tables.report",
     "set_cache": "arrays.chunk_cache",

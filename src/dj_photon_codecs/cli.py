@@ -1,0 +1,333 @@
+"""The command `dj-photon`: each of its verbs calls a public function, and prints what it returns.
+
+What a verb needs is imported when it runs, so that help and completion come at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+try:
+    from typer import Argument, Context, Exit, Option, Typer, echo
+except ImportError as missing:
+    raise SystemExit(
+        f"dj-photon needs {missing.name}: pip install 'dj-photon-codecs[cli]'"
+    ) from None
+
+if TYPE_CHECKING:
+    from dj_photon_codecs.arrays.photon_array import PhotonArray
+
+__all__ = ["app", "main"]
+
+DAMAGE, WRONG_USE, FAILURE = 1, 2, 3
+ENDINGS = {"tiff": ".tif", "h5": ".h5", "ome-zarr": ".zarr", "nwb": ".nwb"}
+KINDS = {"h5": "hdf5"}  # what `export` calls them
+
+app = Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Files = Annotated[list[str], Argument(help="What read_movie opens, or one stored movie.")]
+Stored = Annotated[str, Argument(metavar="PATH-OR-URL", help="Directory of a stored movie.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
+Channel = Annotated[int | None, Option(help="Which channel, from 0.")]
+Plane = Annotated[int | None, Option(help="Which plane, from 0.")]
+Dataset = Annotated[str | None, Option(help="Name of the array in a file of several.")]
+
+
+def main() -> None:
+    """Run the command."""
+    app(prog_name="dj-photon")
+
+
+@app.callback()
+def _options(
+    context: Context,
+    *,
+    debug: Annotated[bool, Option("--debug", help="Show tracebacks.")] = False,
+    quiet: Annotated[bool, Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Movies of `<photon@>` columns, before and after they are stored.
+
+    Exit codes: 0 all is well; 1 damage was found, or rows failed; 2 wrong use; 3 a file, a store
+    or the database failed, or a library is missing.
+
+    The keys to an S3 store are those of the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    AWS_ENDPOINT_URL) or of fsspec's configuration; the database is that of DataJoint's.
+    """
+    context.obj = debug
+    if quiet:
+        import dj_photon_codecs as photon
+
+        photon.set_progress(None)
+
+
+def _verb(function: Callable[..., None]) -> None:
+    """Make a verb of a function, whose errors are said in a sentence."""
+
+    @wraps(function)
+    def run(context: Context, **given: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            try:
+                function(context, **given)
+            except BaseException as error:
+                if context.obj or isinstance(error, Exit) or not isinstance(error, Exception):
+                    raise
+                echo(f"dj-photon {context.info_name}: {error}", err=True)
+                use = isinstance(error, ValueError | TypeError)
+                raise Exit(WRONG_USE if use else FAILURE) from None
+
+    app.command(function.__name__.strip("_"))(run)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    echo(f"warning: {message}", err=True)
+
+
+def _print(found: Any, plain: Any, *, as_json: bool) -> None:
+    echo(json.dumps(plain, indent=1) if as_json else found)
+
+
+@_verb
+def report(  # noqa: PLR0913
+    context: Context,  # noqa: ARG001
+    *,
+    files: Files,
+    camera: Annotated[
+        bool, Option("--calibrate", help="The values are of a camera: calibrate them first.")
+    ] = False,
+    codec: Annotated[str | None, Option(help="Type of the column, such as photon_dense.")] = None,
+    channel: Channel = None,
+    plane: Plane = None,
+    dataset: Dataset = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a movie would cost, stored exactly or in steps of its noise.
+
+    `dj-photon report movie_*.tif --calibrate`
+    """
+    import dj_photon_codecs as photon
+
+    movie = _opened(files, channel=channel, plane=plane, dataset=dataset)
+    calibration = photon.calibrate(_raw(movie)) if camera else None
+    found = photon.report(movie, calibration, codec=codec)
+    _print(found, [vars(cost) for cost in found.costs], as_json=as_json)
+
+
+@_verb
+def calibrate(  # noqa: PLR0913
+    context: Context,  # noqa: ARG001
+    *,
+    files: Files,
+    offset: Annotated[float | None, Option(help="Mean of a dark frame, in ADU.")] = None,
+    plot: Annotated[Path | None, Option(help="Draw the photon transfer curve there.")] = None,
+    channel: Channel = None,
+    plane: Plane = None,
+    dataset: Dataset = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find gain, offset and read noise of a camera in the noise of a movie.
+
+    `dj-photon calibrate movie.tif --plot curve.png`
+    """
+    import dj_photon_codecs as photon
+
+    movie = _opened(files, channel=channel, plane=plane, dataset=dataset)
+    found = photon.calibrate(_raw(movie), offset=offset)
+    names = ("gain", "offset", "variance")
+    values = {name: getattr(found, name) for each in names for name in (each, f"{each}_stderr")}
+    _print(found, values, as_json=as_json)
+    if plot is not None:
+        import matplotlib as mpl
+
+        mpl.use("agg")
+        found.plot().get_figure(root=True).savefig(plot)  # type: ignore[union-attr]
+
+
+@_verb
+def inspect(context: Context, *, path: Stored, as_json: AsJson = False) -> None:  # noqa: ARG001
+    """Say what a stored movie is, by its documents; no chunk is read.
+
+    `dj-photon inspect s3://bucket/calcium/.../movie_x7Ab3Zq9.zarr`
+    """
+    import dj_photon_codecs as photon
+
+    said = _described(photon.open_stored(path))
+    lines = (f"{name.replace('_', ' '):<15} {value}" for name, value in said.items())
+    _print("\n".join(lines), said, as_json=as_json)
+
+
+@_verb
+def verify(
+    context: Context,  # noqa: ARG001
+    *,
+    target: Annotated[str, Argument(metavar="PATH-OR-URL|SCHEMA.TABLE")],
+    jobs: Annotated[int, Option(help="Processes that read the movies of a table.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Read all chunks of a movie, or of all movies of a table, and name the damaged ones.
+
+    `dj-photon verify calcium_imaging.Recording --jobs 4`
+    """
+    import dj_photon_codecs as photon
+
+    if "/" in target or Path(target).exists():
+        faults = photon.open_stored(target).verify()
+        words = f"not as they were written: {', '.join(faults)}" if faults else "all is well"
+        _print(words, {"faults": faults}, as_json=as_json)
+        raise Exit(DAMAGE if faults else 0)
+    found = photon.verify(_table(target), processes=jobs)
+    _print(found, found.to_dict(), as_json=as_json)
+    raise Exit(DAMAGE if found.damaged else 0)
+
+
+@_verb
+def export(  # noqa: PLR0913
+    context: Context,  # noqa: ARG001
+    *,
+    path: Stored,
+    to: Annotated[str, Option(help=f"One of {', '.join(ENDINGS)}.")],
+    output: Annotated[Path | None, Option(help="Where; by default here, by its name.")] = None,
+    photons: Annotated[bool, Option("--photons", help="Photons in place of raw values.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace what is there.")] = False,
+    axes: Annotated[str | None, Option(help="Such as tzyx, if there are more than three.")] = None,
+    frame_rate: Annotated[float | None, Option(help="Per second; NWB needs it.")] = None,
+    start: Annotated[
+        datetime | None, Option(help="Start of the session; NWB needs it. UTC.")
+    ] = None,
+) -> None:
+    """Copy a stored movie to a file of another format.
+
+    `dj-photon export movie_x7Ab3Zq9.zarr --to tiff --photons`
+    """
+    import dj_photon_codecs as photon
+
+    if to not in ENDINGS:
+        raise ValueError(f"--to is {to!r}; it must be one of {', '.join(ENDINGS)}")
+    place = Path(path.rstrip("/").rpartition("/")[2]).with_suffix(ENDINGS[to])
+    session = {} if start is None else {"session_start_time": start.replace(tzinfo=UTC)}
+    written = photon.export(
+        photon.open_stored(path),
+        output or place,
+        values="photons" if photons else "raw",
+        kind=KINDS.get(to, to),
+        overwrite=overwrite,
+        axes=axes,
+        frame_rate=frame_rate,
+        session=session,
+    )
+    echo(written)
+
+
+@_verb
+def migrate(
+    context: Context,  # noqa: ARG001
+    *,
+    old: Annotated[str, Argument(metavar="OLD", help="SCHEMA.TABLE with the movies.")],
+    new: Annotated[str, Argument(metavar="NEW", help="SCHEMA.TABLE to insert into.")],
+    attribute: Annotated[str, Option(help="The attribute that holds the movie.")] = "movie",
+    dry_run: Annotated[bool, Option("--dry-run", help="Only count the rows.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move the movies of a table to one with a photon column, each read back and compared.
+
+    `dj-photon migrate lab.OldRecording lab.Recording --dry-run`
+    """
+    import dj_photon_codecs as photon
+
+    before, after = _table(old), _table(new)
+    if dry_run:
+        kept = {tuple(sorted(key.items())) for key in after.keys()}  # noqa: SIM118
+        there = sum(tuple(sorted(key.items())) in kept for key in before.keys())  # noqa: SIM118 - of DataJoint
+        counts = {"rows": len(before), "there": there, "to_move": len(before) - there}
+        words = "{to_move} of {rows} rows would be moved; {there} are there".format(**counts)
+        _print(words, counts, as_json=as_json)
+        raise Exit
+    done = photon.migrate(before, after, attribute)
+    _print(done, done.to_dict(), as_json=as_json)
+    raise Exit(DAMAGE if done.failed else 0)
+
+
+@_verb
+def gc(
+    context: Context,  # noqa: ARG001
+    *,
+    schemas: Annotated[list[str], Argument(metavar="SCHEMA...", help="Names of schemas.")],
+    delete: Annotated[bool, Option("--delete", help="Delete what is due; else look only.")] = False,
+    days: Annotated[float, Option(help="Longer than any insert takes.")] = 7.0,
+    store: Annotated[str | None, Option(help="The one store to look at.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the movies to which no row refers, and delete those that were so for long.
+
+    `dj-photon gc calcium_imaging --delete`
+    """
+    import datajoint as dj
+
+    import dj_photon_codecs as photon
+
+    chosen = [dj.Schema(name, create_schema=False) for name in schemas]
+    found = photon.collect(*chosen, grace=timedelta(days=days), dry_run=not delete, store=store)
+    _print(found, found.to_json(), as_json=as_json)
+
+
+def _opened(files: list[str], **chosen: Any) -> Any:
+    """Open files of other programs, or one stored movie."""
+    import dj_photon_codecs as photon
+
+    if len(files) == 1 and ("://" in files[0] or (Path(files[0]) / ".zattrs").is_file()):
+        return photon.open_stored(files[0])
+    return photon.read_movie(files[0] if len(files) == 1 else files, **chosen)
+
+
+def _raw(movie: Any) -> Any:
+    return getattr(movie, "raw", movie)
+
+
+def _described(movie: PhotonArray) -> dict[str, Any]:
+    from dj_photon_codecs.storage.documents.description import NAMES
+
+    documents = movie.movie_store.documents
+    zattrs, calibration = documents["zattrs"], movie.calibration
+    size, original = zattrs.get("stored_bytes"), zattrs.get("original_dtype", "float64")
+    raw = movie.nbytes // 8 * movie.raw.dtype.itemsize if "original_dtype" in zattrs else None
+    return {
+        "shape": list(movie.shape),
+        "dtype": original,
+        "chunks": list(movie.chunks),
+        "codec": f"{zattrs.get('codec_name')} {zattrs['codec_version']}",
+        "gain": calibration.gain,
+        "offset": calibration.offset,
+        "variance": calibration.variance,
+        "step": movie.step,
+        "bits_per_pixel": size and round(8 * size / math.prod(movie.shape), 3),
+        "ratio": size and raw and round(raw / size, 2),
+        "written_by": zattrs.get("written_by"),
+        "documents": f"{' and '.join(NAMES)} agree with each other",
+        "checksums": len(zattrs.get("crc32c", "")) // 8,
+    }
+
+
+def _table(name: str) -> Any:
+    """Return a table of the database by its name, ``schema.Table``."""
+    import datajoint as dj
+
+    schema, _, table = name.rpartition(".")
+    if not schema or not table:
+        raise ValueError(f"{name!r} is no table; write SCHEMA.TABLE, such as lab.Recording")
+    return dj.Schema(schema, create_schema=False).get_table(table)
+
+
+if __name__ == "__main__":
+    main()

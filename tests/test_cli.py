@@ -1,0 +1,224 @@
+"""The command, on local stores and S3, with a real database."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import datajoint as dj
+import fsspec
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from dj_photon_codecs import Calibration, CameraMovie, open_stored
+from dj_photon_codecs.cli import app
+from tests.movies_at_hand import local_files, photon_counts, store_movie
+
+VERBS = ["report", "calibrate", "inspect", "verify", "export", "migrate", "gc"]
+
+
+def run(*arguments):
+    """Run the command in this process."""
+    return CliRunner().invoke(app, [str(each) for each in arguments], prog_name="dj-photon")
+
+
+def in_a_process(*arguments, program="from dj_photon_codecs.cli import main; main()"):
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.fixture
+def counts():
+    return photon_counts((250, 16, 16))
+
+
+@pytest.fixture
+def movie(tmp_path, counts):
+    return store_movie(counts, local_files(), tmp_path / "movie.zarr")
+
+
+# ---------------------------------------------------------------------------- one movie
+
+
+def test_a_stored_movie_is_inspected_and_verified_by_its_path_or_url(
+    schema, store, counts, monkeypatch
+):
+    table = schema(type("Recording", (dj.Manual,), {"definition": DEFINITION}))
+    calibration = Calibration(gain=20.0, offset=100.0, variance=9.0)
+    values = 100 + 20 * counts.astype("i4")
+    table.insert1({"id": 1, "movie": CameraMovie(values, calibration)})
+    movie = table.fetch1("movie")
+    for name, key in [("ACCESS_KEY_ID", "access_key"), ("SECRET_ACCESS_KEY", "secret_key")]:
+        monkeypatch.setenv(f"AWS_{name}", store.get(key, ""))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{store.get('endpoint')}")
+    place = str(movie.store).removeprefix("file://")
+
+    inspected, verified = run("inspect", place, "--json"), run("verify", place)
+    fs, path = fsspec.url_to_fs(place)
+    chunk = bytearray(fs.cat_file(f"{path}/1.0.0"))
+    chunk[len(chunk) // 2] ^= 4
+    fs.pipe_file(f"{path}/1.0.0", bytes(chunk))
+    damaged = run("verify", place, "--json")
+
+    said = json.loads(inspected.stdout)
+    assert (said["shape"], said["dtype"], said["step"]) == ([250, 16, 16], "int32", None)
+    assert (said["gain"], said["offset"], said["variance"]) == (20, 100, 9)
+    assert said["bits_per_pixel"] == pytest.approx(32 / said["ratio"], rel=0.01)
+    assert said["written_by"].keys() >= {"dj-photon-codecs", "zarr"}
+    assert (verified.exit_code, verified.output) == (0, "all is well\n")
+    assert damaged.exit_code == 1
+    assert json.loads(damaged.stdout) == {"faults": ["1.0.0"]}
+    for result in (inspected, verified, damaged):
+        assert store.get("secret_key", "no secret") not in result.output
+    with pytest.raises(OSError, match=r"chunk 1\.0\.0 .* is damaged"):
+        open_stored(place)[150]
+
+
+def test_a_movie_is_inspected_in_lines(movie, tmp_path):
+    lines = run("inspect", tmp_path / "movie.zarr").output.splitlines()
+
+    assert lines[0] == "shape           [250, 16, 16]"
+    assert "codec           photon 1.1" in lines
+
+
+@pytest.mark.parametrize("end", [".tif", ".h5"])
+def test_a_movie_is_exported(movie, counts, tmp_path, monkeypatch, end):
+    monkeypatch.chdir(tmp_path)
+
+    result = run("export", "movie.zarr", "--to", {".tif": "tiff"}.get(end, "h5"))
+
+    assert (result.exit_code, result.output) == (0, f"movie{end}\n")
+    if end == ".tif":
+        assert np.array_equal(tifffile.imread("movie.tif"), counts)
+    again = run("export", "movie.zarr", "--to", {".tif": "tiff"}.get(end, "h5"))
+    assert again.exit_code == 3
+    assert "exists already" in again.output
+
+
+def test_a_format_that_is_none_is_wrong_use(movie, tmp_path):
+    result = run("export", tmp_path / "movie.zarr", "--to", "avi")
+
+    assert result.exit_code == 2
+    assert result.output == (
+        "dj-photon export: --to is 'avi'; it must be one of tiff, h5, ome-zarr, nwb\n"
+    )
+
+
+# ---------------------------------------------------------------------------- files
+
+
+def test_files_are_reported_on(tmp_path, counts, movie):
+    np.save(tmp_path / "movie.npy", counts)
+
+    of_file = run("report", tmp_path / "movie.npy", "--json")
+    of_movie = run("report", tmp_path / "movie.zarr", "--json")
+
+    costs = json.loads(of_file.stdout)
+    assert [cost["step"] for cost in costs] == [None, 0.25, 0.5, 1.0]
+    assert json.loads(of_movie.stdout) == costs
+
+
+@pytest.mark.slow
+def test_a_camera_is_calibrated_and_its_curve_drawn(tmp_path):
+    rates = np.linspace(1, 30, 64 * 64).reshape(64, 64)
+    values = 100 + 8 * np.random.default_rng(0).poisson(rates, (200, 64, 64))
+    np.save(tmp_path / "movie.npy", values.astype("i2"))
+
+    result = run("calibrate", tmp_path / "movie.npy", "--plot", tmp_path / "c.png", "--json")
+
+    assert json.loads(result.stdout)["gain"] == pytest.approx(8, rel=0.05)
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+# ---------------------------------------------------------------------------- tables
+
+DEFINITION = """
+id : int32
+---
+movie : <photon@>
+"""
+
+
+def test_tables_are_migrated_verified_and_rid_of_garbage(schema, counts):
+    old = schema(type("Old", (dj.Manual,), {"definition": DEFINITION.replace("photon@", "blob")}))
+    new = schema(type("NewMovie", (dj.Manual,), {"definition": DEFINITION}))
+    old.insert({"id": number, "movie": counts} for number in range(3))
+    names = f"{schema.database}.Old", f"{schema.database}.NewMovie"
+
+    looked = run("migrate", *names, "--dry-run")
+    empty = len(new())
+    moved = run("migrate", *names, "--json")
+    verified = run("verify", names[1])
+    place = (new & {"id": 1}).fetch1("movie").movie_store.files
+    place.fs.rm_file(f"{place.path}/0.0.0")
+    damaged = run("verify", names[1], "--json")
+    (new & {"id": 2}).delete(prompt=False)
+    garbage = run("gc", schema.database, "--days", "0", "--delete", "--json")
+
+    assert looked.output == "3 of 3 rows would be moved; 0 are there\n"
+    assert empty == 0
+    assert json.loads(moved.stdout) == {"rows": 3, "moved": 3, "there": 0, "failed": []}
+    assert verified.exit_code == 0
+    assert damaged.exit_code == 1
+    assert [found["key"] for found in json.loads(damaged.stdout)["damaged"]] == [{"id": 1}]
+    assert [each["state"] for each in json.loads(garbage.stdout)["orphans"]] == ["deleted"]
+
+
+def test_a_name_without_a_schema_is_wrong_use():
+    result = run("verify", "Recording")
+
+    assert result.exit_code == 2
+    assert "'Recording' is no table; write SCHEMA.TABLE" in result.output
+
+
+# ---------------------------------------------------------------------------- the command itself
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_each_verb_has_an_example(verb):
+    result = run(verb, "--help")
+
+    assert result.exit_code == 0
+    assert f"dj-photon {verb} " in result.output.split("Usage:")[1].partition("\n")[2]
+
+
+def test_an_error_is_one_sentence_and_a_traceback_only_if_it_is_asked_for(tmp_path):
+    nothing = tmp_path / "nothing.zarr"
+
+    said = in_a_process("verify", nothing)
+    debugged = in_a_process("--debug", "verify", nothing)
+
+    assert said.returncode == 3
+    assert said.stderr.startswith(f"dj-photon verify: no stored movie is at file://{nothing}")
+    assert "Traceback" not in said.stderr
+    assert "Traceback" in debugged.stderr
+
+
+def test_help_needs_neither_datajoint_nor_zarr():
+    program = (
+        "import sys\nfrom dj_photon_codecs.cli import app\n"
+        "try: app(['--help'])\nexcept SystemExit: print({'datajoint', 'zarr'} & set(sys.modules))"
+    )
+    assert in_a_process(program=program).stdout.endswith("set()\n")
+
+
+def test_without_its_extra_the_command_says_what_to_install():
+    program = "import sys; sys.modules['typer'] = None; import dj_photon_codecs.cli"
+
+    result = in_a_process(program=program)
+
+    assert result.returncode == 1
+    assert result.stderr == "dj-photon needs typer: pip install 'dj-photon-codecs[cli]'\n"
+
+
+def test_a_document_that_is_no_json_is_named(movie, tmp_path):
+    Path(tmp_path, "movie.zarr", ".zattrs").write_text("{", encoding="utf-8")
+
+    result = run("inspect", tmp_path / "movie.zarr")
+
+    assert result.exit_code == 2
+    assert ".zattrs of file://" in result.output
+    assert "is no JSON" in result.output
