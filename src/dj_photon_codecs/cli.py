@@ -237,7 +237,9 @@ def migrate(
     old: Annotated[str, Argument(metavar="OLD", help="SCHEMA.TABLE with the movies.")],
     new: Annotated[str, Argument(metavar="NEW", help="SCHEMA.TABLE to insert into.")],
     attribute: Annotated[str, Option(help="The attribute that holds the movie.")] = "movie",
-    dry_run: Annotated[bool, Option("--dry-run", help="Only count the rows.")] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Move nothing; say what it would cost.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Move the movies of a table to one with a photon column, each read back and compared.
@@ -246,15 +248,7 @@ def migrate(
     """
     import dj_photon_codecs as photon
 
-    before, after = _table(old), _table(new)
-    if dry_run:
-        kept = {tuple(sorted(key.items())) for key in after.keys()}  # noqa: SIM118
-        there = sum(tuple(sorted(key.items())) in kept for key in before.keys())  # noqa: SIM118 - of DataJoint
-        counts = {"rows": len(before), "there": there, "to_move": len(before) - there}
-        words = "{to_move} of {rows} rows would be moved; {there} are there".format(**counts)
-        _print(words, counts, as_json=as_json)
-        raise Exit
-    done = photon.migrate(before, after, attribute)
+    done = photon.migrate(_table(old), _table(new), attribute, dry_run=dry_run)
     _print(done, done.to_dict(), as_json=as_json)
     raise Exit(DAMAGE if done.failed else 0)
 
