@@ -60,6 +60,13 @@ def test_datajoint_registers_a_codec_when_its_class_is_defined():
     assert isinstance(dj.get_codec("photon"), PhotonCodec)
 
 
+def test_datajoint_keeps_the_settings_of_a_connection(connection, new_instance, store):
+    own = new_instance(store)
+
+    assert connection._config is dj.config
+    assert own.connection._config is own.config
+
+
 def test_datajoint_finds_the_files_of_a_row_by_its_path_and_store():
     row = {"path": "_schema/lab/scan/movie_x.zarr", "store": "imaging", ".zarray": {}}
 
@@ -166,6 +173,9 @@ def test_fsspec_says_how_a_filesystem_was_made_and_whether_it_is_an_object_store
 # ---------------------------------------------------------------------------- the list
 
 
+OF_DATAJOINT = {*vars(dj.SchemaCodec), *vars(dj.Codec), "_config"}
+
+
 def private_names():
     """Find names of others that are private: by their underscore, or by the module they are in."""
     modules = re.compile(
@@ -175,9 +185,7 @@ def private_names():
         text = path.read_text(encoding="utf-8")
         yield from modules.findall(text)
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Attribute) and node.attr in vars(dj.SchemaCodec) | vars(
-                dj.Codec
-            ):
+            if isinstance(node, ast.Attribute) and node.attr in OF_DATAJOINT:
                 yield node.attr
 
 

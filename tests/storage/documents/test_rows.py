@@ -430,5 +430,5 @@ FOREIGN: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("foreign", "writer"), FOREIGN)
 def test_what_another_type_wrote_says_how_to_move_it(foreign, writer):
-    with pytest.raises(ValueError, match=f"{writer}.*Insert row by row, with the value that was"):
+    with pytest.raises(ValueError, match=f"{writer}.*Insert row by row what was fetched"):
         read_row(foreign)

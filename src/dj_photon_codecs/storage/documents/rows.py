@@ -24,9 +24,9 @@ WRITERS = {
     "path": "another type",
 }
 HOW_TO_MOVE = (
-    "insert(query) copies what the database holds, and not the data. Insert row by row, with the "
-    "value that was fetched: New.insert1({**key, 'movie': (Old & key).fetch1('movie')}) for each "
-    "key in Old.keys(). Keep the old table until that is done"
+    "insert(query) copies what the database holds, and not the data. Insert row by row what was "
+    "fetched, which dj_photon_codecs.migrate(Old, New, 'movie') does, and compares. Keep the old "
+    "table until that is done"
 )
 
 
