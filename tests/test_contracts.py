@@ -63,8 +63,8 @@ def test_datajoint_registers_a_codec_when_its_class_is_defined():
 def test_datajoint_keeps_the_settings_of_a_connection(connection, new_instance, store):
     own = new_instance(store)
 
-    assert connection._config is dj.config
-    assert own.connection._config is own.config
+    assert connection._config.stores == dj.config.stores
+    assert own.connection._config.stores == own.config.stores
 
 
 def test_datajoint_finds_the_files_of_a_row_by_its_path_and_store():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fsspec.core import url_to_fs
+from fsspec import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from dj_photon_codecs.arrays.photon_array import PhotonArray, open_movie

@@ -6,7 +6,8 @@ import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil.parsers.markdown import SkipParser
+from sybil.parsers.myst import PythonCodeBlockParser
 
 from benchmarks.simulate import camera, simulate_rates
 from dj_photon_codecs import Calibration, CameraMovie
