@@ -155,7 +155,7 @@ def test_the_result_names_sizes_and_paths(schema, recording, store):
     assert str(found) == f"{schema.database} in imaging: 1 deleted, 0.0 MB"
     assert repr(collect(schema)) == "no movie is without a row"
     if store["protocol"] == "file":  # nor is an empty directory left of its key
-        assert len([each for each in contents(store) if "recording_id=" in each]) == 6
+        assert len([each for each in contents(store) if "recording_id=" in each]) == 7
 
 
 def test_rows_of_other_schemas_count(schema, recording, store):

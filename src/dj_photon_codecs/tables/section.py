@@ -21,7 +21,7 @@ __all__ = ["MARKS", "Section"]
 
 MARKS = "_photon_garbage"  # the directory of a store where a collector notes what it saw
 DOCUMENTS = (".zarray", ".zattrs")
-FILE = re.compile(r"\.zarray|\.zattrs|\d+(\.\d+)*")  # what a movie consists of
+FILE = re.compile(r"\.zarray|\.zattrs|preview\.png|\d+(\.\d+)*")  # what a movie consists of
 # When a file changed, as the file systems of fsspec call it. A local one also says when the entry
 # was made or changed ("created", ctime), which no copy from a backup sets back.
 TIMES = ("mtime", "created", "LastModified", "last_modified", "updated")
