@@ -14,7 +14,15 @@ import pytest
 import zarr
 from datajoint import blob
 
-from dj_photon_codecs import Calibration, CameraMovie, PhotonCodec, migrate, set_progress
+from dj_photon_codecs import (
+    Calibration,
+    CameraMovie,
+    PhotonCodec,
+    migrate,
+    read_movie,
+    report,
+    set_progress,
+)
 from tests.movies_at_hand import camera_values
 from tests.tables import (
     CONNECT,
@@ -340,6 +348,26 @@ def test_computed_tables_are_filled_and_rows_of_another_process_are_left(schema)
 
 
 @on_a_local_store
+def test_a_file_that_needs_a_choice_is_converted_from_its_path(schema, tmp_path):
+    np.savez(tmp_path / "two.npz", shutter=np.zeros((4, 8, 8)), counts=photons())
+    old = declare_old(schema, "<attach@imaging>", [{"movie": tmp_path / "two.npz"}])
+    new = declare_recording(schema)
+    (refused,) = migrate(old, new, "movie").failed
+    assert "two.npz holds 2 datasets" in refused.error
+    assert refused.error.endswith("say dataset=0. migrate(convert=...) is given the path")
+    assert "say dataset=0. migrate(convert=...)" in str(report(old))
+
+    def convert(_, path):
+        return read_movie(path, dataset="counts")
+
+    rehearsed = migrate(old, new, "movie", convert=convert, dry_run=True)
+    assert not any(row.error for row in rehearsed.costs[0].sampled)
+    assert migrate(old, new, "movie", convert=convert).moved == 1
+    np.testing.assert_array_equal(new.fetch1("movie").raw[:], photons())
+    assert migrate(old, new, "movie", convert=convert, recheck=True).there == 1
+
+
+@on_a_local_store
 def test_what_does_not_fit_is_refused_before_anything_is_written(schema, store):
     old = declare_old(schema, "<blob>", [{"movie": photons()}], more='note = "" : varchar(9)')
     new, before = declare_recording(schema), contents(store)
@@ -367,6 +395,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(schema, store):
         ((movie, Needy, "movie"), {}, ValueError, "needs 'gain', and the old rows have none"),
         ((movie, Other, "movie"), {}, ValueError, r"primary key \(recording_id\), and the new"),
         ((movie, new, "film"), {}, ValueError, "'film' is no attribute with movies.*have movie"),
+        ((movie, new, ["movie"]), {}, TypeError, r"attribute is \['movie'\]; it must be the name"),
+        ((old, new, {"movie": "movie", "note": "movie"}), {}, ValueError, "two movies into one"),
         ((movie, old, "movie"), {}, ValueError, "'movie' is no attribute of a photon type"),
         ((movie, new & "recording_id = 1", "movie"), {}, TypeError, "without a restriction"),
         ((movie, [new], "movie"), {}, TypeError, "table is a list"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dj_photon_codecs.movies.files.choices import refuse_choices
+from dj_photon_codecs.movies.files.choices import UndecidedError, refuse_choices
 from dj_photon_codecs.movies.files.extractors import BRUKER, EXTRACTORS, is_bruker, read_extractor
 from dj_photon_codecs.movies.files.hdf5 import read_hdf5, read_nwb
 from dj_photon_codecs.movies.files.numpy_files import (
@@ -92,7 +92,7 @@ def read_movie(
     if len(paths) > 1:
         raise ValueError(f"{paths[0]} is one of {len(paths)} files; only TIFF files make one movie")
     if kind not in READERS:
-        raise ValueError(_unknown(paths[0], kind))
+        raise UndecidedError(_unknown(paths[0], kind))
     reader, taken = READERS[kind]
     refuse_choices(paths[0], **{what: chosen[what] for what in chosen if what not in taken})
     movie: Frames = reader(paths[0], **{what: chosen[what] for what in taken})

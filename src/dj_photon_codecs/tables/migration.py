@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ from dj_photon_codecs.photons.steps import check_step
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.tables.comparison import compare_movies
 from dj_photon_codecs.tables.findings import Fault, plain_key
-from dj_photon_codecs.tables.old_movies import fetched_row
+from dj_photon_codecs.tables.old_movies import fetched_row, refuse_undecided
 from dj_photon_codecs.tables.queries import (
     Key,
     as_query,
@@ -27,7 +28,7 @@ from dj_photon_codecs.tables.row_progress import RowTask
 from dj_photon_codecs.tables.table_report import TableReport, sample_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 __all__ = ["MigratedRow", "Migration", "migrate"]
 
@@ -157,7 +158,8 @@ def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
         Store in steps (see `CameraMovie`); it needs a calibration.
     convert : callable, optional
         ``convert(row, movie)`` returns what to insert, an array or a `CameraMovie`, for anything
-        else: calibrations in other attributes of the row, axes in another order.
+        else: calibrations in other attributes of the row, axes in another order. A file that has
+        several channels, planes or arrays, or is of no known format, is given as its `Path`.
     dry_run : bool
         Write nothing, and say what the rows that are not there yet would cost: of up to ten of
         them, each, and in all.
@@ -220,7 +222,7 @@ class _Move:
     def of(cls, old: Any, new: Any, attribute: str | Mapping[str, str], **how: Any) -> _Move:
         """Refuse what does not fit together."""
         old, new = as_query(old), as_query(new)
-        movies = {attribute: attribute} if isinstance(attribute, str) else dict(attribute)
+        movies = _named(attribute)
         _check_way(**how)
         _check_tables(old, new, movies)
         targets = {*movies, *movies.values()}
@@ -335,6 +337,7 @@ class _Move:
             return None
         if self.convert is not None:
             return self.convert(row, movie)
+        refuse_undecided(movie)
         if self.calibration is not None:
             return CameraMovie(movie, self.calibration, self.step)
         return movie
@@ -348,6 +351,23 @@ class _Move:
                 compare_movies(value, stored[name], step=step)
             elif value is not stored[name]:
                 raise ValueError(f"{name} is NULL in one table, and not in the other")
+
+
+def _named(attribute: Any) -> dict[str, str]:
+    """Return the old name of each attribute with movies, and the new one."""
+    if isinstance(attribute, str):
+        return {attribute: attribute}
+    if not isinstance(attribute, Mapping):
+        raise TypeError(
+            f"attribute is {attribute!r}; it must be the name of the attribute with the movie, or "
+            "a mapping of old names to new ones, {'movie': 'photons'}"
+        )
+    if len(set(attribute.values())) < len(attribute):
+        raise ValueError(
+            f"attribute is {attribute!r}, which puts two movies into one attribute; one of them "
+            "would be lost"
+        )
+    return dict(attribute)
 
 
 def _frames(movie: Any) -> int:

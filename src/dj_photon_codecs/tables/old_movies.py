@@ -11,6 +11,7 @@ import numpy as np
 from datajoint.blob import unpack
 from datajoint.hash_registry import get_store_backend
 
+from dj_photon_codecs.movies.files.choices import UndecidedError
 from dj_photon_codecs.movies.kinds import is_a
 from dj_photon_codecs.movies.read_movie import read_movie
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from dj_photon_codecs.tables.queries import Key
 
-__all__ = ["fetched_row"]
+__all__ = ["fetched_row", "refuse_undecided"]
 
 PACKED = (b"mYm\0", b"dj0\0", b"ZL123\0")  # how the blobs of DataJoint begin, since 0.11
 
@@ -30,7 +31,8 @@ def fetched_row(query: Any, key: Key, movies: Collection[str]) -> Iterator[dict[
 
     ``<blob>`` and ``longblob`` are in memory then, ``<npy@>`` is a memory map (of a file that was
     downloaded, unless the store is local), files of ``<attach>`` are opened by `read_movie`, and
-    what is lazy stays so. Downloads go to a temporary folder, which is removed with the block.
+    what is lazy stays so. A file that needs a choice, such as of a channel, remains a `Path`.
+    Downloads go to a temporary folder, which is removed with the block.
     """
     with TemporaryDirectory(prefix="photon-migrate-", ignore_cleanup_errors=True) as folder:
         config = query.connection._config  # noqa: SLF001 - Instance.config, where there is one
@@ -40,11 +42,23 @@ def fetched_row(query: Any, key: Key, movies: Collection[str]) -> Iterator[dict[
         yield row | opened
 
 
+def refuse_undecided(movie: Any) -> None:
+    """Raise what `read_movie` says of a file that it could not open without a choice."""
+    if isinstance(movie, Path):
+        try:
+            read_movie(movie)
+        except UndecidedError as error:
+            raise ValueError(f"{error}. migrate(convert=...) is given the path") from error
+
+
 def _opened(value: Any, config: Any, *, folder: Path) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return _unpacked(bytes(value))
     if isinstance(value, str | Path):
-        return read_movie(value)
+        try:
+            return read_movie(value)
+        except UndecidedError:
+            return Path(value)
     if is_a(value, "datajoint", "NpyRef"):
         backend = get_store_backend(value.store, config=config)
         if backend.protocol == "file":

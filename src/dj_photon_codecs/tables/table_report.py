@@ -15,7 +15,7 @@ from datajoint.hash_registry import get_store_backend
 from dj_photon_codecs.arrays.photon_array import PhotonArray
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.kinds import is_a
-from dj_photon_codecs.tables.old_movies import fetched_row
+from dj_photon_codecs.tables.old_movies import fetched_row, refuse_undecided
 from dj_photon_codecs.tables.queries import Key, as_query, is_of_row, is_photon
 from dj_photon_codecs.views.report import Cost, Way, movie_costs, policy_of, standard_error
 
@@ -185,6 +185,7 @@ def report_table(
         ways["exactly, <photon_dense@>"] = (policy_of("photon_dense"), None)
 
     def prepare(_: Any, movie: Any) -> Any:
+        refuse_undecided(movie)
         if isinstance(movie, PhotonArray) or calibration is None:
             return movie
         return CameraMovie(movie, calibration)

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["choose", "choose_array", "refuse_choices"]
+__all__ = ["UndecidedError", "choose", "choose_array", "refuse_choices"]
 
 LISTED = 12  # names in a message
+
+
+class UndecidedError(ValueError):
+    """A file does not say by itself which movie is meant, or in which format it is."""
 
 
 def choose(what: str, names: Sequence[str], wanted: int | str | None, *, of: str) -> int:
@@ -29,17 +33,17 @@ def choose(what: str, names: Sequence[str], wanted: int | str | None, *, of: str
 
     Raises
     ------
-    ValueError
+    UndecidedError
         If there are several and none is wanted, or there is none of that number or name.
 
     Examples
     --------
     >>> choose("channel", ["green", "red"], "red", of="movie.tif")
     1
-    >>> choose("channel", ["green", "red"], None, of="movie.tif")
+    >>> choose("channel", ["G", "R"], None, of="a.tif")  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
     ...
-    ValueError: movie.tif holds 2 channels, 0 ('green') and 1 ('red'); say channel=0
+    UndecidedError: a.tif holds 2 channels, 0 ('G') and 1 ('R'); say channel=0
     """
     if wanted is None and len(names) == 1:
         return 0
@@ -52,7 +56,7 @@ def choose(what: str, names: Sequence[str], wanted: int | str | None, *, of: str
     if 0 <= number < len(names):
         return number
     got = "" if wanted is None else f"{what} is {wanted!r}, and "
-    raise ValueError(f"{got}{of} holds {_listed(what, names)}; say {what}=0")
+    raise UndecidedError(f"{got}{of} holds {_listed(what, names)}; say {what}=0")
 
 
 def _listed(what: str, names: Sequence[str]) -> str:
