@@ -133,6 +133,7 @@ def calibrate(
         clipped=line.clipped,
         curve=curve,
         excluded=curve_points(maps, line, kept=False),
+        doubts=tuple(found),
     )
 
 

@@ -50,6 +50,8 @@ class Calibration:
     curve, excluded : tuple of tuple
         Points of the photon transfer curve, (mean, variance, standard error of the variance),
         of the pixels that were used and of the others, for `plot`.
+    doubts : tuple of str, optional
+        What `calibrate` warned of, a sentence each.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Calibration:
     clipped: bool = field(default=False, compare=False)
     curve: Points = field(default=(), compare=False)
     excluded: Points = field(default=(), compare=False)
+    doubts: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse impossible numbers, and make all of them plain Python floats."""
@@ -93,6 +96,7 @@ class Calibration:
             self._set("noise_correlation", _row("noise_correlation", self.noise_correlation))
         for name in ("curve", "excluded"):
             self._set(name, tuple(_row(name, point) for point in getattr(self, name)))
+        self._set("doubts", tuple(map(str, self.doubts)))
 
     def __repr__(self) -> str:
         said = (f"{name}={text}" for name, text in self.in_words().items())
@@ -130,6 +134,7 @@ class Calibration:
         plain = asdict(self)
         for name in ("curve", "excluded"):
             plain[name] = [list(point) for point in plain[name]]
+        plain["doubts"] = list(self.doubts)
         if self.noise_correlation is not None:
             plain["noise_correlation"] = list(self.noise_correlation)
         return plain
@@ -149,7 +154,9 @@ class Calibration:
         return cls(**plain)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the photon transfer curve, its residuals below, and the numbers in words.
+        """Draw the photon transfer curve, its residuals, the numbers in words, and what is doubted.
+
+        Where most points crowd at the dark end, axes are logarithmic, and begin at the zero level.
 
         Parameters
         ----------

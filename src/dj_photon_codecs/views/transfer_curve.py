@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from dj_photon_codecs.photons.calibration import Calibration
+    from dj_photon_codecs.photons.calibration import Calibration, Points
 
 __all__ = ["draw", "in_words"]
+
+CROWDED = 0.1  # of the brightest point's light: where half of the points are dimmer, they crowd
+WIDTH = 58  # letters of a line of what is doubted
 
 
 def draw(calibration: Calibration, ax: Axes | None = None) -> Axes:
@@ -23,17 +28,22 @@ def draw(calibration: Calibration, ax: Axes | None = None) -> Axes:
         import matplotlib.pyplot as plt  # noqa: PLC0415
 
         _, ax = plt.subplots(figsize=(6.4, 6.4))
-    mean, variance, stderr = np.array(calibration.curve).T
-    ends = np.array([min(calibration.offset, mean.min()), mean.max()])
+    shown = _Shown.of(calibration)
+    mean, variance, stderr = shown.points(calibration.curve)
+    ends = np.geomspace(mean[mean > 0].min() / 2, mean.max()) if shown.crowded else shown.ends(mean)
     if calibration.excluded:
-        _draw_excluded(ax, calibration, highest=3 * float(variance.max()))
+        _draw_excluded(ax, shown, highest=3 * float(variance.max()))
     ax.errorbar(mean, variance, 2 * stderr, fmt="o", ms=4, color="C0", label="pixels used")
-    ax.plot(ends, _line(calibration, ends), color="C1", label="fit", zorder=3)
-    ax.set_xlabel("mean (ADU)")
+    ax.plot(ends, shown.line(ends), color="C1", label="fit", zorder=3)
     ax.set_ylabel("variance of the noise (ADU²)")
     ax.set_title(in_words(calibration), fontsize="medium", loc="left")
     ax.legend(loc="upper left", frameon=False)
-    _draw_residuals(ax, calibration)
+    _draw_residuals(ax, shown)
+    if shown.crowded:
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+    if calibration.doubts:
+        _write_doubts(ax, calibration.doubts)
     return ax
 
 
@@ -63,22 +73,50 @@ def in_words(calibration: Calibration) -> str:
     return "\n".join(lines)
 
 
-def _line(calibration: Calibration, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    return calibration.variance + calibration.gain * (mean - calibration.offset)
+@dataclass(frozen=True)
+class _Shown:
+    """Which part of a curve is drawn, and from where its means are counted."""
+
+    calibration: Calibration
+    crowded: bool  # most points are dark: axes are logarithmic
+
+    @classmethod
+    def of(cls, calibration: Calibration) -> _Shown:
+        light = np.array(calibration.curve)[:, 0] - calibration.offset
+        return cls(calibration, bool(np.median(light) < CROWDED * light.max()))
+
+    @property
+    def label(self) -> str:
+        return "mean above the zero level (ADU)" if self.crowded else "mean (ADU)"
+
+    def points(self, curve: Points) -> NDArray[np.float64]:
+        """Return means, variances and standard errors, of what has a place on the axes."""
+        points = np.array(curve).T
+        if not self.crowded:
+            return points
+        points[0] -= self.calibration.offset
+        return points[:, (points[0] > 0) & (points[1] > 0)]
+
+    def ends(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.array([min(self.calibration.offset, mean.min()), mean.max()])
+
+    def line(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        zero = 0.0 if self.crowded else self.calibration.offset
+        return self.calibration.variance + self.calibration.gain * (mean - zero)
 
 
-def _draw_excluded(ax: Axes, calibration: Calibration, *, highest: float) -> None:
-    mean, variance, _ = np.array(calibration.excluded).T
+def _draw_excluded(ax: Axes, shown: _Shown, *, highest: float) -> None:
+    mean, variance, _ = shown.points(shown.calibration.excluded)
     outside = variance > highest
     label = f"excluded ({outside.sum()} beyond)" if outside.any() else "excluded"
     ax.plot(mean[~outside], variance[~outside], "x", ms=5, color="0.6", label=label)
 
 
-def _draw_residuals(ax: Axes, calibration: Calibration) -> None:
+def _draw_residuals(ax: Axes, shown: _Shown) -> None:
     from mpl_toolkits.axes_grid1 import make_axes_locatable  # noqa: PLC0415
 
-    mean, variance, stderr = np.array(calibration.curve).T
-    expected = _line(calibration, mean)
+    mean, variance, stderr = shown.points(shown.calibration.curve)
+    expected = shown.line(mean)
     seen = expected > 0
     percent = 100 / expected[seen]
     below = make_axes_locatable(ax).append_axes("bottom", size="35%", pad=0.1, sharex=ax)
@@ -91,7 +129,13 @@ def _draw_residuals(ax: Axes, calibration: Calibration) -> None:
         ms=4,
         color="C0",
     )
-    below.set_xlabel("mean (ADU)")
+    below.set_xlabel(shown.label)
     below.set_ylabel("residual (%)")
-    ax.set_xlabel("")
     ax.tick_params(labelbottom=False)
+
+
+def _write_doubts(ax: Axes, doubts: tuple[str, ...]) -> None:
+    """Write what is doubted where a rising curve leaves room, below it at the right."""
+    lines = [line for doubt in doubts for line in wrap(f"! {doubt}", WIDTH)]
+    text = ax.text(0.985, 0.03, "\n".join(lines), transform=ax.transAxes, color="C3")
+    text.set(ha="right", va="bottom", fontsize="x-small")
