@@ -13,7 +13,7 @@ from dj_photon_codecs.storage.verification import faulty_parts
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
     from dj_photon_codecs.photons.calibration import Calibration
@@ -99,7 +99,7 @@ class PhotonArray(FrameArray):
         """
         return faulty_parts(self.movie_store)
 
-    def plot(self, figure: Figure | None = None) -> NDArray[Any]:
+    def plot(self, figure: Figure | SubFigure | None = None) -> NDArray[Any]:
         """Draw the movie: mean image, trace, noise against brightness, histogram, and a verdict.
 
         It reads a sample: up to eight runs of up to fifty frames, evenly spread, each of one chunk
@@ -109,7 +109,7 @@ class PhotonArray(FrameArray):
 
         Parameters
         ----------
-        figure : matplotlib.figure.Figure, optional
+        figure : matplotlib.figure.Figure or SubFigure, optional
             Where to draw; a new one if not given.
 
         Returns

@@ -15,7 +15,7 @@ from dj_photon_codecs.photons.transform import generalized_anscombe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
 __all__ = ["Sample", "draw", "expected_variance", "verdict"]
@@ -112,7 +112,7 @@ def verdict(sample: Sample) -> str:
     )
 
 
-def draw(movie: PhotonArray, figure: Figure | None = None) -> NDArray[Any]:
+def draw(movie: PhotonArray, figure: Figure | SubFigure | None = None) -> NDArray[Any]:
     """Draw a movie; see `PhotonArray.plot`."""
     if figure is None:
         import matplotlib.pyplot as plt  # noqa: PLC0415
@@ -126,7 +126,7 @@ def draw(movie: PhotonArray, figure: Figure | None = None) -> NDArray[Any]:
     _draw_histogram(axes[1, 1], sample)
     sampled = sum(map(len, sample.frames))
     text = f"{movie.shape}; {sampled} frames were read. {verdict(sample)}"
-    width = max(30, int(figure.get_figwidth() * 11))  # characters of this size in a line
+    width = max(30, int(figure.bbox.width / figure.dpi * 11))  # characters of this size in a line
     lines = "\n".join(textwrap.wrap(text, width))
     for ax in axes.flat:
         ax.tick_params(labelsize="small")
