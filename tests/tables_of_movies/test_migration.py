@@ -367,6 +367,38 @@ def test_a_file_that_needs_a_choice_is_converted_from_its_path(schema, tmp_path)
     assert migrate(old, new, "movie", convert=convert, recheck=True).there == 1
 
 
+def test_movies_in_several_files_of_one_row_are_not_mistaken_for_each_other(schema, store):
+    np.save(filesystem(store).open(f"{root(store)}/raw.npy", "wb"), photons(seed=3))
+
+    @schema
+    class Old(dj.Manual):
+        definition = """
+        recording_id : int32
+        ---
+        first : <npy@imaging>
+        second : <npy@imaging>
+        third : <filepath@imaging>
+        mask : <npy@imaging>
+        notes : <filepath@imaging>
+        """
+
+    @schema
+    class New(dj.Manual):
+        definition = Old.definition.replace("npy", "photon", 2).replace("filepath", "photon", 1)
+
+    first, second = photons(seed=1), photons(seed=2)
+    row = {"recording_id": 1, "first": first, "second": second, "mask": np.eye(8)}
+    Old.insert1(row | {"third": "raw.npy", "notes": "raw.npy"})
+
+    assert migrate(Old, New, {name: name for name in ("first", "second", "third")}).failed == ()
+
+    moved = New.fetch1()
+    for seed, name in enumerate(("first", "second", "third"), start=1):
+        np.testing.assert_array_equal(moved[name].raw[:], photons(seed=seed))
+    np.testing.assert_array_equal(moved["mask"].load(), np.eye(8))
+    assert moved["notes"].path == "raw.npy"
+
+
 @on_a_local_store
 def test_what_does_not_fit_is_refused_before_anything_is_written(schema, store):
     old = declare_old(schema, "<blob>", [{"movie": photons()}], more='note = "" : varchar(9)')
@@ -389,7 +421,16 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(schema, store):
         movie : <photon@imaging>
         """
 
-    movie = old.proj("movie")
+    @schema
+    class Both(dj.Manual):
+        definition = """
+        recording_id : int32
+        ---
+        movie : <blob>
+        photons : <photon@imaging>
+        """
+
+    movie, clash = old.proj("movie"), old.proj("movie", photons="note")
     refused: list[tuple[Any, dict[str, Any], Any, str]] = [
         ((old, new, "movie"), {}, ValueError, "has no attribute 'note'; add it, or leave it out"),
         ((movie, Needy, "movie"), {}, ValueError, "needs 'gain', and the old rows have none"),
@@ -397,6 +438,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(schema, store):
         ((movie, new, "film"), {}, ValueError, "'film' is no attribute with movies.*have movie"),
         ((movie, new, ["movie"]), {}, TypeError, r"attribute is \['movie'\]; it must be the name"),
         ((old, new, {"movie": "movie", "note": "movie"}), {}, ValueError, "two movies into one"),
+        ((clash, Both, {"movie": "photons"}), {}, ValueError, "have an attribute 'photons', too"),
+        ((movie, Both, {"movie": "photons"}), {}, ValueError, "needs 'movie', and the old rows"),
         ((movie, old, "movie"), {}, ValueError, "'movie' is no attribute of a photon type"),
         ((movie, new & "recording_id = 1", "movie"), {}, TypeError, "without a restriction"),
         ((movie, [new], "movie"), {}, TypeError, "table is a list"),

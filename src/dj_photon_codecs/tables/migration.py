@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,23 +11,22 @@ import datajoint as dj
 
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
-from dj_photon_codecs.photons.steps import check_step
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.tables.comparison import compare_movies
 from dj_photon_codecs.tables.findings import Fault, plain_key
-from dj_photon_codecs.tables.old_movies import fetched_row, refuse_undecided
-from dj_photon_codecs.tables.queries import (
-    Key,
-    as_query,
-    decoded_rows,
-    is_of_row,
-    photon_attributes,
+from dj_photon_codecs.tables.migration_checks import (
+    check_copied,
+    check_tables,
+    check_way,
+    named_movies,
 )
+from dj_photon_codecs.tables.old_movies import fetched_row, refuse_undecided
+from dj_photon_codecs.tables.queries import Key, as_query, decoded_rows, is_of_row
 from dj_photon_codecs.tables.row_progress import RowTask
 from dj_photon_codecs.tables.table_report import TableReport, sample_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["MigratedRow", "Migration", "migrate"]
 
@@ -143,8 +141,8 @@ def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
     old : datajoint.Table or query
         Where the movies are: a table, a restriction of it, or any other query with the primary key
         of `new`. `proj` renames attributes, or leaves some out. The movies may be in ``<blob>``,
-        ``<npy@>``, ``<zarr@>``, ``<attach>`` (a file that `read_movie` opens), ``longblob`` of
-        DataJoint 0.14, another photon type, or be paths of files.
+        ``<npy@>``, ``<zarr@>``, ``<attach>`` or ``<filepath@>`` (files that `read_movie`
+        opens), ``longblob`` of DataJoint 0.14, another photon type, or be paths of files.
     new : datajoint.Table
         The table to insert into, which you have declared. Rows that it has without a movie (NULL)
         are given theirs: so it may be `old` itself, with a new column.
@@ -222,12 +220,12 @@ class _Move:
     def of(cls, old: Any, new: Any, attribute: str | Mapping[str, str], **how: Any) -> _Move:
         """Refuse what does not fit together."""
         old, new = as_query(old), as_query(new)
-        movies = _named(attribute)
-        _check_way(**how)
-        _check_tables(old, new, movies)
+        movies = named_movies(attribute)
+        check_way(**how)
+        check_tables(old, new, movies)
         targets = {*movies, *movies.values()}
         copied = [name for name in old.heading.names if name not in targets]
-        _check_copied(new, copied, movies)
+        check_copied(old, new, copied, movies)
         return cls(old, new, movies, copied, **how)
 
     def rehearsal(self) -> Migration:
@@ -353,23 +351,6 @@ class _Move:
                 raise ValueError(f"{name} is NULL in one table, and not in the other")
 
 
-def _named(attribute: Any) -> dict[str, str]:
-    """Return the old name of each attribute with movies, and the new one."""
-    if isinstance(attribute, str):
-        return {attribute: attribute}
-    if not isinstance(attribute, Mapping):
-        raise TypeError(
-            f"attribute is {attribute!r}; it must be the name of the attribute with the movie, or "
-            "a mapping of old names to new ones, {'movie': 'photons'}"
-        )
-    if len(set(attribute.values())) < len(attribute):
-        raise ValueError(
-            f"attribute is {attribute!r}, which puts two movies into one attribute; one of them "
-            "would be lost"
-        )
-    return dict(attribute)
-
-
 def _frames(movie: Any) -> int:
     """Return how many frames a movie has that is to be inserted; what is none has no frames."""
     shape = getattr(getattr(movie, "values", movie), "shape", None)
@@ -378,62 +359,3 @@ def _frames(movie: Any) -> int:
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:LONGEST]
-
-
-def _check_way(calibration: Any, step: Any, convert: Any) -> None:
-    if convert is not None and not (callable(convert) and calibration is None and step is None):
-        raise TypeError(
-            "convert must be a function, convert(row, movie), which returns what to insert; a "
-            "calibration and a step belong into the CameraMovie that it returns"
-        )
-    if calibration is not None and not isinstance(calibration, Calibration):
-        raise TypeError(
-            f"calibration is a {type(calibration).__name__}; it must be a Calibration. If each row "
-            "has its own, give convert=lambda row, movie: CameraMovie(movie, ...)"
-        )
-    if step is not None and calibration is None:
-        raise ValueError(
-            "step needs the calibration of the movies: calibration=Calibration(gain=...) for a "
-            "camera, calibration=Calibration() for photon counts"
-        )
-    if step is not None:
-        check_step(step)
-
-
-def _check_tables(old: Any, new: Any, movies: dict[str, str]) -> None:
-    if not isinstance(new, dj.Table) or new.restriction:
-        raise TypeError("new must be a table, without a restriction; restrict the old one instead")
-    if new.connection.in_transaction:
-        raise ValueError("migrate() opens a transaction for each row; call it outside of any")
-    if set(old.primary_key) != set(new.primary_key):
-        raise ValueError(
-            f"the old rows have the primary key ({', '.join(old.primary_key)}), and the new table "
-            f"has ({', '.join(new.primary_key)}); they must be the same. old.proj(...) renames"
-        )
-    lost = [name for name in movies if name not in old.heading.names or name in old.primary_key]
-    if lost or not movies:
-        raise ValueError(
-            f"{(lost or ['nothing'])[0]!r} is no attribute with movies; the old rows have "
-            f"{', '.join(old.heading.secondary_attributes)}"
-        )
-    photon_attributes(new, list(movies.values()))
-
-
-def _check_copied(new: Any, copied: list[str], movies: dict[str, str]) -> None:
-    surplus = [name for name in copied if name not in new.heading.names]
-    if surplus:
-        raise ValueError(
-            f"the new table has no attribute {surplus[0]!r}; add it, or leave it out: "
-            "old.proj(...) with the attributes to keep, and the movie"
-        )
-    given = {*copied, *movies.values(), *movies}  # those are there where old and new are one table
-    required = [
-        name
-        for name in new.heading.names
-        if name not in given and new.heading[name].default is None
-    ]
-    if required:
-        raise ValueError(
-            f"the new table needs {required[0]!r}, and the old rows have none; give it a default, "
-            "or join the table that has it: old * Other"
-        )

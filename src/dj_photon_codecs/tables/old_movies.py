@@ -30,16 +30,21 @@ def fetched_row(query: Any, key: Key, movies: Collection[str]) -> Iterator[dict[
     """Fetch one row, with its movies opened as arrays, while a block runs.
 
     ``<blob>`` and ``longblob`` are in memory then, ``<npy@>`` is a memory map (of a file that was
-    downloaded, unless the store is local), files of ``<attach>`` are opened by `read_movie`, and
-    what is lazy stays so. A file that needs a choice, such as of a channel, remains a `Path`.
-    Downloads go to a temporary folder, which is removed with the block.
+    downloaded, unless the store is local), files of ``<attach>`` and ``<filepath@>`` are opened by
+    `read_movie`, and what is lazy stays so. A file that needs a choice, such as of a channel,
+    remains a `Path`. Other attributes are as they can be inserted. Downloads go to a temporary
+    folder, which is removed with the block.
     """
     with TemporaryDirectory(prefix="photon-migrate-", ignore_cleanup_errors=True) as folder:
         config = query.connection._config  # noqa: SLF001 - Instance.config, where there is one
         with config.override(download_path=folder):
             row = (query & key).fetch1()
-        opened = {name: _opened(row[name], config, folder=Path(folder)) for name in movies}
-        yield row | opened
+        yield {
+            name: _opened(value, config, folder=Path(folder, f"{name}.opened"))
+            if name in movies
+            else _insertable(value)
+            for name, value in row.items()
+        }
 
 
 def refuse_undecided(movie: Any) -> None:
@@ -54,6 +59,9 @@ def refuse_undecided(movie: Any) -> None:
 def _opened(value: Any, config: Any, *, folder: Path) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return _unpacked(bytes(value))
+    if is_a(value, "datajoint", "ObjectRef"):
+        folder.mkdir()
+        value = value.full_path if "file" in value.fs.protocol else value.download(folder)
     if isinstance(value, str | Path):
         try:
             return read_movie(value)
@@ -63,9 +71,17 @@ def _opened(value: Any, config: Any, *, folder: Path) -> Any:
         backend = get_store_backend(value.store, config=config)
         if backend.protocol == "file":
             return value.load(mmap_mode="r")
+        folder.mkdir()  # of this attribute: the file of another one is still mapped
         backend.get_file(value.path, folder / "movie.npy")
         return np.load(folder / "movie.npy", mmap_mode="r", allow_pickle=False)
     return value
+
+
+def _insertable(value: Any) -> Any:
+    """Return what DataJoint takes for a value that it gave: not its handles."""
+    if is_a(value, "datajoint", "NpyRef"):
+        return value.load()
+    return value.path if is_a(value, "datajoint", "ObjectRef") else value
 
 
 def _unpacked(stored: bytes) -> Any:
