@@ -158,6 +158,16 @@ def test_a_file_of_suite2p_that_was_cut_short_is_refused(tmp_path):
             read_movie(tmp_path)
 
 
+def test_a_file_of_suite2p_that_is_cut_short_after_it_was_opened_is_named(tmp_path):
+    write_plane(tmp_path, np.zeros((4, 8, 8), "i2"))
+    movie = read_movie(tmp_path)
+    os.truncate(tmp_path / "data.bin", 300)
+    with pytest.raises(
+        ValueError, match=r"data\.bin cannot be read .*: it is damaged, or was cut sh"
+    ):
+        movie[:]
+
+
 def test_settings_of_newer_suite2p_are_known(tmp_path):
     values = photon_counts(SHAPE, dtype="i2")
     write_plane(tmp_path, values)

@@ -117,7 +117,8 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _from_binary(path: Path, *, frame: tuple[int, int]) -> NDArray[Any]:
-    return np.memmap(path, "<i2", "r").reshape(-1, *frame)
+    with _naming(path):
+        return np.memmap(path, "<i2", "r").reshape(-1, *frame)
 
 
 def is_suite2p(folder: Path) -> bool:
