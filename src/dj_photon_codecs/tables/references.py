@@ -9,7 +9,8 @@ __all__ = ["referenced_names"]
 
 # Names of directories of movies: an attribute of DataJoint and a token, ASCII both. They are
 # compared without the path, which a file system may spell otherwise (capitals, accents).
-NAME = re.compile(r"\w+_[\w-]{4,16}\.zarr", re.ASCII)
+# A name begins a word: the long checksums of a document are looked through once.
+NAME = re.compile(r"\b\w+_[\w-]{4,16}\.zarr", re.ASCII)
 # Those that DataJoint's types are kept in; MariaDB's JSON is a longtext.
 COLUMNS = """
 (SELECT c.table_schema, c.table_name, c.column_name
