@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -46,10 +47,14 @@ class Garbage:
             total[orphan.schema] += orphan.size if orphan.state == state else 0
         return dict(+total)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all of it as plain JSON; times are ISO 8601."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain dictionaries, lists, numbers and texts; times are ISO 8601."""
         orphans = [asdict(each) | {"due": each.due.isoformat()} for each in self.orphans]
         return {"dry_run": self.dry_run, "orphans": orphans}
+
+    def to_json(self, *, indent: int | None = 1) -> str:
+        """Return all of it as JSON."""
+        return json.dumps(self.to_dict(), indent=indent)
 
     def __str__(self) -> str:
         counts = Counter((each.schema, each.store, each.state) for each in self.orphans)
