@@ -10,6 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from typer.testing import CliRunner
 
 from dj_photon_codecs import Calibration, CameraMovie, open_stored
@@ -98,6 +99,15 @@ def test_a_movie_is_exported(movie, counts, tmp_path, monkeypatch, end):
     assert "exists already" in again.output
 
 
+def test_the_movie_of_this_directory_is_exported_by_a_dot(movie, counts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "movie.zarr")
+
+    result = run("export", ".", "--to", "tiff", "--output", tmp_path / "copy.tif")
+
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(tifffile.imread(tmp_path / "copy.tif"), counts)
+
+
 def test_a_format_that_is_none_is_wrong_use(movie, tmp_path):
     result = run("export", tmp_path / "movie.zarr", "--to", "avi")
 
@@ -122,6 +132,15 @@ def test_files_are_reported_on(tmp_path, counts, movie):
 
 
 @pytest.mark.slow
+def test_an_array_of_zarr_with_attributes_is_reported_on(tmp_path, counts):
+    zarr.save_array(tmp_path / "other.zarr", counts, zarr_format=2, attributes={"rate": 30})
+
+    result = run("report", tmp_path / "other.zarr")
+
+    assert result.exit_code == 0, result.output
+    assert "(250, 16, 16) of uint16" in result.output
+
+
 def test_a_camera_is_calibrated_and_its_curve_drawn(tmp_path):
     rates = np.linspace(1, 30, 64 * 64).reshape(64, 64)
     values = 100 + 8 * np.random.default_rng(0).poisson(rates, (200, 64, 64))

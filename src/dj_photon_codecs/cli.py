@@ -215,11 +215,12 @@ def export(  # noqa: PLR0913
 
     if to not in ENDINGS:
         raise ValueError(f"--to is {to!r}; it must be one of {', '.join(ENDINGS)}")
-    place = Path(path.rstrip("/").rpartition("/")[2]).with_suffix(ENDINGS[to])
+    if output is None:
+        output = Path(path.rstrip("/").rpartition("/")[2]).with_suffix(ENDINGS[to])
     session = {} if start is None else {"session_start_time": start.replace(tzinfo=UTC)}
     written = photon.export(
         photon.open_stored(path),
-        output or place,
+        output,
         values="photons" if photons else "raw",
         kind=KINDS.get(to, to),
         overwrite=overwrite,
@@ -273,16 +274,24 @@ def gc(
 
     chosen = [dj.Schema(name, create_schema=False) for name in schemas]
     found = photon.collect(*chosen, grace=timedelta(days=days), dry_run=not delete, store=store)
-    _print(found, found.to_json(), as_json=as_json)
+    _print(found, found.to_dict(), as_json=as_json)
 
 
 def _opened(files: list[str], **chosen: Any) -> Any:
     """Open files of other programs, or one stored movie."""
     import dj_photon_codecs as photon
 
-    if len(files) == 1 and ("://" in files[0] or (Path(files[0]) / ".zattrs").is_file()):
+    if len(files) == 1 and _is_stored(files[0]):
         return photon.open_stored(files[0])
     return photon.read_movie(files[0] if len(files) == 1 else files, **chosen)
+
+
+def _is_stored(place: str) -> bool:
+    """Whether it is a URL, or the directory of a stored movie and not of another Zarr array."""
+    attributes = Path(place, ".zattrs")
+    return "://" in place or (
+        attributes.is_file() and b'"codec_version"' in attributes.read_bytes()
+    )
 
 
 def _raw(movie: Any) -> Any:
