@@ -119,6 +119,22 @@ def test_what_was_written_is_removed_even_where_listings_do_not_show_it(tmp_path
     assert tree(tmp_path) == {}
 
 
+def test_what_cannot_be_removed_keeps_nothing_else_and_hides_no_error(tmp_path):
+    folder = MovieFolder(LocalFileSystem(), f"{tmp_path}/movie.zarr")
+
+    def interrupted():
+        with folder.publish():
+            folder.write("0.0.0", b"codes")
+            (tmp_path / "movie.zarr" / "1.0.0.unfinished").mkdir()  # no file, as of a bad disk
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as error:
+        interrupted()
+
+    assert list(tree(tmp_path)) == []
+    assert "Part of the movie may be left at" in error.value.__notes__[0]
+
+
 def test_what_others_wrote_meanwhile_is_left(tmp_path):
     target = tmp_path / "movie.zarr"
 

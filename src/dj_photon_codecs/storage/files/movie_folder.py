@@ -165,8 +165,11 @@ class MovieFolder:
 
     def _remove_after(self, error: BaseException, missing: list[str]) -> None:
         """Remove what was written, by the keys that it was written under."""
-        failures = []
-        self._remove_unfinished()
+        failures: list[BaseException] = []
+        try:
+            self._remove_unfinished()
+        except OSError as failure:
+            failures.append(failure)
         for name in self._written:
             try:
                 # unlike rm, it takes no character of a key for a wildcard
