@@ -95,8 +95,9 @@ def test_a_movie_in_steps_is_drawn_as_it_is_transformed(path):
         (np.zeros((3, 1, 5000), "u1"), np.zeros((1, 186))),
         (np.eye(200, dtype="u1")[np.newaxis] * (np.arange(200) == 100), None),
         (np.full((3, 4, 4), 1.5e308), np.zeros((4, 4))),
+        (np.full((1, 4, 4), 1.5e308) * [1, -1, 1, -1], np.zeros((4, 4))),
     ],
-    ids=["dark", "one bright pixel", "huge"],
+    ids=["dark", "one bright pixel", "huge", "far apart"],
 )
 def test_what_has_no_contrast_can_be_drawn(values, expected, path):
     insert(values, path)

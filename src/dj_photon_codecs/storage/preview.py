@@ -54,13 +54,14 @@ class Preview:
                 self._total += total
 
     def png(self) -> bytes | None:
-        """Return the picture; None if the sum of the frames is more than a float64 can be."""
+        """Return the picture; None if sums differ by more than a float64 can be."""
         ranked = np.sort(self._total, axis=None)  # faster than percentiles
+        with np.errstate(over="ignore", invalid="ignore"):
+            if not np.isfinite(ranked[-1] - ranked[0]):
+                return None
         low, high = ranked[k := int(CLIPPED * ranked.size)], ranked[-1 - k]
         if low == high:  # a few bright pixels in the dark, or nothing
             low, high = ranked[0], ranked[-1]
-        if not np.isfinite(ranked[[0, -1]]).all():
-            return None
         shares = (self._total - low) * (255 / (float(high - low) or 1.0))
         return _png(np.clip(shares, 0, 255).astype(np.uint8))
 
