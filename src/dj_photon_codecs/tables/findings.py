@@ -11,7 +11,7 @@ from dj_photon_codecs.storage.movie_store import MovieNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fault", "Finding", "fault_of", "faults_of", "plain_key"]
+__all__ = ["Fault", "Finding", "fault_of", "faults_of", "key_in_words", "plain_key"]
 
 Problem = Literal["row", "missing", "damaged", "unreached"]
 
@@ -53,12 +53,16 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        where = ", ".join(f"{name}={value}" for name, value in self.key.items())
-        return f"{where}, {self.attribute}: {self.problem}: {self.message}"
+        return f"{key_in_words(self.key)}, {self.attribute}: {self.problem}: {self.message}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is above; values of the key that JSON lacks, such as dates, as text."""
         return {**asdict(self), "key": plain_key(self.key), "parts": list(self.parts)}
+
+
+def key_in_words(key: dict[str, Any]) -> str:
+    """Return a primary key as people write it, ``session=3, scan=1``."""
+    return ", ".join(f"{name}={value}" for name, value in key.items())
 
 
 def plain_key(key: dict[str, Any]) -> dict[str, Any]:

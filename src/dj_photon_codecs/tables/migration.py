@@ -13,7 +13,7 @@ from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.tables.comparison import compare_movies
-from dj_photon_codecs.tables.findings import Fault, plain_key
+from dj_photon_codecs.tables.findings import Fault, key_in_words, plain_key
 from dj_photon_codecs.tables.migration_checks import (
     check_copied,
     check_tables,
@@ -47,8 +47,7 @@ class MigratedRow:
     error: str = ""
 
     def __str__(self) -> str:
-        where = ", ".join(f"{name}={value}" for name, value in self.key.items())
-        return f"{where}: {self.error or self.outcome}"
+        return f"{key_in_words(self.key)}: {self.error or self.outcome}"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from datajoint.hash_registry import get_store_backend
 from dj_photon_codecs.arrays.photon_array import PhotonArray
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.kinds import is_a
+from dj_photon_codecs.tables.findings import key_in_words
 from dj_photon_codecs.tables.old_movies import fetched_row, refuse_undecided
 from dj_photon_codecs.tables.queries import Key, as_query, is_of_row, is_photon
 from dj_photon_codecs.views.report import Cost, Way, movie_costs, policy_of, standard_error
@@ -150,14 +151,14 @@ class TableReport:
         ]
         if failed:
             lines.append(f"{len(failed)} of those read could not be stored so:")
-            lines += [f"  {_named(row.key)}: {row.error}" for row in failed[:SHOWN]]
+            lines += [f"  {key_in_words(row.key)}: {row.error}" for row in failed[:SHOWN]]
         return "\n".join([*lines, *([self.note] if self.note else [])])
 
     __repr__ = __str__
 
     def by_row(self) -> str:
         """Return what each movie that was read takes, a line each."""
-        return "\n".join(f"{_named(row.key)}: {self._sizes(row)}" for row in self.sampled)
+        return "\n".join(f"{key_in_words(row.key)}: {self._sizes(row)}" for row in self.sampled)
 
     def _sizes(self, row: SampledRow) -> str:
         sizes = {"raw": row.raw, "now": row.now}
@@ -290,7 +291,3 @@ def _in_words(megabytes: float) -> str:
     if math.isnan(megabytes):
         return "?"
     return f"{megabytes:,.1f} MB" if megabytes >= 10 else f"{megabytes:.2g} MB"
-
-
-def _named(key: Key) -> str:
-    return ", ".join(f"{name}={value}" for name, value in key.items())
