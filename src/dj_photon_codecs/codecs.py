@@ -59,7 +59,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
         row outlives its movie in a power failure.
     preview : bool
         Whether an insert leaves a small picture beside the chunks, ``preview.png``: the mean of up
-        to 64 frames, for notebooks and for whoever looks into the store.
+        to 64 frames, for notebooks and for whoever looks into the store. What the workers of a
+        dask cluster insert has none.
 
     Raises
     ------

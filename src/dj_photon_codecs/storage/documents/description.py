@@ -50,13 +50,11 @@ class Documents(TypedDict):
     zattrs: Document
 
 
-def describe(
-    plan: StoragePlan, *, checksums: list[str], stored_bytes: int | None = None
-) -> Documents:
+def describe(plan: StoragePlan, *, checksums: list[str], stored_bytes: int) -> Documents:
     """Return the documents of a movie, plain finite JSON, in format version 1.1.
 
     `checksums` are the CRC-32C of the chunks' bytes, eight hexadecimal digits each;
-    `stored_bytes` are those of all chunks together, if they are known.
+    `stored_bytes` are those of all chunks together.
     """
     calibration = plan.calibration
     transform = AnscombeFilter(
@@ -90,9 +88,8 @@ def describe(
         "_ARRAY_DIMENSIONS": dimensions(len(plan.shape)),
         "written_by": dict(_writers()),
         "crc32c": "".join(checksums),
+        "stored_bytes": stored_bytes,
     }
-    if stored_bytes is not None:
-        zattrs["stored_bytes"] = stored_bytes
     if plan.decode_table is not None:
         zattrs["decode_table"] = plan.decode_table.to_dict()
     return Documents(zarray=zarray, zattrs=zattrs)
