@@ -21,6 +21,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
 from dj_photon_codecs.movies.camera_movie import CameraMovie
+from dj_photon_codecs.movies.progress import Progress, set_progress
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage import cluster as cluster_module
@@ -148,6 +149,20 @@ def test_the_client_writes_the_documents_only(client, schema, store, monkeypatch
 
     assert written == [".zattrs", ".zarray"]
     np.testing.assert_array_equal(recording.fetch1("movie")[:], transformed(counts))
+
+
+def test_progress_counts_the_chunks_that_workers_have_written(client, folder):
+    seen: list[Progress] = []
+    set_progress(seen.append, after=0)
+    try:
+        row = PhotonCodec().encode(lazy(photon_counts(SHAPE)))
+    finally:
+        set_progress("auto")
+
+    last = seen[-1]
+    assert (last.task, last.frames, last.total, last.finished) == ("insert", 230, 230, True)
+    assert last.bytes_in == 230 * 16 * 16 * 2
+    assert last.bytes_out == row[".zattrs"]["stored_bytes"]
 
 
 def test_threads_insert_where_they_are_asked_for(client, folder, tmp_path):

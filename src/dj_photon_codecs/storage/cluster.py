@@ -18,6 +18,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.movies.kinds import is_a
+from dj_photon_codecs.movies.progress import Task
 from dj_photon_codecs.movies.survey import range_of
 from dj_photon_codecs.storage.cluster_tasks import (
     Promised,
@@ -33,7 +34,7 @@ from dj_photon_codecs.storage.plan import StoragePlan, plan_movie
 from dj_photon_codecs.storage.writing import write_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -130,7 +131,7 @@ class Cluster:
         with folder.publish():
             folder.expect(keys)
             try:
-                written = self._computed(self._chunks(plan, files))
+                written = self._written(self._chunks(plan, files), plan)
             except BaseException as error:
                 self._stop_writing(folder.path, error)
                 raise
@@ -139,6 +140,11 @@ class Cluster:
             described = describe(plan, checksums=list(checksums), stored_bytes=sum(sizes))
             write_documents(described, folder)
         return described
+
+    def _written(self, tasks: list[Any], plan: StoragePlan) -> list[tuple[int, str]]:
+        frames = plan.shape[0] / plan.chunks
+        with Task("insert", plan.shape, itemsize=plan.original_dtype.itemsize) as progress:
+            return self._computed(tasks, lambda told: progress.advance(frames, bytes_out=told[0]))
 
     def _survey(self, step: float | None, *, frames: int, counts: bool) -> Survey:
         shape = self.movie.values.shape
@@ -190,9 +196,16 @@ class Cluster:
             for chunk in cuts
         ]
 
-    def _computed(self, tasks: list[Any]) -> list[Any]:
+    def _computed(self, tasks: list[Any], done: Callable[[Any], None] | None = None) -> list[Any]:
+        """Return the results of tasks; call `done` with each as it comes."""
+        from distributed import as_completed  # noqa: PLC0415 - it is in use
+
         futures = self.client.compute(tasks)
         try:
+            for future in as_completed(futures) if done else ():
+                if future.status != "finished":
+                    break  # gather says why, or waits for another worker
+                done(future.result())
             return self.client.gather(futures)
         except BaseException:
             self.client.cancel(futures)
