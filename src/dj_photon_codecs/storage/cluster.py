@@ -198,14 +198,10 @@ class Cluster:
 
     def _computed(self, tasks: list[Any], done: Callable[[Any], None] | None = None) -> list[Any]:
         """Return the results of tasks; call `done` with each as it comes."""
-        from distributed import as_completed  # noqa: PLC0415 - it is in use
-
         futures = self.client.compute(tasks)
         try:
-            for future in as_completed(futures) if done else ():
-                if future.status != "finished":
-                    break  # gather says why, or waits for another worker
-                done(future.result())
+            if done is not None:
+                _follow(futures, done)
             return self.client.gather(futures)
         except BaseException:
             self.client.cancel(futures)
@@ -236,6 +232,16 @@ class Cluster:
                 "scheduler, in the version that is here; or insert without the workers, in a block "
                 "of dask.config.set(scheduler='threads')"
             )
+
+
+def _follow(futures: list[Any], done: Callable[[Any], None]) -> None:
+    """Call a function with each result as it comes, until one does not come."""
+    from distributed import as_completed  # noqa: PLC0415 - it is in use
+
+    for future in as_completed(futures):  # type: ignore[no-untyped-call]
+        if future.status != "finished":
+            return  # gathering says why, or waits for another worker
+        done(future.result())
 
 
 def _task(function: Any, argument: Any, **options: Any) -> Any:
