@@ -10,6 +10,7 @@ from typing import Any
 
 import datajoint as dj
 import numpy as np
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 import zarr
 from datajoint import blob
@@ -365,6 +366,19 @@ def test_a_file_that_needs_a_choice_is_converted_from_its_path(schema, tmp_path)
     assert migrate(old, new, "movie", convert=convert).moved == 1
     np.testing.assert_array_equal(new.fetch1("movie").raw[:], photons())
     assert migrate(old, new, "movie", convert=convert, recheck=True).there == 1
+
+
+@on_a_local_store
+def test_a_database_that_is_lost_stops_a_migration(schema):
+    old, new = old_table(schema), declare_recording(schema)
+    connection = schema.connection
+    try:
+        with pytest.raises((dj.errors.LostConnectionError, psycopg2.Error), match="closed"):
+            migrate(old, new, "movie", on_row=lambda _: connection.close())
+    finally:
+        connection.connect()
+    assert migrate(old, new, "movie").moved == 2
+    assert_moved(new, [1, 2, 3])
 
 
 def test_movies_in_several_files_of_one_row_are_not_mistaken_for_each_other(schema, store):

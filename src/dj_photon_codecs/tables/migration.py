@@ -177,7 +177,8 @@ def migrate(  # noqa: PLR0913 - ways of one movie, as keywords
     TypeError, ValueError
         If the tables or attributes do not fit; before anything is written.
     datajoint.errors.LostConnectionError, ImportError
-        If the database is lost, or a library is missing; KeyboardInterrupt passes, too.
+        If the database is lost (or what psycopg2 raises then), or a library is missing;
+        KeyboardInterrupt passes, too.
 
     Examples
     --------

@@ -8,6 +8,7 @@ from typing import Any
 from datajoint.errors import LostConnectionError
 from datajoint.expression import QueryExpression
 
+from dj_photon_codecs.movies.kinds import is_a
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.tables.findings import fault_of
 
@@ -15,6 +16,8 @@ __all__ = ["Key", "as_query", "decoded_rows", "is_of_row", "is_photon", "photon_
 
 Key = dict[str, Any]
 
+LOST = ("OperationalError", "InterfaceError")  # which DataJoint passes on as they are
+SHUTDOWN = "57P"  # how the codes of PostgreSQL begin where it ends a connection
 BATCH = 100  # rows that are fetched together
 
 
@@ -81,9 +84,10 @@ def decoded_rows(
 
 def is_of_row(error: BaseException) -> bool:
     """Return whether an error says nothing of other rows; it may be any of a user's function."""
-    return isinstance(error, Exception) and not isinstance(
-        error, (LostConnectionError, ImportError)
-    )
+    code = getattr(error, "pgcode", None) or SHUTDOWN  # none where the server says nothing
+    lost = any(is_a(error, "psycopg2", name) for name in LOST) and code.startswith(SHUTDOWN)
+    passed_on = isinstance(error, LostConnectionError | ImportError)
+    return isinstance(error, Exception) and not (lost or passed_on)
 
 
 def _row(row: Any, attributes: Sequence[str]) -> dict[str, Any]:
