@@ -144,6 +144,8 @@ def test_the_attribute_is_found_or_asked_for(schema):
         report(old)
     with pytest.raises(ValueError, match="rows is 0"):
         report(old, attribute="movie", rows=0)
+    with pytest.raises(TypeError, match="attribute is 'movie', and movie is a ndarray"):
+        report(photons(), attribute="movie")
     assert report(old & "recording_id = 1", attribute="movie").rows == 1
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from dj_photon_codecs.views.report import Report
-from dj_photon_codecs.views.report import report as report_movie
+from dj_photon_codecs.views.report import Report, report_movie
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +91,11 @@ def report(
     0.3
     """
     if not _is_table(movie):
+        if attribute is not None:
+            raise TypeError(
+                f"attribute is {attribute!r}, and movie is a {type(movie).__name__}, which has "
+                "none; leave it out, or give the table"
+            )
         return report_movie(movie, calibration, steps=steps, codec=codec)
     from dj_photon_codecs.tables.table_report import report_table  # noqa: PLC0415 - DataJoint
 

@@ -23,7 +23,7 @@ from dj_photon_codecs.photons.transform import generalized_anscombe
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.storage.plan import StoragePlan, plan_movie
 
-__all__ = ["Cost", "Report", "Way", "movie_costs", "policy_of", "report", "standard_error"]
+__all__ = ["Cost", "Report", "Way", "movie_costs", "policy_of", "report_movie", "standard_error"]
 
 Way = tuple[Policy, float | Literal["own"] | None]  # "own": as an insert chooses the step
 
@@ -88,51 +88,10 @@ class Report:
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def report(
-    movie: Any,
-    calibration: Calibration | None = None,
-    *,
-    steps: Sequence[float | None] = (None, 0.25, 0.5, 1.0),
-    codec: Any = None,
+def report_movie(
+    movie: Any, calibration: Calibration | None, *, steps: Sequence[float | None], codec: Any
 ) -> Report:
-    """Say what a movie would cost, exactly and in steps, without inserting it.
-
-    Parameters
-    ----------
-    movie : numpy.ndarray, CameraMovie or PhotonArray
-        Photon counts or camera values, shape (frames, height, width, ...), or a movie that was
-        stored exactly. Up to three chunks of it are encoded.
-    calibration : Calibration, optional
-        What camera values mean. Without it an array holds photon counts.
-    steps : sequence of float or None
-        The ways to store it: None for exactly, else ``0 < step <= 1`` in standard deviations of
-        the noise.
-    codec : str or PhotonCodec, optional
-        The column type to report on: its name (``"photon_dense"``), or the class; ``<photon@>``
-        by default. Its own step is one of `steps` or not.
-
-    Returns
-    -------
-    Report
-        A cost for each step.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the movie could not be inserted, or was stored in steps already; if `codec` is no
-        `PhotonCodec`.
-    datajoint.DataJointError
-        If there is no codec of that name.
-
-    Examples
-    --------
-    >>> counts = np.random.default_rng(0).poisson(20, (100, 32, 32)).astype("uint16")
-    >>> exact, coarse = report(counts, steps=(None, 1)).costs
-    >>> coarse.bits_per_pixel < 0.6 * exact.bits_per_pixel
-    True
-    >>> round(coarse.error, 1)
-    0.3
-    """
+    """Return what a movie would cost; see `report`."""
     policy = policy_of(codec)
     movie, costs = movie_costs(movie, [(policy, step) for step in steps], calibration=calibration)
     shape, gain = tuple(movie.values.shape), movie.calibration.in_words()["gain"]
