@@ -83,6 +83,8 @@ def test_a_movie_is_inspected_in_lines(movie, tmp_path):
 
     assert lines[0] == "shape           [250, 16, 16]"
     assert "codec           photon 1.1" in lines
+    assert "step            none" in lines
+    assert any(line.startswith("written by      dj-photon-codecs ") for line in lines)
 
 
 @pytest.mark.parametrize("end", [".tif", ".h5"])
@@ -187,6 +189,22 @@ def test_tables_are_migrated_verified_and_rid_of_garbage(schema, counts):
     assert [each["state"] for each in json.loads(garbage.stdout)["orphans"]] == ["deleted"]
 
 
+@pytest.mark.usefixtures("schema")
+def test_a_schema_that_is_none_is_wrong_use():
+    for arguments in (("verify", "nothing.Recording"), ("gc", "nothing", "--delete")):
+        result = run(*arguments)
+
+        assert result.exit_code == 2
+        assert "'nothing' is no schema of the database, which has" in result.output
+
+
+def test_nwb_is_refused_without_its_times_in_the_words_of_the_command(movie, tmp_path):
+    result = run("export", tmp_path / "movie.zarr", "--to", "nwb", "--frame-rate", "30")
+
+    assert result.exit_code == 2
+    assert "NWB needs both --frame-rate and --start" in result.output
+
+
 def test_a_name_without_a_schema_is_wrong_use():
     result = run("verify", "Recording")
 
@@ -215,6 +233,7 @@ def test_an_error_is_one_sentence_and_a_traceback_only_if_it_is_asked_for(tmp_pa
     assert said.stderr.startswith(f"dj-photon verify: no stored movie is at file://{nothing}")
     assert "Traceback" not in said.stderr
     assert "Traceback" in debugged.stderr
+    assert debugged.returncode == 3
 
 
 def test_help_needs_neither_datajoint_nor_zarr():
@@ -230,7 +249,7 @@ def test_without_its_extra_the_command_says_what_to_install():
 
     result = in_a_process(program=program)
 
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert result.stderr == "dj-photon needs typer: pip install 'dj-photon-codecs[cli]'\n"
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,9 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 try:
     from typer import Argument, Context, Exit, Option, Typer, echo
 except ImportError as missing:
-    raise SystemExit(
-        f"dj-photon needs {missing.name}: pip install 'dj-photon-codecs[cli]'"
-    ) from None
+    sys.stderr.write(f"dj-photon needs {missing.name}: pip install 'dj-photon-codecs[cli]'\n")
+    raise SystemExit(3) from None
 
 if TYPE_CHECKING:
     from dj_photon_codecs.arrays.photon_array import PhotonArray
@@ -63,7 +64,8 @@ def _options(
     or the database failed, or a library is missing.
 
     The keys to an S3 store are those of the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-    AWS_ENDPOINT_URL) or of fsspec's configuration; the database is that of DataJoint's.
+    AWS_ENDPOINT_URL) or of fsspec's configuration. The database, and the stores of its tables, are
+    those of DataJoint's configuration.
     """
     context.obj = debug
     if quiet:
@@ -82,8 +84,10 @@ def _verb(function: Callable[..., None]) -> None:
             try:
                 function(context, **given)
             except BaseException as error:
-                if context.obj or isinstance(error, Exit) or not isinstance(error, Exception):
+                if isinstance(error, Exit) or not isinstance(error, Exception):
                     raise
+                if context.obj:
+                    traceback.print_exc()
                 echo(f"dj-photon {context.info_name}: {error}", err=True)
                 use = isinstance(error, ValueError | TypeError)
                 raise Exit(WRONG_USE if use else FAILURE) from None
@@ -164,7 +168,7 @@ def inspect(context: Context, *, path: Stored, as_json: AsJson = False) -> None:
     import dj_photon_codecs as photon
 
     said = _described(photon.open_stored(path))
-    lines = (f"{name.replace('_', ' '):<15} {value}" for name, value in said.items())
+    lines = (f"{name.replace('_', ' '):<15} {_in_words(value)}" for name, value in said.items())
     _print("\n".join(lines), said, as_json=as_json)
 
 
@@ -172,8 +176,10 @@ def inspect(context: Context, *, path: Stored, as_json: AsJson = False) -> None:
 def verify(
     context: Context,  # noqa: ARG001
     *,
-    target: Annotated[str, Argument(metavar="PATH-OR-URL|SCHEMA.TABLE")],
-    jobs: Annotated[int, Option(help="Processes that read the movies of a table.")] = 1,
+    target: Annotated[
+        str, Argument(metavar="PATH-OR-URL|SCHEMA.TABLE", help="One stored movie, or a table.")
+    ],
+    jobs: Annotated[int, Option(min=1, help="Processes that read the movies of a table.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Read all chunks of a movie, or of all movies of a table, and name the damaged ones.
@@ -215,6 +221,8 @@ def export(  # noqa: PLR0913
 
     if to not in ENDINGS:
         raise ValueError(f"--to is {to!r}; it must be one of {', '.join(ENDINGS)}")
+    if to == "nwb" and None in (frame_rate, start):
+        raise ValueError("NWB needs both --frame-rate and --start, such as --start 2026-01-31")
     if output is None:
         output = Path(path.rstrip("/").rpartition("/")[2]).with_suffix(ENDINGS[to])
     session = {} if start is None else {"session_start_time": start.replace(tzinfo=UTC)}
@@ -260,7 +268,7 @@ def gc(
     *,
     schemas: Annotated[list[str], Argument(metavar="SCHEMA...", help="Names of schemas.")],
     delete: Annotated[bool, Option("--delete", help="Delete what is due; else look only.")] = False,
-    days: Annotated[float, Option(help="Longer than any insert takes.")] = 7.0,
+    days: Annotated[float, Option(min=0, help="Longer than any insert takes.")] = 7.0,
     store: Annotated[str | None, Option(help="The one store to look at.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -268,11 +276,9 @@ def gc(
 
     `dj-photon gc calcium_imaging --delete`
     """
-    import datajoint as dj
-
     import dj_photon_codecs as photon
 
-    chosen = [dj.Schema(name, create_schema=False) for name in schemas]
+    chosen = [_schema(name) for name in schemas]
     found = photon.collect(*chosen, grace=timedelta(days=days), dry_run=not delete, store=store)
     _print(found, found.to_dict(), as_json=as_json)
 
@@ -296,6 +302,12 @@ def _is_stored(place: str) -> bool:
 
 def _raw(movie: Any) -> Any:
     return getattr(movie, "raw", movie)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    return "none" if value is None else str(value)
 
 
 def _described(movie: PhotonArray) -> dict[str, Any]:
@@ -324,12 +336,18 @@ def _described(movie: PhotonArray) -> dict[str, Any]:
 
 def _table(name: str) -> Any:
     """Return a table of the database by its name, ``schema.Table``."""
-    import datajoint as dj
-
     schema, _, table = name.rpartition(".")
     if not schema or not table:
         raise ValueError(f"{name!r} is no table; write SCHEMA.TABLE, such as lab.Recording")
-    return dj.Schema(schema, create_schema=False).get_table(table)
+    return _schema(schema).get_table(table)
+
+
+def _schema(name: str) -> Any:
+    import datajoint as dj
+
+    if name not in (there := dj.list_schemas()):
+        raise ValueError(f"{name!r} is no schema of the database, which has {', '.join(there)}")
+    return dj.Schema(name, create_schema=False)
 
 
 if __name__ == "__main__":

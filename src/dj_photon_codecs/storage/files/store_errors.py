@@ -47,7 +47,8 @@ def _advice(error: Exception, *, writes: bool) -> str:
     task = "writing" if writes else "reading"
     return (
         f"{task.capitalize()} a movie needs the right {RIGHTS[task]}. Are the user, or the keys in "
-        "dj.config['stores'], the right ones? If so, ask whoever runs the store"
+        "dj.config['stores'] (those of a URL are in the environment), the right ones? If so, ask "
+        "whoever runs the store"
     )
 
 
