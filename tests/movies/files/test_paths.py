@@ -68,3 +68,10 @@ def test_a_file_without_a_number_is_the_first():
 
 def test_numbers_of_numpy_choose_as_others_do():
     assert choose("channel", ["green", "red"], np.int64(1), of="movie.tif") == 1  # type: ignore[arg-type]
+
+
+def test_a_url_is_refused_without_repeating_its_password():
+    with pytest.raises(ValueError, match=r"path begins with 'https://'; .* Download it") as told:
+        read_movie("https://somebody:secret@host/movie.tif")
+
+    assert "secret" not in str(told.value)

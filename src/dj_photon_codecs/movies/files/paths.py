@@ -30,11 +30,10 @@ def movie_paths(path: Any) -> list[Path]:
     TypeError
         If it is no path.
     ValueError
-        If a list names a file twice.
+        If it is a URL, or a list names a file twice.
     """
     if isinstance(path, str | PathLike):
-        if not str(path):
-            raise FileNotFoundError("path is empty; give that of a file, or '.' for this folder")
+        _refuse_no_path(str(path))
         paths = [Path(path).expanduser()]
         if not paths[0].exists() and has_magic(str(path)):
             found = glob(str(paths[0]))  # noqa: PTH207 - may be absolute
@@ -56,6 +55,17 @@ def movie_paths(path: Any) -> list[Path]:
     if twice and not isinstance(path, str | PathLike):
         raise ValueError(f"the list of paths names {twice[0]} twice; name each file once")
     return paths
+
+
+def _refuse_no_path(path: str) -> None:
+    if not path:
+        raise FileNotFoundError("path is empty; give that of a file, or '.' for this folder")
+    if url := re.match(r"\w+://", path):  # which may hold a password
+        raise ValueError(
+            f"path begins with {url.group()!r}; read_movie opens files of this machine. Download "
+            "it, mount it, or open it with its library, and insert the array: "
+            "zarr.open_array(url), dask.array.from_zarr(url)"
+        )
 
 
 def tiffs_in(folder: Path) -> list[Path]:
