@@ -272,6 +272,17 @@ def test_a_deletion_that_was_cut_short_is_finished(schema, recording, store, mon
 
 
 @pytest.mark.parametrize("new_store", ["local"], indirect=True)
+def test_what_a_cluster_left_in_the_middle_of_a_chunk_is_garbage(schema, recording, store):
+    orphan(recording)
+    (path,) = (each.path for each in collect(schema).orphans)
+    half = f"{root(store)}/{path}/1.0.0.{uuid4().hex}.unfinished"
+    filesystem(store).pipe_file(half, b"half")
+
+    assert states(collect(schema, grace=AT_ONCE, dry_run=False)) == ["deleted"]
+    assert not [each for each in contents(store) if path in each]
+    assert_intact(recording, 2)
+
+
 def test_marks_that_were_cut_short_begin_anew(schema, recording, store, wait):
     orphan(recording)
     wait()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.layouts.threads import WAITING, in_threads
 from dj_photon_codecs.storage.files.store_errors import store_errors
+from dj_photon_codecs.storage.files.worker_files import UNFINISHED
+from dj_photon_codecs.storage.preview import PREVIEW
 from dj_photon_codecs.tables.garbage import StoredMovie
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ __all__ = ["MARKS", "Section"]
 
 MARKS = "_photon_garbage"  # the directory of a store where a collector notes what it saw
 DOCUMENTS = (".zarray", ".zattrs")
-FILE = re.compile(r"\.zarray|\.zattrs|preview\.png|\d+(\.\d+)*")  # what a movie consists of
+HALF = rf"(\.[0-9a-f]{{32}}{re.escape(UNFINISHED)})?"  # at which a worker of a cluster was killed
+# what a movie consists of
+FILE = re.compile(rf"\.zarray|\.zattrs|{re.escape(PREVIEW)}|\d+(\.\d+)*{HALF}")
 # When a file changed, as the file systems of fsspec call it. A local one also says when the entry
 # was made or changed ("created", ctime), which no copy from a backup sets back.
 TIMES = ("mtime", "created", "LastModified", "last_modified", "updated")
