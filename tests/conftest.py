@@ -106,7 +106,7 @@ def dask_cluster() -> Iterator[distributed.LocalCluster]:
         threads_per_worker=1,
         processes=True,
         host=services.HOST,
-        dashboard_address=None,
+        dashboard_address=f"{services.HOST}:0",  # None takes 8787, which another run may have
         silence_logs=logging.CRITICAL,
     ) as cluster:
         yield cluster
