@@ -19,6 +19,7 @@ import pytest
 import xarray
 from fsspec.implementations.memory import MemoryFileSystem
 
+import dj_photon_codecs
 from dj_photon_codecs.codecs import PhotonCodec, PhotonDenseCodec
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.progress import Progress, set_progress
@@ -338,10 +339,22 @@ def test_workers_without_this_package_are_named(client, folder):
     client.run(hide)
 
     try:
-        with pytest.raises(RuntimeError, match=r"2 processes .* Install dj-photon-codecs on"):
+        with pytest.raises(RuntimeError, match=r"2 processes .* Install dj-photon-codecs .* on"):
             PhotonCodec().encode(lazy(photon_counts(SHAPE)))
     finally:
         client.run(show)
+
+    assert not tree(folder)
+
+
+def test_workers_with_another_version_of_this_package_are_named(client, folder):
+    client.run(setattr, dj_photon_codecs, "__version__", "0.0")
+
+    try:
+        with pytest.raises(RuntimeError, match=r"2 processes .* another version of it .*: 0\.0\)"):
+            PhotonCodec().encode(lazy(photon_counts(SHAPE)))
+    finally:
+        client.run(delattr, dj_photon_codecs, "__version__")
 
     assert not tree(folder)
 

@@ -60,3 +60,5 @@ def test_doubts_survive_plain_json():
 
     assert found.to_dict()["doubts"] == ["it moves"]
     assert Calibration.from_dict(found.to_dict()).doubts == ("it moves",)
+    with pytest.raises(TypeError, match="doubts is 'it moves'; it must be a tuple"):
+        calibration([1, 2], doubts="it moves")

@@ -48,7 +48,8 @@ def open_stored(
     FileNotFoundError
         If there is no stored movie.
     ValueError
-        If its documents are damaged, or a newer version of this package wrote it.
+        If its documents are damaged, or a newer version of this package wrote it; if there are
+        `storage_options` for a path.
 
     Examples
     --------
@@ -60,6 +61,11 @@ def open_stored(
     fs, place = LocalFileSystem(), str(path)
     if "://" in place:  # in a path, such as of a folder named "a::b", nothing has a meaning
         fs, place = url_to_fs(place, **(storage_options or {}))
+    elif storage_options:
+        raise ValueError(
+            f"storage_options are of URLs, and {place!r} is a path; leave them out, or give a URL, "
+            "such as 's3://bucket/...'"
+        )
     files = MovieFiles(fs, place)
     documents = Documents(**{key: _document(files, name) for name, key in NAMES.items()})  # type: ignore[typeddict-item]
     check_documents(documents)

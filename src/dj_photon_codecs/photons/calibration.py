@@ -56,7 +56,7 @@ class Calibration:
     Raises
     ------
     TypeError
-        If a number is not a real number.
+        If a number is not a real number, or `doubts` is one string.
     ValueError
         If it is not finite or out of its range. Offset and variance must be at most 2**50 photons
         (squared), since float64 could not tell single photons apart beyond that.
@@ -96,6 +96,8 @@ class Calibration:
             self._set("noise_correlation", _row("noise_correlation", self.noise_correlation))
         for name in ("curve", "excluded"):
             self._set(name, tuple(_row(name, point) for point in getattr(self, name)))
+        if isinstance(self.doubts, str):
+            raise TypeError(f"doubts is {self.doubts!r}; it must be a tuple of sentences")
         self._set("doubts", tuple(map(str, self.doubts)))
 
     def __repr__(self) -> str:

@@ -220,16 +220,21 @@ class Cluster:
         """Refuse workers, or a scheduler, that could not run a task of this package."""
         found = self.client.run(resolve_name, VERSION, on_error="return")
         try:
-            self.client.run_on_scheduler(resolve_name, VERSION)
+            found["the scheduler"] = self.client.run_on_scheduler(resolve_name, VERSION)
         except ImportError as error:
             found["the scheduler"] = error
-        lacking = {where: told for where, told in found.items() if isinstance(told, ImportError)}
-        if lacking:
-            where, told = next(iter(lacking.items()))
+        here = resolve_name(VERSION)
+        others = {
+            where: told
+            for where, told in found.items()
+            if isinstance(told, ImportError) or (isinstance(told, str) and told != here)
+        }
+        if others:
+            where, told = next(iter(others.items()))
             raise RuntimeError(  # an ImportError would say that something is broken here
-                f"{len(lacking)} processes of the dask cluster cannot import this package "
-                f"({where}: {told}). Install dj-photon-codecs on the workers, and on the "
-                "scheduler, in the version that is here; or insert without the workers, in a block "
+                f"{len(others)} processes of the dask cluster cannot import this package, or have "
+                f"another version of it ({where}: {told}). Install dj-photon-codecs {here} on the "
+                "workers, and on the scheduler; or insert without the workers, in a block "
                 "of dask.config.set(scheduler='threads')"
             )
 

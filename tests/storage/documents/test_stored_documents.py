@@ -175,7 +175,7 @@ def test_version_1_0_has_no_checksum_in_its_chunks(version, counts):
     check_documents(counts)
 
 
-@pytest.mark.parametrize("version", ["2.0", "0.9", "10.0", "", None, 2, "one"])
+@pytest.mark.parametrize("version", ["2.0", "0.9", "10.0", "", 2, "one"])
 def test_other_versions_are_refused(version, counts):
     counts["zattrs"]["codec_version"] = version
 
@@ -188,7 +188,7 @@ def test_other_versions_are_refused(version, counts):
 def test_documents_without_a_version_are_refused(counts):
     del counts["zattrs"]["codec_version"]
 
-    with pytest.raises(ValueError, match="movie was written in format version None"):
+    with pytest.raises(ValueError, match="movie has no codec_version: another program wrote"):
         check_documents(counts)
 
 

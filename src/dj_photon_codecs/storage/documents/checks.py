@@ -66,6 +66,11 @@ def format_version(written: Any) -> tuple[int, ...]:
     """Return a format version, such as ``"1.1"``, as numbers; refuse all but 1.x."""
     text = written if isinstance(written, str) else ""
     numbers = tuple(map(int, text.split("."))) if re.fullmatch(r"\d{1,9}(\.\d{1,9})*", text) else ()
+    if written is None:
+        raise ValueError(
+            "movie has no codec_version: another program wrote this array, or its .zattrs is "
+            "damaged. Open another program's with zarr.open_array, and insert it"
+        )
     if numbers[:1] != (MAJOR,):
         raise ValueError(
             f"movie was written in format version {str(written)[:80]}; this dj-photon-codecs "
