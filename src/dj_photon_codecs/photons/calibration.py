@@ -96,9 +96,7 @@ class Calibration:
             self._set("noise_correlation", _row("noise_correlation", self.noise_correlation))
         for name in ("curve", "excluded"):
             self._set(name, tuple(_row(name, point) for point in getattr(self, name)))
-        if isinstance(self.doubts, str):
-            raise TypeError(f"doubts is {self.doubts!r}; it must be a tuple of sentences")
-        self._set("doubts", tuple(map(str, self.doubts)))
+        self._set("doubts", _sentences(self.doubts))
 
     def __repr__(self) -> str:
         said = (f"{name}={text}" for name, text in self.in_words().items())
@@ -185,6 +183,12 @@ class Calibration:
 def measured(value: float, stderr: float | None) -> str:
     """Return a number with its standard error, if that is known, to the digits that it has."""
     return f"{value:.6g}" if stderr is None else f"{value:.4g} ± {stderr:.1g}"
+
+
+def _sentences(doubts: Any) -> tuple[str, ...]:
+    if isinstance(doubts, str):
+        raise TypeError(f"doubts is {doubts!r}; it must be a tuple of sentences")
+    return tuple(map(str, doubts))
 
 
 def _row(name: str, values: Any) -> tuple[float, float, float]:
