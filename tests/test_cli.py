@@ -13,6 +13,7 @@ import tifffile
 import zarr
 from typer.testing import CliRunner
 
+import dj_photon_codecs
 from dj_photon_codecs import Calibration, CameraMovie, open_stored
 from dj_photon_codecs.cli import app
 from tests.movies_at_hand import local_files, photon_counts, store_movie
@@ -42,6 +43,22 @@ def movie(tmp_path, counts):
 
 
 # ---------------------------------------------------------------------------- one movie
+
+
+def test_it_says_its_version():
+    assert run("--version").stdout.strip() == dj_photon_codecs.__version__
+
+
+def test_a_module_is_imported_that_defines_types_of_columns(tmp_path, monkeypatch):
+    (tmp_path / "types_of_the_lab.py").write_text("print('imported')")
+    monkeypatch.chdir(tmp_path)
+
+    told = in_a_process("--import", "types_of_the_lab", "inspect", "nothing.zarr")
+
+    assert told.stdout.strip() == "imported"
+    assert told.returncode == 3
+    missing = run("--import", "types_of_nobody", "inspect", "nothing.zarr")
+    assert (missing.exit_code, "No module named" in missing.output) == (2, True)
 
 
 def test_a_stored_movie_is_inspected_and_verified_by_its_path_or_url(
@@ -104,9 +121,10 @@ def test_a_movie_is_exported(movie, counts, tmp_path, monkeypatch, end):
 def test_the_movie_of_this_directory_is_exported_by_a_dot(movie, counts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "movie.zarr")
 
-    result = run("export", ".", "--to", "tiff", "--output", tmp_path / "copy.tif")
+    result = run("export", ".", "--to", "tiff", "--output", tmp_path / "copy.tif", "--json")
 
     assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"path": str(tmp_path / "copy.tif")}
     assert np.array_equal(tifffile.imread(tmp_path / "copy.tif"), counts)
 
 

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,12 +52,27 @@ def main() -> None:
     app(prog_name="dj-photon")
 
 
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        import dj_photon_codecs as photon
+
+        echo(photon.__version__)
+        raise Exit(0)
+
+
 @app.callback()
 def _options(
     context: Context,
     *,
     debug: Annotated[bool, Option("--debug", help="Show tracebacks.")] = False,
     quiet: Annotated[bool, Option("--quiet", help="Show no progress.")] = False,
+    modules: Annotated[
+        list[str] | None,
+        Option("--import", metavar="MODULE", help="Import first: defines types of columns."),
+    ] = None,
+    version: Annotated[  # noqa: ARG001
+        bool, Option("--version", help="Print the version.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
     """Movies of `<photon@>` columns, before and after they are stored.
 
@@ -72,6 +88,14 @@ def _options(
         import dj_photon_codecs as photon
 
         photon.set_progress(None)
+    if modules:
+        sys.path.insert(0, "")  # as `python -m` does: a module may lie in this folder
+    for name in modules or ():
+        try:
+            import_module(name)
+        except ImportError as error:
+            echo(f"dj-photon: --import {name}: {error}", err=True)
+            raise Exit(WRONG_USE) from None
 
 
 def _verb(function: Callable[..., None]) -> None:
@@ -212,6 +236,7 @@ def export(  # noqa: PLR0913
     start: Annotated[
         datetime | None, Option(help="Start of the session; NWB needs it. UTC.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Copy a stored movie to a file of another format.
 
@@ -236,7 +261,7 @@ def export(  # noqa: PLR0913
         frame_rate=frame_rate,
         session=session,
     )
-    echo(written)
+    _print(written, {"path": str(written)}, as_json=as_json)
 
 
 @_verb
