@@ -170,7 +170,10 @@ def _workers(opened: ExitStack) -> list[int]:
 
     cluster = opened.enter_context(
         LocalCluster(
-            n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=WORKERS,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
         )
     )
     client = opened.enter_context(Client(cluster))
