@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -181,8 +182,20 @@ class Calibration:
 
 
 def measured(value: float, stderr: float | None) -> str:
-    """Return a number with its standard error, if that is known, to the digits that it has."""
-    return f"{value:.6g}" if stderr is None else f"{value:.4g} ± {stderr:.1g}"
+    """Return a number with its standard error, if that is known, to the digits that it has.
+
+    Examples
+    --------
+    >>> measured(640.52, 21.3), measured(29.9172, 0.0312), measured(8.25, None)
+    ('640 ± 20', '29.92 ± 0.03', '8.25')
+    """
+    if stderr is None:
+        return f"{value:.6g}"
+    if not 1e-6 < stderr < 1e6:
+        return f"{value:.4g} ± {stderr:.1g}"
+    digits = -math.floor(math.log10(stderr))
+    shown = max(digits, 0)
+    return f"{round(value, digits):.{shown}f} ± {round(stderr, digits):.{shown}f}"
 
 
 def _sentences(doubts: Any) -> tuple[str, ...]:
