@@ -17,7 +17,7 @@ import zarr
 from benchmarks.simulate import camera, photomultiplier, simulate_rates
 from dj_photon_codecs.calibration import calibrate
 from dj_photon_codecs.movies.camera_movie import CameraMovie
-from dj_photon_codecs.photons.calibration import Calibration
+from dj_photon_codecs.photons.calibration import Calibration, measured
 from tests.movies_at_hand import store_movie
 
 pytestmark = pytest.mark.slow  # all of it measures simulated movies
@@ -742,7 +742,7 @@ def test_the_plot_shows_the_curve_the_residuals_and_the_numbers():
     found = calibrate(usual_movie())
     axes = found.plot()
     title = axes.get_title(loc="left")
-    assert f"One photon is worth {found.gain:.4g}" in title
+    assert f"One photon is worth {measured(found.gain, found.gain_stderr)} ADU." in title
     assert "effective zero" in title
     assert [each.get_ylabel() for each in axes.figure.axes][1] == "residual (%)"
     fit = next(line for line in axes.lines if line.get_label() == "fit")
