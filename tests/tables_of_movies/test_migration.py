@@ -103,17 +103,19 @@ def watched():
         set_progress("auto")
 
 
+OLD_KINDS = [  # and what is inserted for values, with a folder for files
+    ("<blob@imaging>", lambda values, _: values),
+    ("<npy@imaging>", lambda values, _: values),
+    ("<zarr_of_tests@imaging>", lambda values, _: values),
+    ("<attach@imaging>", as_file),
+    ("bytes", lambda values, _: blob.pack(values, compress=True)),  # longblob of 0.14
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "stored"),
-    [
-        ("<blob@imaging>", lambda values, _: values),
-        ("<npy@imaging>", lambda values, _: values),
-        ("<zarr_of_tests@imaging>", lambda values, _: values),
-        ("<attach@imaging>", as_file),
-        ("<photon_dense@imaging>", lambda values, _: values),
-        ("bytes", lambda values, _: blob.pack(values, compress=True)),  # longblob of 0.14
-    ],
+    [*OLD_KINDS, ("<photon_dense@imaging>", lambda values, _: values)],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_movies_of_every_type_move_and_nothing_of_the_old_is_touched(

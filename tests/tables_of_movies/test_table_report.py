@@ -7,12 +7,11 @@ import sys
 import datajoint as dj
 import numpy as np
 import pytest
-from datajoint import blob
 
 from dj_photon_codecs import Calibration, CameraMovie, TableReport, migrate, report
 from tests.movies_at_hand import camera_values
 from tests.tables import contents, declare_recording, filesystem, photons, root
-from tests.tables_of_movies.test_migration import CAMERA, as_file, declare_old
+from tests.tables_of_movies.test_migration import CAMERA, OLD_KINDS, declare_old
 
 on_a_local_store = pytest.mark.parametrize("new_store", ["local"], indirect=True)
 GAIN = "gain : float64"
@@ -25,14 +24,7 @@ def estimates(found):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "stored"),
-    [
-        ("<blob@imaging>", lambda values, _: values),
-        ("<npy@imaging>", lambda values, _: values),
-        ("<zarr_of_tests@imaging>", lambda values, _: values),
-        ("<attach@imaging>", as_file),
-        ("bytes", lambda values, _: blob.pack(values, compress=True)),
-        ("<photon@imaging>", lambda values, _: values),
-    ],
+    [*OLD_KINDS, ("<photon@imaging>", lambda values, _: values)],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_report_tells_what_a_table_takes_now_and_what_it_would_take(
@@ -146,6 +138,8 @@ def test_the_attribute_is_found_or_asked_for(schema):
         report(old, attribute="movie", rows=0)
     with pytest.raises(TypeError, match="attribute is 'movie', and movie is a ndarray"):
         report(photons(), attribute="movie")
+    with pytest.raises(TypeError, match="rows is 3, and movie is a ndarray, which has none"):
+        report(photons(), rows=3)
     assert report(old & "recording_id = 1", attribute="movie").rows == 1
 
 

@@ -16,6 +16,7 @@ from datajoint.codecs import is_codec_registered
 from datajoint.gc import GarbageCollector
 
 from dj_photon_codecs.tables.garbage import Orphan, sweep
+from dj_photon_codecs.tables.queries import settings_of
 from dj_photon_codecs.tables.references import referenced_names
 from dj_photon_codecs.tables.section import Section
 
@@ -157,7 +158,7 @@ def _sections(
     schemas: tuple[Any, ...], connection: Any, *, store: str | None, dry_run: bool
 ) -> Iterator[Section]:
     """Find each schema's section of each store, once where a place has several names."""
-    specs = connection._config.stores.items()  # noqa: SLF001
+    specs = settings_of(connection).stores.items()
     stores = {name for name, spec in specs if isinstance(spec, dict)}
     if store is not None and store not in stores:
         raise ValueError(f"the store is {store!r}; the configured ones are {sorted(stores)}")

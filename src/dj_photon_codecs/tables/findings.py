@@ -11,11 +11,11 @@ from dj_photon_codecs.storage.movie_store import MovieNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fault", "Finding", "fault_of", "faults_of", "key_in_words", "plain_key"]
+__all__ = ["Fault", "Finding", "fault_of", "faults_of", "key_in_words", "plain_key", "told"]
 
 Problem = Literal["row", "missing", "damaged", "unreached"]
 
-LONGEST = 400  # characters of a message
+LONGEST = 600  # characters of a message
 
 
 class Fault(NamedTuple):
@@ -92,6 +92,11 @@ def _fault(value: Any) -> Fault | None:
         return None
     named = ", ".join(parts[:8]) + (", ..." if len(parts) > 8 else "")
     return Fault("damaged", parts, f"missing or damaged: {named}")
+
+
+def told(error: BaseException) -> str:
+    """Return what an error says, with its kind, and not all of a long one."""
+    return f"{type(error).__name__}: {error}"[:LONGEST]
 
 
 def fault_of(error: BaseException) -> Fault:

@@ -13,7 +13,7 @@ from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.tables.comparison import compare_movies
-from dj_photon_codecs.tables.findings import Fault, key_in_words, plain_key
+from dj_photon_codecs.tables.findings import Fault, key_in_words, plain_key, told
 from dj_photon_codecs.tables.migration_checks import (
     check_copied,
     check_tables,
@@ -32,7 +32,6 @@ __all__ = ["MigratedRow", "Migration", "migrate"]
 
 SHOWN = 20  # rows that a text shows
 SAMPLED = 10  # movies that a dry run reads
-LONGEST = 600  # characters of an error
 
 
 @dataclass(frozen=True)
@@ -290,11 +289,11 @@ class _Move:
         except dj.errors.DuplicateError as error:
             if self.new & key:  # of another process that moves rows
                 return MigratedRow(key, "there")
-            return MigratedRow(key, "failed", _told(error))
+            return MigratedRow(key, "failed", told(error))
         except BaseException as error:
             if not is_of_row(error):
                 raise
-            return MigratedRow(key, "failed", _told(error))
+            return MigratedRow(key, "failed", told(error))
 
     def _move(self, key: Key, *, task: RowTask) -> Literal["moved", "there"]:
         present = bool(self.new & key)
@@ -355,7 +354,3 @@ def _frames(movie: Any) -> int:
     """Return how many frames a movie has that is to be inserted; what is none has no frames."""
     shape = getattr(getattr(movie, "values", movie), "shape", None)
     return int(shape[0]) if shape else 0
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:LONGEST]

@@ -14,6 +14,7 @@ from datajoint.hash_registry import get_store_backend
 from dj_photon_codecs.movies.files.choices import UndecidedError
 from dj_photon_codecs.movies.kinds import is_a
 from dj_photon_codecs.movies.read_movie import read_movie
+from dj_photon_codecs.tables.queries import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -36,7 +37,7 @@ def fetched_row(query: Any, key: Key, movies: Collection[str]) -> Iterator[dict[
     folder, which is removed with the block.
     """
     with TemporaryDirectory(prefix="photon-migrate-", ignore_cleanup_errors=True) as folder:
-        config = query.connection._config  # noqa: SLF001 - Instance.config, where there is one
+        config = settings_of(query.connection)
         with config.override(download_path=folder):
             row = (query & key).fetch1()
         yield {

@@ -12,7 +12,15 @@ from dj_photon_codecs.movies.kinds import is_a
 from dj_photon_codecs.policy import Policy
 from dj_photon_codecs.tables.findings import fault_of
 
-__all__ = ["Key", "as_query", "decoded_rows", "is_of_row", "is_photon", "photon_attributes"]
+__all__ = [
+    "Key",
+    "as_query",
+    "decoded_rows",
+    "is_of_row",
+    "is_photon",
+    "photon_attributes",
+    "settings_of",
+]
 
 Key = dict[str, Any]
 
@@ -31,6 +39,11 @@ def as_query(table: Any) -> Any:
             "tables, such as Recording & {'session': 3}"
         )
     return table
+
+
+def settings_of(connection: Any) -> Any:
+    """Return the settings of a connection: those of its `Instance`, where it has one."""
+    return connection._config  # noqa: SLF001 - `Instance.config`; a query knows no instance
 
 
 def is_photon(codec: Any) -> bool:

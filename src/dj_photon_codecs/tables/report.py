@@ -33,7 +33,7 @@ def report(
     steps: Sequence[float | None] = ...,
     codec: Any = None,
     attribute: str | None = None,
-    rows: int = ...,
+    rows: int | None = ...,
 ) -> Any: ...
 def report(
     movie: Any,
@@ -42,7 +42,7 @@ def report(
     steps: Sequence[float | None] = (None, 0.25, 0.5, 1.0),
     codec: Any = None,
     attribute: str | None = None,
-    rows: int = 10,
+    rows: int | None = None,
 ) -> Report | TableReport:
     """Say what a movie, or a table of movies, would cost, exactly and in steps, unwritten.
 
@@ -62,8 +62,8 @@ def report(
         by default, for a table beside ``<photon_dense@>``. Its own step is one of `steps` or not.
     attribute : str, optional
         The attribute of a table that holds the movies, if there are several that might.
-    rows : int
-        How many movies of a table are read, evenly spread in the order of the keys.
+    rows : int, optional
+        How many movies of a table are read, evenly spread in the order of the keys; 10 by default.
 
     Returns
     -------
@@ -91,16 +91,22 @@ def report(
     0.3
     """
     if not _is_table(movie):
-        if attribute is not None:
-            raise TypeError(
-                f"attribute is {attribute!r}, and movie is a {type(movie).__name__}, which has "
-                "none; leave it out, or give the table"
-            )
+        for name, given in {"attribute": attribute, "rows": rows}.items():
+            if given is not None:
+                raise TypeError(
+                    f"{name} is {given!r}, and movie is a {type(movie).__name__}, which has none; "
+                    "leave it out, or give the table"
+                )
         return report_movie(movie, calibration, steps=steps, codec=codec)
     from dj_photon_codecs.tables.table_report import report_table  # noqa: PLC0415 - DataJoint
 
     return report_table(
-        movie, attribute, calibration=calibration, steps=steps, codec=codec, rows=rows
+        movie,
+        attribute,
+        calibration=calibration,
+        steps=steps,
+        codec=codec,
+        rows=10 if rows is None else rows,
     )
 
 

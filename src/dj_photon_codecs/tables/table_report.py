@@ -15,9 +15,9 @@ from datajoint.hash_registry import get_store_backend
 from dj_photon_codecs.arrays.photon_array import PhotonArray
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.kinds import is_a
-from dj_photon_codecs.tables.findings import key_in_words
+from dj_photon_codecs.tables.findings import key_in_words, told
 from dj_photon_codecs.tables.old_movies import fetched_row, refuse_undecided
-from dj_photon_codecs.tables.queries import Key, as_query, is_of_row, is_photon
+from dj_photon_codecs.tables.queries import Key, as_query, is_of_row, is_photon, settings_of
 from dj_photon_codecs.views.report import Cost, Way, movie_costs, policy_of, standard_error
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _sampled_row(
     except BaseException as error:
         if not is_of_row(error):
             raise
-        return SampledRow(key, error=f"{type(error).__name__}: {error}"[:300])
+        return SampledRow(key, error=told(error))
     raw = math.prod(camera.values.shape) * camera.values.dtype.itemsize / 1e6
     return SampledRow(key, raw, None if now is None else now / 1e6, costs)
 
@@ -263,7 +263,7 @@ def _stored_bytes(row: Any, attribute: str, movie: Any) -> int | None:
     if isinstance(described, dict) and "size" in described:  # of <blob@> and <attach@>
         return int(described["size"])
     if isinstance(described, dict) and str(described.get("path")).endswith(".npy"):
-        config = row.connection._config  # noqa: SLF001 - as in fetched_row
+        config = settings_of(row.connection)
         return int(get_store_backend(described["store"], config=config).size(described["path"]))
     return None
 
