@@ -172,6 +172,25 @@ def test_a_camera_is_calibrated_and_its_curve_drawn(tmp_path):
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_array_of_several_is_chosen_by_its_number_or_name(tmp_path, counts):
+    np.savez(tmp_path / "movies.npz", green=counts, red=counts[:100])
+
+    for dataset, frames in (("0", 250), ("1", 100), ("red", 100)):
+        result = run("report", tmp_path / "movies.npz", "--dataset", dataset)
+        assert result.output.startswith(f"({frames}, 16, 16) of uint16"), result.output
+
+
+def test_a_plot_replaces_no_movie(tmp_path, counts):
+    tifffile.imwrite(tmp_path / "movie.tif", counts)
+    before = (tmp_path / "movie.tif").read_bytes()
+
+    result = run("calibrate", tmp_path / "movie.tif", "--plot", tmp_path / "movie.tif")
+
+    assert result.exit_code == 2
+    assert "which exists, and may be a movie; give another name" in result.output
+    assert (tmp_path / "movie.tif").read_bytes() == before
+
+
 # ---------------------------------------------------------------------------- tables
 
 DEFINITION = """

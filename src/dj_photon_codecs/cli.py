@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 DAMAGE, WRONG_USE, FAILURE = 1, 2, 3
+PICTURES = {".png", ".pdf", ".svg", ".jpg"}  # a plot may replace
 ENDINGS = {"tiff": ".tif", "h5": ".h5", "ome-zarr": ".zarr", "nwb": ".nwb"}
 KINDS = {"h5": "hdf5"}  # what `export` calls them
 
@@ -42,9 +43,21 @@ app = Typer(
 Files = Annotated[list[str], Argument(help="What read_movie opens, or one stored movie.")]
 Stored = Annotated[str, Argument(metavar="PATH-OR-URL", help="Directory of a stored movie.")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
-Channel = Annotated[int | None, Option(help="Which channel, from 0.")]
-Plane = Annotated[int | None, Option(help="Which plane, from 0.")]
-Dataset = Annotated[str | None, Option(help="Name of the array in a file of several.")]
+
+
+def _chosen(of: str) -> Any:
+    """Declare an option by which one of several is chosen, as `read_movie` takes it."""
+    words = f"Which {of} of several: its number from 0, or its name."
+    return Option(parser=_number_or_name, metavar="NUMBER|NAME", help=words)
+
+
+def _number_or_name(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+Channel = Annotated[Any, _chosen("channel")]
+Plane = Annotated[Any, _chosen("plane")]
+Dataset = Annotated[Any, _chosen("dataset")]
 
 
 def main() -> None:
@@ -171,6 +184,8 @@ def calibrate(  # noqa: PLR0913
     """
     import dj_photon_codecs as photon
 
+    if plot is not None and plot.exists() and plot.suffix.lower() not in PICTURES:
+        raise ValueError(f"--plot is {plot}, which exists, and may be a movie; give another name")
     movie = _opened(files, channel=channel, plane=plane, dataset=dataset)
     found = photon.calibrate(_raw(movie), offset=offset)
     names = ("gain", "offset", "variance")
