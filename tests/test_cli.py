@@ -226,6 +226,33 @@ def test_tables_are_migrated_verified_and_rid_of_garbage(schema, counts):
     assert [each["state"] for each in json.loads(garbage.stdout)["orphans"]] == ["deleted"]
 
 
+def test_tables_and_parts_are_named_as_their_classes_are_or_as_in_the_database(schema):
+    class Scan(dj.Manual):
+        definition = DEFINITION
+
+        class TwoPhoton(dj.Part):
+            definition = "-> master\n---\nmovie : <photon@>"
+
+    schema(Scan, context={})
+
+    for name in ("Scan", "scan", "Scan.TwoPhoton", "scan__two_photon", "scan.two_photon"):
+        assert run("verify", f"{schema.database}.{name}").exit_code == 0, name
+    wrong = run("verify", f"{schema.database}.Scans")
+    assert wrong.exit_code == 2
+    assert "is no table; those of" in wrong.output
+    assert "are scan, scan__two_photon" in wrong.output
+
+
+def test_json_of_a_table_is_nothing_but_json(schema, database, monkeypatch):
+    settings = {"BACKEND": database.backend, "HOST": database.host, "PORT": str(database.port)}
+    for name, value in (settings | {"USER": database.user, "PASS": database.password}).items():
+        monkeypatch.setenv(f"DJ_{name}", value)
+
+    done = in_a_process("gc", schema.database, "--json")
+
+    assert json.loads(done.stdout) == {"dry_run": True, "orphans": []}, done.stderr
+
+
 @pytest.mark.usefixtures("schema")
 def test_a_schema_that_is_none_is_wrong_use():
     for arguments in (("verify", "nothing.Recording"), ("gc", "nothing", "--delete")):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import traceback
 import warnings
@@ -62,6 +63,7 @@ Dataset = Annotated[Any, _chosen("dataset")]
 
 def main() -> None:
     """Run the command."""
+    os.environ["DJ_LOG_STREAM"] = "stderr"  # DataJoint's log does not belong into JSON
     app(prog_name="dj-photon")
 
 
@@ -308,7 +310,7 @@ def gc(
     *,
     schemas: Annotated[list[str], Argument(metavar="SCHEMA...", help="Names of schemas.")],
     delete: Annotated[bool, Option("--delete", help="Delete what is due; else look only.")] = False,
-    days: Annotated[float, Option(min=0, help="Longer than any insert takes.")] = 7.0,
+    days: Annotated[float, Option(min=0, max=36500, help="Longer than any insert takes.")] = 7.0,
     store: Annotated[str | None, Option(help="The one store to look at.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -375,11 +377,18 @@ def _described(movie: PhotonArray) -> dict[str, Any]:
 
 
 def _table(name: str) -> Any:
-    """Return a table of the database by its name, ``schema.Table``."""
-    schema, _, table = name.rpartition(".")
-    if not schema or not table:
+    """Return a table of the database by its name, ``schema.Table`` or ``schema.Table.Part``."""
+    from datajoint.errors import DataJointError
+
+    schema_name, _, table = name.partition(".")
+    if not schema_name or not table:
         raise ValueError(f"{name!r} is no table; write SCHEMA.TABLE, such as lab.Recording")
-    return _schema(schema).get_table(table)
+    schema, is_class = _schema(schema_name), table[0].isupper()
+    try:
+        return schema.get_table(table.replace(".", "_" if is_class else "__"))  # a part table
+    except DataJointError:
+        known = ", ".join(schema.list_tables()) or "none"
+        raise ValueError(f"{name!r} is no table; those of {schema_name} are {known}") from None
 
 
 def _schema(name: str) -> Any:

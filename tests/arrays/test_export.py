@@ -277,7 +277,9 @@ def test_an_export_into_the_movie_itself_is_refused(name, movie, tmp_path):
     place = tmp_path / "stored.zarr"
     before = tree(place)
 
-    with pytest.raises(ValueError, match=r"is within the stored array .*stored\.zarr; give another"):
+    with pytest.raises(
+        ValueError, match=r"is within the stored array .*stored\.zarr; give another"
+    ):
         export(movie, place / name, kind="tiff", overwrite=True)
     assert tree(place) == before
 

@@ -117,7 +117,7 @@ def test_a_dry_run_changes_nothing(schema, recording, store):
     orphan(recording)
     before = contents(store)
 
-    assert states(collect(schema, grace=AT_ONCE)) == ["due"]
+    assert states(collect(schema, schema, grace=AT_ONCE)) == ["due"]  # once
     assert states(collect(schema)) == ["waiting"]
     assert contents(store) == before
 
@@ -372,6 +372,8 @@ def test_bad_arguments_are_refused(schema):
         collect(schema, grace=7)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="must not be negative"):
         collect(schema, grace=timedelta(days=-1))
+    with pytest.raises(ValueError, match="nor above a century"):
+        collect(schema, grace=timedelta.max)
     with pytest.raises(ValueError, match=r"the store is 'old'; the configured ones are"):
         collect(schema, store="old")
 

@@ -23,6 +23,7 @@ from dj_photon_codecs.tables.section import Section
 __all__ = ["GRACE", "Garbage", "collect"]
 
 GRACE = timedelta(days=7)
+LONGEST = timedelta(days=36500)
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def collect(
         If a store fails. What was not deleted will be by the next run.
     """
     connection = _checked_connection(schemas, grace)
+    schemas = tuple({schema.database: schema for schema in schemas}.values())  # each once
     _check_types(schemas)
     sections = list(_sections(schemas, connection, store=store, dry_run=dry_run))
     references = partial(referenced_names, connection)
@@ -124,8 +126,10 @@ def _checked_connection(schemas: tuple[Any, ...], grace: timedelta) -> Any:
         raise ValueError("no schema is given; give the dj.Schema objects whose garbage to collect")
     if not isinstance(grace, timedelta):
         raise TypeError(f"grace is {grace!r}; it must be a timedelta, such as timedelta(days=7)")
-    if grace < timedelta(0):
-        raise ValueError(f"grace is {grace}; it must not be negative. The default is 7 days")
+    if not timedelta(0) <= grace <= LONGEST:
+        raise ValueError(
+            f"grace is {grace}; it must not be negative, nor above a century. The default is 7 days"
+        )
     connections = {id(schema.connection): schema.connection for schema in schemas}
     if len(connections) > 1:
         raise ValueError("the schemas have several connections; collect for each by itself")
