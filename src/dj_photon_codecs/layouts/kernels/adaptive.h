@@ -37,9 +37,11 @@ enum {
     LAST, AROUND = LAST + 9, GATED = AROUND + 8, WITHIN = GATED + 5,
 };
 
-/* What is known before a frame: images of rows `stride` apart, and rows of what is made of them. */
+/* What is known before a frame: images of rows `stride` apart, and rows of what is made of them.
+   It points into itself, and stays where it was opened. */
 struct past {
-    const struct adaptive_model *model;
+    const struct adaptive_model *model; /* `whole` */
+    struct adaptive_model whole;        /* has a value for any bin: movies change while they are read */
     float *room;
     size_t stride;
     float *mean[2], *near[2], *last;                   /* images; the long mean is the first */
