@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the adaptive layout share: docs/reference/format.md, "Adaptive chunks".
 
    Float arithmetic in the documented order, never fused: compiled with -ffp-contract=off. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Low bits of numbers, which a bin leaves out, and which are stored as they are. */
 #include "kernel.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is known of the pixels of a frame before it, and what they are expected to be. */
 #include "adaptive.h"
 

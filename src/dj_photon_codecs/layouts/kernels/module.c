@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Python's door to the kernel: the only file that knows Python.
 
    Each function takes arrays and whole numbers in the order of `reference.py`, checks their sizes,
