@@ -28,7 +28,9 @@ BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),  # with the time to build the site
-    pytest.mark.skipif(not (ROOT / "src").exists(), reason="the tests of the source build the site"),
+    pytest.mark.skipif(
+        not (ROOT / "src").exists(), reason="the tests of the source build the site"
+    ),
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the path"),
 ]
 
