@@ -34,6 +34,7 @@ from dj_photon_codecs.storage.writing import write_movie
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ROOT = Path(__file__).parents[1]
 SIDE = 256
 MEAN = 3.0  # photons
 CAMERA = {"gain": 30.0, "offset": 100.0, "read_noise": 0.3}
@@ -141,12 +142,11 @@ def draw(file: Path, outcomes: list[Outcome], *, truth: NDArray[np.float64]) -> 
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")
+    mpl.rc_file(ROOT / "docs" / "matplotlibrc")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     names = ["exact" if each.step is None else f"{each.step:g}" for each in outcomes]
-    figure, (left, middle, right) = plt.subplots(
-        1, 3, figsize=(12, 3.8), width_ratios=(1, 1, 2), constrained_layout=True
-    )
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 3), width_ratios=(1, 1, 2))
     left.bar(names, [each.bits for each in outcomes], color="tab:blue")
     left.set(xlabel="step, sigma", ylabel="bits per pixel", title="size")
     noise = [100 * (np.sqrt(1 + each.error**2) - 1) for each in outcomes]
@@ -154,10 +154,10 @@ def draw(file: Path, outcomes: list[Outcome], *, truth: NDArray[np.float64]) -> 
     middle.set(xlabel="step, sigma", ylabel="per cent", title="noise added to a value")
     for each, name, style in zip(outcomes, names, ("-", "-", "-", "--"), strict=True):
         right.plot(each.trace[:200], style, linewidth=1, label=name)
-    right.plot(truth[:200], color="black", linewidth=1.5, label="truth")
+    right.plot(truth[:200], color="0.5", linewidth=1.5, label="truth")
     right.set(xlabel="frame", ylabel="photons per pixel", title="trace of one cell")
-    right.legend(fontsize=8, ncols=2)
-    figure.savefig(file, dpi=110)
+    right.legend(ncols=2)
+    figure.savefig(file, dpi=150)
     plt.close(figure)
 
 

@@ -68,6 +68,7 @@ def without_this_machine(_app, tree):
         if said != str(text):
             place = text.parent
             place.replace(text, nodes.Text(said))
+            place.rawsource = said  # Sphinx colours code whose text is its source
 
 
 def start(app):
