@@ -29,8 +29,8 @@ __all__ = ["Estimate", "SampledRow", "TableReport", "report_table", "sample_tabl
 
 SHOWN = 10  # rows that a text shows
 UNCALIBRATED = (
-    "Without calibration= the values are taken for photon counts: if they are of a camera, the "
-    "exact sizes are right, and those in steps are not."
+    "Without calibration= the values are taken for photon counts: if they are of a\n"
+    "camera, the exact sizes are right, and those in steps are not."
 )
 
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* What the files of the adaptive layout share: docs/reference/format.md, "Adaptive chunks".
 
    Float arithmetic in the documented order, never fused: compiled with -ffp-contract=off. */
@@ -38,11 +37,9 @@ enum {
     LAST, AROUND = LAST + 9, GATED = AROUND + 8, WITHIN = GATED + 5,
 };
 
-/* What is known before a frame: images of rows `stride` apart, and rows of what is made of them.
-   It points into itself, and stays where it was opened. */
+/* What is known before a frame: images of rows `stride` apart, and rows of what is made of them. */
 struct past {
-    const struct adaptive_model *model; /* `whole` */
-    struct adaptive_model whole;        /* has a value for any bin: movies change while they are read */
+    const struct adaptive_model *model;
     float *room;
     size_t stride;
     float *mean[2], *near[2], *last;                   /* images; the long mean is the first */

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* Writes frames whose keys are known. */
 #include "adaptive.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* What an encoder fits a model of: products of features, keys, and counts of symbols. */
 #include "adaptive.h"
 

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: MIT */
 /* What is known of the pixels of a frame before it, and what they are expected to be. */
 #include "adaptive.h"
 
-enum { WEIGHT_LIMIT = 1 << 24, MOST_BINS = 1 << 16 };
+enum { WEIGHT_LIMIT = 1 << 24 };
 
 const int8_t past_within[FEATURES - WITHIN][2] = {
     {3, 0}, {2, -2}, {2, -1}, {2, 0}, {2, 1}, {2, 2}, {1, -3}, {1, -2},
@@ -13,14 +12,10 @@ int past_open(struct past *past, const struct adaptive_model *model)
 {
     enum { IMAGES = 5, ROWS = 11 + ABOVE + 1 };
     size_t stride = model->width + 2 * MARGIN, image = stride * model->height;
-    float *room = malloc((MOST_BINS + IMAGES * image + ROWS * stride) * sizeof *room);
-    *past = (struct past){.model = &past->whole, .whole = *model, .room = room, .stride = stride};
+    float *room = malloc((IMAGES * image + ROWS * stride) * sizeof *room);
+    *past = (struct past){.model = model, .room = room, .stride = stride};
     if (!room)
         return KERNEL_MEMORY;
-    memcpy(room, model->value, model->bins * sizeof *room);
-    memset(room + model->bins, 0, (MOST_BINS - model->bins) * sizeof *room);
-    past->whole.value = room;
-    room += MOST_BINS;
     for (size_t i = 0; i < IMAGES * image; i++)
         room[i] = model->start;
     memset(room + IMAGES * image, 0, ROWS * stride * sizeof *room);
@@ -212,7 +207,7 @@ void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEAT
 int past_check(const struct adaptive_model *model)
 {
     if (!model->frames || !model->height || model->width < ADAPTIVE_WIDTH ||
-        model->width > ADAPTIVE_WIDEST || !model->bins || model->bins > MOST_BINS ||
+        model->width > ADAPTIVE_WIDEST || !model->bins || model->bins > 1 << 16 ||
         model->dropped < 12 || model->dropped > 14)
         return KERNEL_DAMAGED;
     for (size_t i = 0; i < ADAPTIVE_EPOCHS * FEATURES; i++)

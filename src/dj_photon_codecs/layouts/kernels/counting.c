@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* Counts what models are fitted to: sums of pixels, and symbols of levels. */
 #include "lanes.h"
 #include "processor.h"

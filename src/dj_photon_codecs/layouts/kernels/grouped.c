@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* Unpacks photon.grouped: docs/reference/format.md, "The filter photon.grouped". */
 #include "kernel.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* Joins rows of counts whose symbols are about as frequent, so that they share a table. */
 #include "rans.h"
 

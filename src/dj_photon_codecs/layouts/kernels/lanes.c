@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* The steps of lanes.h: in portable C, which defines the result, and with vectors. */
 #include "lanes.h"
 #include "processor.h"

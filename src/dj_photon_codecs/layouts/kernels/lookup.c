@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: MIT */
 /* Looks up many small numbers in a table: of codes, their values. */
 #include "kernel.h"
 #include "processor.h"
