@@ -10,14 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows are worked on by eight pixels at a time where AVX2 is at hand: the same operations. Only
-   static functions are: compilers differ on others. */
-#if defined(AVX2) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE_ROWS __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE_ROWS
-#endif
-
 enum {
     LANES = ADAPTIVE_LANES,
     FEATURES = ADAPTIVE_FEATURES,
@@ -25,9 +17,11 @@ enum {
     FIRST_KEY = 0x3f000000, /* the bits of .5f */
     LAST_KEY = 0x48000000,  /* of 2^17, which no key reaches */
     EDGE = 3,               /* pixels that a row is continued by at both ends */
-    MARGIN = 4,             /* room for them, at least */
+    MARGIN = LANES,         /* room for them, and for a vector */
     DELAY = 4,              /* steps from a lane to the next one, which codes the row below */
     ABOVE = 3,              /* rows above that a pixel is predicted from */
+    BELOW = 3,              /* rows below, likewise, as they were before */
+    RING = 8,               /* rows that are kept of what is made of the means */
 };
 
 /* Features: the constant; means over time and, near and far, over neighbours; the last frame; the
@@ -37,14 +31,17 @@ enum {
     LAST, AROUND = LAST + 9, GATED = AROUND + 8, WITHIN = GATED + 5,
 };
 
-/* What is known before a frame: images of rows `stride` apart, and rows of what is made of them. */
+/* What is known before a pixel: images of rows `stride` apart, the last rows of what is made of
+   them, row y at y % RING, and rows of the features of one row. */
 struct past {
     const struct adaptive_model *model;
     float *room;
     size_t stride;
-    float *mean[2], *near[2], *last;                   /* images; the long mean is the first */
-    float *sum, *far[2], *reference, *gated, *expected; /* rows; `gated` are five, after the gate */
-    float *innovation[ABOVE + 1];                      /* rows of a frame, in turn */
+    int is_whole;                                /* bins are taken for their number, plus 1 */
+    float *mean[2];                              /* images; the long mean is the first */
+    float *near[2], *last;                       /* rings */
+    float *far[2], *reference, *gated, *expected; /* rows; `gated` are five, the gate first */
+    float *innovation[ABOVE + 1];                /* rows of a frame, in turn */
 };
 
 static inline uint16_t highest_of(const uint16_t *numbers, size_t count)
@@ -96,25 +93,28 @@ int past_check(const struct adaptive_model *model);
 /* To be freed: past->room, also after an error. */
 int past_open(struct past *past, const struct adaptive_model *model);
 
-/* Takes a frame, the t-th, into the means; also into what is blurred, if that is wanted. */
-void past_learn(struct past *past, const uint16_t *bins, size_t t, int blurred);
+/* Takes row y of the frame before this one, the t-th, into the means. */
+void past_learn(struct past *past, const uint16_t *bins, size_t t, size_t y);
 
-/* Blurs a row of the means: features of the row are made of those up to two rows beside it. */
-void past_blur(struct past *past, size_t y);
+/* Blurs row y of the means, if there is one; those beside it must be known. */
+void past_blur(struct past *past, ptrdiff_t y);
+
+/* The features of row y but the constant, and the reference; those up to BELOW rows below must be
+   known, and those up to two rows beside it blurred. */
+void past_features(struct past *past, size_t y, int gated, const float *rows[FEATURES]);
+
+/* The innovations of row y, whose features were made; before a frame there are none. */
+void past_innovate(struct past *past, const uint16_t *bins, size_t y);
+void past_forget(struct past *past);
 
 void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEATURES]);
 
-/* The features of row y but the constant and those within the frame, and the reference. */
-void past_features(struct past *past, size_t y, int gated, const float *rows[WITHIN]);
-
-/* What row y is expected to be before any of its frame is known, and its reference. */
-void past_predict(struct past *past, size_t y, const float *weights);
+/* The features of row y, what it is expected to be with their weights, and the keys of that. */
+void past_expect(struct past *past, const uint16_t *bins, size_t y, const float *weights,
+                 uint16_t *keys);
 
 /* Rows up and columns right of the pixels whose innovations are features. */
 extern const int8_t past_within[FEATURES - WITHIN][2];
-
-/* Adds weighted rows one after the other; those of weight 0 are left out. */
-void past_add(float *to, const float *const *rows, const float *weights, int count, size_t width);
 
 /* adaptive_encode.c */
 /* Writes 256 times the upper half of the entry of each pixel, and its symbol. */

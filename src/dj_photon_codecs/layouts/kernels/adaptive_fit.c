@@ -3,28 +3,6 @@
 
 enum { BLOCK = 4 }; /* rows that are sampled together */
 
-/* The innovations of row y of a frame; those before the first row of a frame are to be 0. */
-WIDE_ROWS static void innovate(struct past *past, const uint16_t *bins, size_t y)
-{
-    float *restrict row = past->innovation[y % (ABOVE + 1)];
-    const float *restrict value = past->model->value, *restrict reference = past->reference;
-    for (size_t x = 0, width = past->model->width; x < width; x++)
-        row[x] = value[bins[x]] - reference[x];
-}
-
-static void rows_within(const struct past *past, size_t y, const float *rows[FEATURES - WITHIN])
-{
-    for (int i = 0; i < FEATURES - WITHIN; i++)
-        rows[i] = past->innovation[(y + ABOVE + 1 - (size_t)past_within[i][0]) % (ABOVE + 1)] +
-                  past_within[i][1];
-}
-
-static void forget_rows(struct past *past)
-{
-    float *first = past->innovation[0] - MARGIN;
-    memset(first, 0, (ABOVE + 1) * past->stride * sizeof *first);
-}
-
 static int open_fitting(struct past *past, const struct adaptive_model *model,
                         const uint16_t *bins)
 {
@@ -42,16 +20,14 @@ struct sample {
 
 /* Takes the features and the value of a row, less the long mean, into a sample, in standard
    deviations of the noise. */
-WIDE_ROWS static void sample_row(const struct past *past, const uint16_t *bins, size_t y,
-                                 const float *scales, const float *rows[FEATURES],
-                                 struct sample *sample)
+static inline void sample_row(const struct past *past, const uint16_t *bins, const float *scales,
+                              const float *const *rows, struct sample *sample)
 {
     const struct adaptive_model *model = past->model;
     const float *restrict lasting = rows[LONG], *near = rows[LONG_NEAR], *value = model->value;
     size_t width = model->width, length = sample->length;
     float start = model->start, *restrict scale = sample->scale;
     float *restrict to = sample->feature + sample->count;
-    rows_within(past, y, rows + WITHIN);
     for (size_t x = 0; x < width; x++)
         scale[x] = scales[key_of(near[x], model->dropped)];
     for (size_t x = 0; x < width; x++) {
@@ -74,8 +50,8 @@ enum { ACROSS = 4, WIDTH = 16 }; /* rows that are multiplied together, sums that
 
 /* Adds the products of a row with four others, `stride` apart: sixteen sums each, which are added
    in an order that vectors of sixteen have, too. */
-WIDE_ROWS static void add_four(const float *restrict one, const float *restrict others,
-                               size_t stride, size_t count, double *products)
+static inline void add_four(const float *restrict one, const float *restrict others,
+                            size_t stride, size_t count, double *products)
 {
     float sums[ACROSS][WIDTH] = {{0}};
     for (size_t x = 0; x < count; x += WIDTH)
@@ -92,6 +68,21 @@ WIDE_ROWS static void add_four(const float *restrict one, const float *restrict 
 }
 
 #ifdef AVX2
+AVX2 static void sample_row_avx2(const struct past *past, const uint16_t *bins, const float *scales,
+                                 const float *const *rows, struct sample *sample)
+{
+    sample_row(past, bins, scales, rows, sample);
+}
+
+AVX2 static void add_four_avx2(const float *one, const float *others, size_t stride, size_t count,
+                               double *products)
+{
+    add_four(one, others, stride, count, products);
+}
+
+#define WITH_AVX2(function, ...) \
+    (processor_vectors >= VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) : function(__VA_ARGS__))
+
 enum { DOWN = 6 }; /* rows of a tile of products, whose sums are in registers */
 
 /* The sum of each of four vectors. */
@@ -106,7 +97,7 @@ AVX512 static inline __m128 sums_of(const __m512 of[ACROSS])
     return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-AVX512 static void add_tile(const struct sample *sample, size_t row, size_t column,
+AVX512 static void add_tile(const struct sample *sample, size_t count, size_t row, size_t column,
                             double *products)
 {
     const float *one = sample->feature + row * sample->length;
@@ -115,7 +106,7 @@ AVX512 static void add_tile(const struct sample *sample, size_t row, size_t colu
     for (int i = 0; i < DOWN; i++)
         for (int k = 0; k < ACROSS; k++)
             sums[i][k] = _mm512_setzero_ps();
-    for (size_t x = 0; x < sample->count; x += WIDTH) {
+    for (size_t x = 0; x < count; x += WIDTH) {
         __m512 across[ACROSS];
         for (size_t k = 0; k < ACROSS; k++)
             across[k] = _mm512_loadu_ps(other + k * sample->length + x);
@@ -131,6 +122,8 @@ AVX512 static void add_tile(const struct sample *sample, size_t row, size_t colu
         _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), found));
     }
 }
+#else
+#define WITH_AVX2(function, ...) function(__VA_ARGS__)
 #endif
 
 /* Only those of features and of later ones, at least; others are needless. */
@@ -139,45 +132,49 @@ static void add_products(struct sample *sample, double *products)
     size_t length = sample->length, rest = -sample->count % WIDTH;
     for (size_t i = 0; i < ADAPTIVE_PRODUCTS; i++)
         memset(sample->feature + i * length + sample->count, 0, rest * sizeof(float));
-    sample->count += rest;
+    size_t count = sample->count + rest;
+    sample->count = 0;
 #ifdef AVX2
     for (size_t i = 0; i <= FEATURES && processor_vectors == VECTORS_AVX512; i += DOWN)
         for (size_t j = i / ACROSS * ACROSS; j <= FEATURES; j += ACROSS)
-            add_tile(sample, i, j, products);
+            add_tile(sample, count, i, j, products);
     if (processor_vectors == VECTORS_AVX512)
         return;
 #endif
     for (size_t i = 0; i <= FEATURES; i++)
         for (size_t j = i / ACROSS * ACROSS; j <= FEATURES; j += ACROSS)
-            add_four(sample->feature + i * length, sample->feature + j * length, length,
-                     sample->count, products + i * ADAPTIVE_PRODUCTS + j);
+            WITH_AVX2(add_four, sample->feature + i * length, sample->feature + j * length, length,
+                      count, products + i * ADAPTIVE_PRODUCTS + j);
 }
 
 /* Takes blocks of four rows from a frame, every `every`-th; the three rows above each are needed
-   for their innovations. Returns how many rows there were. */
+   for their innovations, and two more on both sides for what is blurred. Returns how many rows
+   there were. */
 static uint32_t sample_frame(struct past *past, const uint16_t *bins, size_t t, size_t every,
                              const float *scales, struct sample *sample, double *products)
 {
     size_t height = past->model->height, width = past->model->width;
+    size_t first = (every - 7 * t % every) % every * BLOCK; /* of the rows of the next block */
     const float *rows[FEATURES];
     uint32_t sampled = 0;
-    size_t blurred = 0; /* rows */
-    for (size_t block = (every - 7 * t % every) % every; block * BLOCK < height; block += every) {
-        size_t first = block * BLOCK, above = first > ABOVE ? first - ABOVE : 0;
-        forget_rows(past);
-        sample->count = 0;
-        blurred = blurred + 2 > above ? blurred : above - 2;
-        for (; blurred < smaller(first + BLOCK + 2, height); blurred++)
-            past_blur(past, blurred);
-        for (size_t y = above; y < smaller(first + BLOCK, height); y++) {
-            past_features(past, y, y >= first, rows);
-            innovate(past, bins + y * width, y);
-            if (y < first)
-                continue;
-            sample_row(past, bins + y * width, y, scales, rows, sample);
-            sampled++;
+    past_forget(past);
+    for (size_t below = 0, y; below < height + BELOW; below++) {
+        past_learn(past, bins, t, below);
+        if (below + BELOW + 1 >= first &&
+            (below < first + BLOCK + BELOW || below + BELOW + 1 >= first + every * BLOCK))
+            past_blur(past, (ptrdiff_t)below - 1);
+        if (below < BELOW || (y = below - BELOW) + ABOVE < first)
+            continue;
+        past_features(past, y, y >= first, rows);
+        past_innovate(past, bins, y);
+        if (y < first)
+            continue;
+        WITH_AVX2(sample_row, past, bins + y * width, scales, rows, sample);
+        sampled++;
+        if (y + 1 == smaller(first + BLOCK, height)) {
+            add_products(sample, products);
+            first += every * BLOCK;
         }
-        add_products(sample, products);
     }
     return sampled;
 }
@@ -208,23 +205,18 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
         size_t at = sample_of(t, model->frames, samples);
         sampled[at] += sample_frame(&past, bins + t * pixels, t, step, scales, &sample,
                                     products + at * (FEATURES + 1) * ADAPTIVE_PRODUCTS);
-        past_learn(&past, bins + t * pixels, t, 0);
     }
     free(room);
     free(past.room);
     return room ? 0 : KERNEL_MEMORY;
 }
 
-/* The keys of a row, how often each occurs, and the squares of what is off the prediction. */
-WIDE_ROWS static void key_row(const struct past *past, const uint16_t *bins, uint16_t *keys,
-                    uint32_t *counts, double *squares)
+/* How often each key of a row occurs, and the squares of what is off the prediction. */
+static void count_row(const struct past *past, const uint16_t *bins, const uint16_t *keys,
+                      uint32_t *counts, double *squares)
 {
-    const float *restrict expected = past->expected, *restrict value = past->model->value;
-    size_t width = past->model->width;
-    uint32_t dropped = past->model->dropped;
-    for (size_t x = 0; x < width; x++)
-        keys[x] = (uint16_t)key_of(expected[x], dropped);
-    for (size_t x = 0; counts && x < width; x++) {
+    const float *expected = past->expected, *value = past->model->value;
+    for (size_t x = 0; x < past->model->width; x++) {
         float off = value[bins[x]] - expected[x];
         counts[keys[x]]++;
         squares[keys[x]] += off * off;
@@ -237,24 +229,24 @@ int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint
     enum { EVERY = 4 }; /* rows of the frames after the first that are counted */
     struct past past;
     float weights[FEATURES];
-    const float *rows[FEATURES - WITHIN];
-    size_t width = model->width, pixels = model->height * width, all = keys_of(model);
+    size_t width = model->width, height = model->height, all = keys_of(model);
     int error = open_fitting(&past, model, bins);
     if (error)
         return error;
-    for (size_t t = 0; t < model->frames; t++, bins += pixels, keys += pixels) {
+    for (size_t t = 0; t < model->frames; t++, bins += height * width, keys += height * width) {
+        size_t from = t ? all : 0;
         past_weigh(model, t, weights);
-        forget_rows(&past);
-        for (size_t y = 0; y < model->height; y++) {
-            int counted = !t || (y + t) % EVERY == 0;
-            past_predict(&past, y, weights);
-            innovate(&past, bins + y * width, y);
-            rows_within(&past, y, rows);
-            past_add(past.expected, rows, weights + WITHIN, FEATURES - WITHIN, width);
-            key_row(&past, bins + y * width, keys + y * width,
-                    counted ? counts + (t ? all : 0) : NULL, squares + (t ? all : 0));
+        past_forget(&past);
+        for (size_t below = 0; below < height + BELOW; below++) {
+            past_learn(&past, bins, t, below);
+            past_blur(&past, (ptrdiff_t)below - 1);
+            if (below < BELOW)
+                continue;
+            size_t y = below - BELOW;
+            past_expect(&past, bins, y, weights, keys);
+            if (!t || (y + t) % EVERY == 0)
+                count_row(&past, bins + y * width, keys + y * width, counts + from, squares + from);
         }
-        past_learn(&past, bins, t, 1);
     }
     free(past.room);
     return 0;

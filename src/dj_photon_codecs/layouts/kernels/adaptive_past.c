@@ -1,7 +1,13 @@
 /* What is known of the pixels of a frame before it, and what they are expected to be. */
-#include "adaptive.h"
+#include "adaptive_vectors.h"
 
-enum { WEIGHT_LIMIT = 1 << 24 };
+enum { WEIGHT_LIMIT = 1 << 24, SUMS = 4 /* vectors that are added up together */ };
+
+/* A row whose weight is not 0. */
+struct term {
+    const float *row;
+    float weight;
+};
 
 const int8_t past_within[FEATURES - WITHIN][2] = {
     {3, 0}, {2, -2}, {2, -1}, {2, 0}, {2, 1}, {2, 2}, {1, -3}, {1, -2},
@@ -10,32 +16,49 @@ const int8_t past_within[FEATURES - WITHIN][2] = {
 
 int past_open(struct past *past, const struct adaptive_model *model)
 {
-    enum { IMAGES = 5, ROWS = 11 + ABOVE + 1 };
-    size_t stride = model->width + 2 * MARGIN, image = stride * model->height;
-    float *room = malloc((IMAGES * image + ROWS * stride) * sizeof *room);
-    *past = (struct past){.model = model, .room = room, .stride = stride};
+    enum { RINGS = 3 * RING, ROWS = 9 + ABOVE + 1 };
+    size_t stride = (model->width + LANES - 1) / LANES * LANES + 2 * MARGIN;
+    size_t image = stride * model->height, all = 2 * image + RINGS * stride;
+    float *room = malloc((all + (ROWS * stride + LANES)) * sizeof *room);
+    *past = (struct past){.model = model, .room = room, .stride = stride, .is_whole = 1};
     if (!room)
         return KERNEL_MEMORY;
-    for (size_t i = 0; i < IMAGES * image; i++)
+    for (size_t i = 0; i < model->bins; i++)
+        past->is_whole &= model->value[i] == (float)(i + 1);
+    room += (0 - (uintptr_t)room) % (LANES * sizeof *room) / sizeof *room; /* lines of the cache */
+    for (size_t i = 0; i < all; i++)
         room[i] = model->start;
-    memset(room + IMAGES * image, 0, ROWS * stride * sizeof *room);
-    float **images[IMAGES] = {past->mean, past->mean + 1, past->near, past->near + 1, &past->last};
-    for (int i = 0; i < IMAGES; i++, room += image)
-        *images[i] = room + MARGIN;
-    float **rows[] = {&past->sum, past->far, past->far + 1, &past->reference, &past->expected};
-    for (int i = 0; i < 5; i++, room += stride)
-        *rows[i] = room + MARGIN;
+    memset(room + all, 0, ROWS * stride * sizeof *room);
+    room += MARGIN;
+    float **rings[] = {past->near, past->near + 1, &past->last};
+    float **rows[] = {past->far, past->far + 1, &past->reference, &past->expected};
+    for (int i = 0; i < 2; i++, room += image)
+        past->mean[i] = room;
+    for (int i = 0; i < 3; i++, room += RING * stride)
+        *rings[i] = room;
+    for (int i = 0; i < 4; i++, room += stride)
+        *rows[i] = room;
     for (int i = 0; i <= ABOVE; i++, room += stride)
-        past->innovation[i] = room + MARGIN;
-    past->gated = room + MARGIN;
+        past->innovation[i] = room;
+    past->gated = room;
     return 0;
 }
 
-/* Row y of an image, or the nearest there is. */
-static const float *row_of(const struct past *past, const float *image, ptrdiff_t y)
+/* The nearest row to y that there is. */
+static size_t nearest(const struct past *past, ptrdiff_t y)
 {
     ptrdiff_t last = (ptrdiff_t)past->model->height - 1;
-    return image + (size_t)(y < 0 ? 0 : y > last ? last : y) * past->stride;
+    return (size_t)(y < 0 ? 0 : y > last ? last : y);
+}
+
+static const float *row_of(const struct past *past, const float *image, ptrdiff_t y)
+{
+    return image + nearest(past, y) * past->stride;
+}
+
+static const float *in_ring(const struct past *past, const float *ring, ptrdiff_t y)
+{
+    return ring + nearest(past, y) % RING * past->stride;
 }
 
 static void continue_row(float *row, size_t width)
@@ -46,85 +69,42 @@ static void continue_row(float *row, size_t width)
     }
 }
 
-/* Row y of an image, weighted 1 2 1 with those `distance` above and below, left and right. */
-WIDE_ROWS static void blur_row(const struct past *past, const float *image, size_t y,
-                               ptrdiff_t distance, float *restrict to)
+#define SET plain
+#define TARGET
+#include "adaptive_rows.h"
+#ifdef AVX2
+#define SET avx2
+#define TARGET AVX2
+#include "adaptive_rows.h"
+#define SET avx512
+#define TARGET AVX512
+#include "adaptive_rows.h"
+#define BEST(function, ...) \
+    (processor_vectors == VECTORS_AVX512 ? function##_avx512(__VA_ARGS__) \
+     : processor_vectors == VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) \
+                                         : function##_plain(__VA_ARGS__))
+#else
+#define BEST(function, ...) function##_plain(__VA_ARGS__)
+#endif
+
+void past_learn(struct past *past, const uint16_t *bins, size_t t, size_t y)
 {
-    const float *restrict above = row_of(past, image, (ptrdiff_t)y - distance);
-    const float *restrict here = row_of(past, image, (ptrdiff_t)y);
-    const float *restrict below = row_of(past, image, (ptrdiff_t)y + distance);
-    float *restrict sum = past->sum;
-    ptrdiff_t width = (ptrdiff_t)past->model->width;
-    for (ptrdiff_t x = -distance; x < width + distance; x++)
-        sum[x] = (above[x] + below[x]) + (here[x] + here[x]);
-    for (ptrdiff_t x = 0; x < width; x++)
-        to[x] = ((sum[x - distance] + sum[x + distance]) + (sum[x] + sum[x])) * 0.0625f;
+    size_t height = past->model->height, width = past->model->width;
+    const float rates[] = {1.0f / (float)smaller(t, LONG_MEAN), t > 1 ? 0.5f : 1.0f};
+    if (t && y < height)
+        BEST(learn, past, bins - (height - y) * width, y, rates);
 }
 
-WIDE_ROWS static void learn_row(struct past *past, const uint16_t *bins, size_t y, float rate,
-                                float half)
+void past_blur(struct past *past, ptrdiff_t y)
 {
-    size_t width = past->model->width;
-    float *restrict lasting = past->mean[0] + y * past->stride;
-    float *restrict brief = past->mean[1] + y * past->stride;
-    float *restrict last = past->last + y * past->stride;
-    const float *value = past->model->value;
-    for (size_t x = 0; x < width; x++)
-        last[x] = value[bins[x]];
-    for (size_t x = 0; x < width; x++) {
-        lasting[x] = lasting[x] + (last[x] - lasting[x]) * rate;
-        brief[x] = brief[x] + (last[x] - brief[x]) * half;
-    }
-    continue_row(lasting, width);
-    continue_row(brief, width);
-    continue_row(last, width);
-}
-
-void past_blur(struct past *past, size_t y)
-{
+    if (y < 0 || y >= (ptrdiff_t)past->model->height)
+        return;
     for (int i = 0; i < 2; i++) {
-        float *near = past->near[i] + y * past->stride;
-        blur_row(past, past->mean[i], y, 1, near);
+        float *near = past->near[i] + (size_t)y % RING * past->stride;
+        BEST(blur_near, row_of(past, past->mean[i], y - 1), row_of(past, past->mean[i], y),
+             row_of(past, past->mean[i], y + 1), past->model->width, near);
         continue_row(near, past->model->width);
     }
-}
-
-void past_learn(struct past *past, const uint16_t *bins, size_t t, int blurred)
-{
-    size_t width = past->model->width, height = past->model->height;
-    float rate = 1.0f / (float)smaller(t + 1, LONG_MEAN), half = t ? 0.5f : 1.0f;
-    for (size_t y = 0; y <= height; y++) {
-        if (y < height)
-            learn_row(past, bins + y * width, y, rate, half);
-        if (y && blurred)
-            past_blur(past, y - 1);
-    }
-}
-
-/* The gate is near 1 where the brightness has changed by more than the noise, else near 0. */
-WIDE_ROWS static void gate_row(struct past *past, const float *rows[WITHIN])
-{
-    const struct adaptive_model *model = past->model;
-    const float *restrict near = rows[LONG_NEAR], *restrict long_far = rows[LONG_FAR];
-    const float *restrict short_far = rows[SHORT_FAR], *restrict reference = past->reference;
-    float *restrict gate = past->gated;
-    float offset = model->gate[0], slope = model->gate[1], least = model->gate[2];
-    size_t width = model->width;
-    for (size_t x = 0; x < width; x++) {
-        float change = short_far[x] - long_far[x], noise = offset + slope * near[x];
-        noise = noise > least ? noise : least;
-        float square = change * change;
-        gate[x] = square / (square + noise);
-    }
-    static const int gated[] = {LONG, LONG_FAR, SHORT, SHORT_FAR};
-    for (int i = 0; i < 4; i++) {
-        float *restrict to = gate + (size_t)(i + 1) * past->stride;
-        const float *restrict row = rows[gated[i]];
-        for (size_t x = 0; x < width; x++)
-            to[x] = gate[x] * (row[x] - reference[x]);
-        rows[GATED + i] = to;
-    }
-    rows[GATED + 4] = gate;
 }
 
 static int is_gated(const float *weights)
@@ -135,67 +115,54 @@ static int is_gated(const float *weights)
     return gated;
 }
 
-void past_features(struct past *past, size_t y, int gated, const float *rows[WITHIN])
+void past_features(struct past *past, size_t y, int gated, const float *rows[FEATURES])
 {
+    ptrdiff_t at = (ptrdiff_t)y;
     for (int i = 0; i < 2; i++) {
-        blur_row(past, past->near[i], y, 2, past->far[i]);
-        rows[LONG + 3 * i] = past->mean[i] + y * past->stride;
-        rows[LONG_NEAR + 3 * i] = past->near[i] + y * past->stride;
+        const float *near = in_ring(past, past->near[i], at);
+        BEST(blur_far, in_ring(past, past->near[i], at - 2), near,
+             in_ring(past, past->near[i], at + 2), past->model->width, past->far[i]);
+        rows[LONG + 3 * i] = row_of(past, past->mean[i], at);
+        rows[LONG_NEAR + 3 * i] = near;
         rows[LONG_FAR + 3 * i] = past->far[i];
     }
-    float *restrict reference = past->reference;
-    const float *restrict long_near = rows[LONG_NEAR], *restrict short_far = past->far[1];
-    for (size_t x = 0, width = past->model->width; x < width; x++)
-        reference[x] = 0.5f * (long_near[x] + short_far[x]);
+    BEST(refer, past, rows[LONG_NEAR]);
     for (int i = 0, k = AROUND; i < 9; i++) {
-        rows[LAST + i] = row_of(past, past->last, (ptrdiff_t)y + i / 3 - 1) + i % 3 - 1;
+        rows[LAST + i] = in_ring(past, past->last, at + i / 3 - 1) + i % 3 - 1;
         if (i != 4)
-            rows[k++] = row_of(past, past->mean[0], (ptrdiff_t)y + i / 3 - 1) + i % 3 - 1;
+            rows[k++] = row_of(past, past->mean[0], at + i / 3 - 1) + i % 3 - 1;
     }
+    for (int i = 0; i < FEATURES - WITHIN; i++)
+        rows[WITHIN + i] = past->innovation[(y + ABOVE + 1 - (size_t)past_within[i][0]) %
+                                            (ABOVE + 1)] + past_within[i][1];
     if (gated)
-        gate_row(past, rows);
+        BEST(gate_row, past, rows);
 }
 
-/* Adds weighted rows one after the other; those of weight 0 are left out. */
-WIDE_ROWS static void add_rows(float *restrict to, const float *const *rows, const float *weights, int count,
-                     size_t width)
+void past_innovate(struct past *past, const uint16_t *bins, size_t y)
 {
-    const float *row[4];
-    float weight[4];
-    int taken = 0;
-    for (int i = 0; i < count; i++) {
-        if (weights[i] != 0) {
-            row[taken] = rows[i];
-            weight[taken++] = weights[i];
-        }
-        if (taken == 4) {
-            const float *restrict a = row[0], *restrict b = row[1];
-            const float *restrict c = row[2], *restrict d = row[3];
-            for (size_t x = 0; x < width; x++)
-                to[x] = (((to[x] + weight[0] * a[x]) + weight[1] * b[x]) + weight[2] * c[x]) +
-                        weight[3] * d[x];
-            taken = 0;
-        }
-    }
-    for (int i = 0; i < taken; i++)
-        for (size_t x = 0; x < width; x++)
-            to[x] = to[x] + weight[i] * row[i][x];
+    float *row = past->innovation[y % (ABOVE + 1)];
+    BEST(innovate, past, bins + y * past->model->width, row);
+    memset(row + past->model->width, 0, EDGE * sizeof *row);
 }
 
-void past_add(float *to, const float *const *rows, const float *weights, int count, size_t width)
+void past_forget(struct past *past)
 {
-    add_rows(to, rows, weights, count, width);
+    float *first = past->innovation[0] - MARGIN;
+    memset(first, 0, (ABOVE + 1) * past->stride * sizeof *first);
 }
 
-void past_predict(struct past *past, size_t y, const float *weights)
+void past_expect(struct past *past, const uint16_t *bins, size_t y, const float *weights,
+                 uint16_t *keys)
 {
-    const float *rows[WITHIN];
-    float *expected = past->expected, constant = weights[0] * 16.0f;
-    size_t width = past->model->width;
+    const float *rows[FEATURES];
+    struct term terms[FEATURES], *end = terms;
     past_features(past, y, is_gated(weights), rows);
-    for (size_t x = 0; x < width; x++)
-        expected[x] = constant;
-    add_rows(expected, rows + 1, weights + 1, WITHIN - 1, width);
+    past_innovate(past, bins, y);
+    for (int i = 1; i < FEATURES; i++)
+        if (weights[i] != 0)
+            *end++ = (struct term){rows[i], weights[i]};
+    BEST(expect, past, terms, end, weights[0] * 16.0f, keys + y * past->model->width);
 }
 
 void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEATURES])
