@@ -27,7 +27,7 @@ LEAST_SIGMA = 0.01  # of numbers
 FEWEST, PARTS, MOST = 200, 48, 3000  # numbers of which a sigma is measured
 SYMBOL_BITS, TABLE_BITS = 7, 24  # about what a frequency and a table take in the chunk
 RARE = 3.5e-5  # share of a symbol, below which an escape costs less than its frequency of 1
-COUNTED = 4  # of the frames after the first, every fourth row is counted by the kernel
+COUNTED = 1 << 23  # pixels in which symbols are counted, at least
 
 
 class Levels(NamedTuple):
@@ -68,7 +68,7 @@ def level_of_key(key: NDArray[Any], first: int, keys: int) -> NDArray[np.intp]:
 def fit_levels(
     bins: NDArray[np.uint16],
     keys: NDArray[np.uint16],
-    sampled: tuple[NDArray[Any], NDArray[Any]],
+    sampled: tuple[NDArray[Any], NDArray[Any], int],
     *,
     expected: NDArray[np.float64],
     of_value: NDArray[np.uint16],
@@ -87,17 +87,18 @@ def fit_levels(
     of_value : ndarray of uint16
         The bin of the number below each whole value.
     """
-    counts, squares = sampled
+    counts, squares, share = sampled
     parts = [
         _outline(count, square, expected, of_value, share)
-        for count, square, share in zip(counts, squares, (1, COUNTED), strict=True)
+        for count, square, share in zip(counts, squares, (1, share), strict=True)
     ]
     key, base = (np.concatenate(part).astype(np.uint16) for part in zip(*parts, strict=True))
     first = parts[0][0].size
     level = level_of_key(key, first, counts.shape[1])
     found = np.zeros((key.size, SYMBOLS), np.uint32)
     entries = base[level] | level.astype(np.uint32) << np.uint32(16)
-    kernel().count_levels(bins, keys, entries, found)
+    every = max(1, bins.size // COUNTED)
+    kernel().count_levels(bins, keys, entries, every, found)
     used: NDArray[np.bool_] = np.asarray(found.any(axis=1))
     used[[0, first]] = True
     key, base, found = key[used], base[used], found[used]

@@ -211,26 +211,26 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
     return room ? 0 : KERNEL_MEMORY;
 }
 
-/* How often each key of a row occurs, and the squares of what is off the prediction. */
+/* How often each key of a row occurs, and the squares of what is off the prediction, which is 1 more
+   than `scale` times what is expected. */
 static void count_row(const struct past *past, const uint16_t *bins, const uint16_t *keys,
-                      uint32_t *counts, double *squares)
+                      float scale, uint32_t *counts, double *squares)
 {
     const float *expected = past->expected, *value = past->model->value;
     for (size_t x = 0; x < past->model->width; x++) {
-        float off = value[bins[x]] - expected[x];
+        float off = (value[bins[x]] - 1.0f) - (expected[x] - 1.0f) / scale;
         counts[keys[x]]++;
         squares[keys[x]] += off * off;
     }
 }
 
 int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
-                  uint32_t *counts, double *squares)
+                  float scale, size_t every, uint32_t *counts, double *squares)
 {
-    enum { EVERY = 4 }; /* rows of the frames after the first that are counted */
     struct past past;
     float weights[FEATURES];
     size_t width = model->width, height = model->height, all = keys_of(model);
-    int error = open_fitting(&past, model, bins);
+    int error = every ? open_fitting(&past, model, bins) : KERNEL_MISFIT;
     if (error)
         return error;
     for (size_t t = 0; t < model->frames; t++, bins += height * width, keys += height * width) {
@@ -244,8 +244,9 @@ int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint
                 continue;
             size_t y = below - BELOW;
             past_expect(&past, bins, y, weights, keys);
-            if (!t || (y + t) % EVERY == 0)
-                count_row(&past, bins + y * width, keys + y * width, counts + from, squares + from);
+            if (!t || (y + t) % every == 0)
+                count_row(&past, bins + y * width, keys + y * width, scale, counts + from,
+                          squares + from);
         }
     }
     free(past.room);
@@ -253,14 +254,15 @@ int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint
 }
 
 int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,
-                   const uint32_t *entries, size_t all, size_t levels, uint32_t *counts)
+                   const uint32_t *entries, size_t all, size_t levels, size_t every,
+                   uint32_t *counts)
 {
     enum { PART = 1024 }; /* pixels */
     uint32_t place[PART];
-    if (check_entries(entries, levels, all) < 0 || highest_of(keys, frames * pixels) >= all)
+    if (!every || check_entries(entries, levels, all) < 0 || highest_of(keys, frames * pixels) >= all)
         return KERNEL_MISFIT;
     for (size_t t = 0; t < frames; t++, bins += pixels, keys += pixels, entries += t == 1 ? all : 0)
-        for (size_t i = 0; i < pixels; i += PART) {
+        for (size_t i = t ? t % every * PART : 0; i < pixels; i += t ? every * PART : PART) {
             size_t count = smaller(PART, pixels - i);
             encode_places(entries, bins + i, keys + i, count, place, 1);
             for (size_t k = 0; k < count; k++)

@@ -205,11 +205,14 @@ struct adaptive_model {
 int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
                       const float *scales, const uint32_t *every, double *products,
                       uint32_t *sampled, size_t samples);
+/* Of the frames after the first, every `every`-th row is counted. */
 int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
-                  uint32_t *counts, double *squares);
-/* `entries` of the keys of the first frame, then of the others: base | level << 16. */
+                  float scale, size_t every, uint32_t *counts, double *squares);
+/* `entries` of the keys of the first frame, then of the others: base | level << 16. Of these, every
+   `every`-th of some pixels are counted. */
 int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,
-                   const uint32_t *entries, size_t all, size_t levels, uint32_t *counts);
+                   const uint32_t *entries, size_t all, size_t levels, size_t every,
+                   uint32_t *counts);
 /* `entries` alike: base | table << 16. */
 int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *frequencies, size_t tables, const uint16_t *bins,

@@ -319,19 +319,21 @@ FUNCTION(sample_products, ADAPTIVE "244IE",
          adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13), ITEMS(14),
                            LENGTH(14)))
 
-/* 10 bins; 11 keys; 12, 13 how often keys occur in a sample, and the squares of what is off, of the
-   first frame and the others */
-FUNCTION(predict_keys, ADAPTIVE "2CEI",
+/* 10 bins; 11 keys; 12 scale; 13 rows for one that is counted; 14, 15 how often keys occur in
+   these, and the squares of what is off, of the first frame and the others */
+FUNCTION(predict_keys, ADAPTIVE "2CfnEI",
          IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == LENGTH(10) &&
-             LENGTH(12) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(13) == LENGTH(12),
-         adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13)))
+             LENGTH(14) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(15) == LENGTH(14),
+         adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), given.real[12], NUMBER(13), ITEMS(14),
+                       ITEMS(15)))
 
-/* 0 bins (frames, pixels); 1 keys; 2 entries; 3 counts of symbols of each level */
-FUNCTION(count_levels, "s24E",
+/* 0 bins (frames, pixels); 1 keys; 2 entries; 3 pixels for one that is counted; 4 counts of symbols
+   of each level */
+FUNCTION(count_levels, "s24nE",
          ITEMSIZE(0) == 2 && STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) &&
-             LENGTH(2) % 2 == 0 && LENGTH(3) % RANS_SYMBOLS == 0,
+             LENGTH(2) % 2 == 0 && LENGTH(4) % RANS_SYMBOLS == 0,
          adaptive_count(ITEMS(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2), LENGTH(2) / 2,
-                        LENGTH(3) / RANS_SYMBOLS, ITEMS(3)))
+                        LENGTH(4) / RANS_SYMBOLS, NUMBER(3), ITEMS(4)))
 
 /* 10 entries; 11 frequencies; 12 bins; 13 keys; 14 states; 15 words and 16 escapes, which are
    written from the end; 17 how many of both are left */
