@@ -106,6 +106,7 @@ def fit_levels(
     prices = SYMBOL_BITS << 16, TABLE_BITS << 16
     kernel().join_tables(found, LOGARITHMS, *prices, MOST_TABLES, table)
     heads = np.flatnonzero(np.diff(table.astype(int), prepend=-1))
+    found[:, ESCAPE] += np.uint32(every > 1)  # since others may occur
     roots = find_roots(_without_rare(found[heads]), sampled=False)
     return Levels(int(used[:first].sum()), key, base, table, roots)
 
