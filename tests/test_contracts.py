@@ -19,6 +19,9 @@ import pytest
 import zarr
 import zarr.abc.store
 import zarr.storage
+from datajoint.blob import pack, unpack
+from datajoint.codecs import is_codec_registered
+from datajoint.hash_registry import get_store_backend
 from datajoint.storage import StorageBackend
 from fsspec.implementations.local import LocalFileSystem
 
@@ -79,6 +82,14 @@ def test_datajoint_maps_a_path_to_a_filesystem_and_a_place_on_it(tmp_path):
 
     assert isinstance(place.fs, LocalFileSystem)
     assert Path(place.root) == tmp_path / "a" / "b.zarr"
+
+
+def test_datajoint_has_what_whole_tables_are_read_with(connection, store):
+    assert is_codec_registered("photon")
+    assert not is_codec_registered("photon_of_another_package")
+    assert parameters(get_store_backend) == ["store_name", "config"]
+    np.testing.assert_array_equal(unpack(pack(np.arange(3))), np.arange(3))
+    assert connection._config.get_store_spec("imaging")["schema_prefix"] == "_schema"
 
 
 # ---------------------------------------------------------------------------- Zarr

@@ -13,7 +13,7 @@ from typing import Any
 
 import datajoint as dj
 from datajoint.codecs import is_codec_registered
-from datajoint.gc import GarbageCollector
+from datajoint.hash_registry import get_store_backend
 
 from dj_photon_codecs.tables.garbage import Orphan, sweep
 from dj_photon_codecs.tables.queries import settings_of
@@ -158,15 +158,14 @@ def _sections(
     schemas: tuple[Any, ...], connection: Any, *, store: str | None, dry_run: bool
 ) -> Iterator[Section]:
     """Find each schema's section of each store, once where a place has several names."""
-    specs = settings_of(connection).stores.items()
-    stores = {name for name, spec in specs if isinstance(spec, dict)}
+    settings = settings_of(connection)
+    stores = {name for name, spec in settings.stores.items() if isinstance(spec, dict)}
     if store is not None and store not in stores:
         raise ValueError(f"the store is {store!r}; the configured ones are {sorted(stores)}")
     seen = set()
     for name in sorted(stores if store is None else {store}):
-        collector = GarbageCollector(*schemas, store=name)
-        prefix = collector.config.get_store_spec(name)["schema_prefix"].strip("/")
-        place = collector.backend.get_fsmap("")
+        prefix = settings.get_store_spec(name)["schema_prefix"].strip("/")
+        place = get_store_backend(name, config=settings).get_fsmap("")
         root = re.sub("(?<=.)//+", "/", place.root).rstrip("/")  # as an insert does
         if (place.fs, root, prefix) not in seen:
             seen.add((place.fs, root, prefix))
