@@ -25,16 +25,15 @@ TESTED_WITH = (
 
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
-    session.install("ruff", "codespell")
+    session.install("-e", ".[dev]")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    session.run("codespell")
-
-
-@nox.session(python="3.11")
-def types(session: nox.Session) -> None:
-    session.install("-e", ".[dev]")
     session.run("mypy")
+    session.run("codespell")
+    session.run("rumdl", "check", ".")
+    session.run("repo-review", ".")
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    session.run("pyroma", "--min=10", ".")
 
 
 @nox.session(python="3.11")
@@ -58,7 +57,7 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(python="3.13")
 def wheel(session: nox.Session) -> None:
-    """Run the tests that are not slow against the built wheel, far from the source."""
+    """Run the tests against the built wheel, far from the source, as .ci/run does."""
     session.install("build")
     dist, elsewhere = Path(session.create_tmp(), "dist"), Path(session.create_tmp(), "elsewhere")
     for folder in (dist, elsewhere):
@@ -70,7 +69,7 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", str(dist))
     session.install(f"{next(dist.glob('*-cp311-abi3-*.whl'))}[dev]")
     session.chdir(elsewhere)
-    session.run("pytest", "-m", "not slow", "tests", "--pyargs", "anscombe", "dj_photon_codecs")
+    session.run("pytest", "tests", "--pyargs", "anscombe", "dj_photon_codecs", *session.posargs)
 
 
 if __name__ == "__main__":

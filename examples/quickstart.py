@@ -295,6 +295,8 @@ def _options() -> argparse.Namespace:
         help="leave the database and the store, in ./quickstart or a new folder of another name",
     )
     options = parser.parse_args()
+    if options.picture.exists() and options.picture.suffix != ".png":
+        parser.error(f"--picture: {options.picture} exists, and may be a movie; give another name")
     if options.keep is not None:
         options.keep = options.keep.absolute()
         if options.keep.exists():

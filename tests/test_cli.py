@@ -172,6 +172,25 @@ def test_a_camera_is_calibrated_and_its_curve_drawn(tmp_path):
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_array_of_several_is_chosen_by_its_number_or_name(tmp_path, counts):
+    np.savez(tmp_path / "movies.npz", green=counts, red=counts[:100])
+
+    for dataset, frames in (("0", 250), ("1", 100), ("red", 100)):
+        result = run("report", tmp_path / "movies.npz", "--dataset", dataset)
+        assert result.output.startswith(f"({frames}, 16, 16) of uint16"), result.output
+
+
+def test_a_plot_replaces_no_movie(tmp_path, counts):
+    tifffile.imwrite(tmp_path / "movie.tif", counts)
+    before = (tmp_path / "movie.tif").read_bytes()
+
+    result = run("calibrate", tmp_path / "movie.tif", "--plot", tmp_path / "movie.tif")
+
+    assert result.exit_code == 2
+    assert "which exists, and may be a movie; give another name" in result.output
+    assert (tmp_path / "movie.tif").read_bytes() == before
+
+
 # ---------------------------------------------------------------------------- tables
 
 DEFINITION = """
@@ -205,6 +224,33 @@ def test_tables_are_migrated_verified_and_rid_of_garbage(schema, counts):
     assert damaged.exit_code == 1
     assert [found["key"] for found in json.loads(damaged.stdout)["damaged"]] == [{"id": 1}]
     assert [each["state"] for each in json.loads(garbage.stdout)["orphans"]] == ["deleted"]
+
+
+def test_tables_and_parts_are_named_as_their_classes_are_or_as_in_the_database(schema):
+    class Scan(dj.Manual):
+        definition = DEFINITION
+
+        class TwoPhoton(dj.Part):
+            definition = "-> master\n---\nmovie : <photon@>"
+
+    schema(Scan, context={})
+
+    for name in ("Scan", "scan", "Scan.TwoPhoton", "scan__two_photon", "scan.two_photon"):
+        assert run("verify", f"{schema.database}.{name}").exit_code == 0, name
+    wrong = run("verify", f"{schema.database}.Scans")
+    assert wrong.exit_code == 2
+    assert "is no table; those of" in wrong.output
+    assert "are scan, scan__two_photon" in wrong.output
+
+
+def test_json_of_a_table_is_nothing_but_json(schema, database, monkeypatch):
+    settings = {"BACKEND": database.backend, "HOST": database.host, "PORT": str(database.port)}
+    for name, value in (settings | {"USER": database.user, "PASS": database.password}).items():
+        monkeypatch.setenv(f"DJ_{name}", value)
+
+    done = in_a_process("gc", schema.database, "--json")
+
+    assert json.loads(done.stdout) == {"dry_run": True, "orphans": []}, done.stderr
 
 
 @pytest.mark.usefixtures("schema")

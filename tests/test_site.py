@@ -20,13 +20,17 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),  # with the time to build the site
+    pytest.mark.skipif(
+        not (ROOT / "src").exists(), reason="the tests of the source build the site"
+    ),
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the path"),
 ]
 

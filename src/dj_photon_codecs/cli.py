@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import traceback
 import warnings
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 DAMAGE, WRONG_USE, FAILURE = 1, 2, 3
+PICTURES = {".png", ".pdf", ".svg", ".jpg"}  # a plot may replace
 ENDINGS = {"tiff": ".tif", "h5": ".h5", "ome-zarr": ".zarr", "nwb": ".nwb"}
 KINDS = {"h5": "hdf5"}  # what `export` calls them
 
@@ -42,13 +44,26 @@ app = Typer(
 Files = Annotated[list[str], Argument(help="What read_movie opens, or one stored movie.")]
 Stored = Annotated[str, Argument(metavar="PATH-OR-URL", help="Directory of a stored movie.")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
-Channel = Annotated[int | None, Option(help="Which channel, from 0.")]
-Plane = Annotated[int | None, Option(help="Which plane, from 0.")]
-Dataset = Annotated[str | None, Option(help="Name of the array in a file of several.")]
+
+
+def _chosen(of: str) -> Any:
+    """Declare an option by which one of several is chosen, as `read_movie` takes it."""
+    words = f"Which {of} of several: its number from 0, or its name."
+    return Option(parser=_number_or_name, metavar="NUMBER|NAME", help=words)
+
+
+def _number_or_name(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+Channel = Annotated[Any, _chosen("channel")]
+Plane = Annotated[Any, _chosen("plane")]
+Dataset = Annotated[Any, _chosen("dataset")]
 
 
 def main() -> None:
     """Run the command."""
+    os.environ["DJ_LOG_STREAM"] = "stderr"  # DataJoint's log does not belong into JSON
     app(prog_name="dj-photon")
 
 
@@ -171,6 +186,8 @@ def calibrate(  # noqa: PLR0913
     """
     import dj_photon_codecs as photon
 
+    if plot is not None and plot.exists() and plot.suffix.lower() not in PICTURES:
+        raise ValueError(f"--plot is {plot}, which exists, and may be a movie; give another name")
     movie = _opened(files, channel=channel, plane=plane, dataset=dataset)
     found = photon.calibrate(_raw(movie), offset=offset)
     names = ("gain", "offset", "variance")
@@ -293,7 +310,7 @@ def gc(
     *,
     schemas: Annotated[list[str], Argument(metavar="SCHEMA...", help="Names of schemas.")],
     delete: Annotated[bool, Option("--delete", help="Delete what is due; else look only.")] = False,
-    days: Annotated[float, Option(min=0, help="Longer than any insert takes.")] = 7.0,
+    days: Annotated[float, Option(min=0, max=36500, help="Longer than any insert takes.")] = 7.0,
     store: Annotated[str | None, Option(help="The one store to look at.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -360,11 +377,18 @@ def _described(movie: PhotonArray) -> dict[str, Any]:
 
 
 def _table(name: str) -> Any:
-    """Return a table of the database by its name, ``schema.Table``."""
-    schema, _, table = name.rpartition(".")
-    if not schema or not table:
+    """Return a table of the database by its name, ``schema.Table`` or ``schema.Table.Part``."""
+    from datajoint.errors import DataJointError
+
+    schema_name, _, table = name.partition(".")
+    if not schema_name or not table:
         raise ValueError(f"{name!r} is no table; write SCHEMA.TABLE, such as lab.Recording")
-    return _schema(schema).get_table(table)
+    schema, is_class = _schema(schema_name), table[0].isupper()
+    try:
+        return schema.get_table(table.replace(".", "_" if is_class else "__"))  # a part table
+    except DataJointError:
+        known = ", ".join(schema.list_tables()) or "none"
+        raise ValueError(f"{name!r} is no table; those of {schema_name} are {known}") from None
 
 
 def _schema(name: str) -> Any:

@@ -1,5 +1,6 @@
 """`export` writes what the library of a format reads, exactly, and all of it or nothing."""
 
+import os
 import sys
 import tracemalloc
 from pathlib import Path
@@ -269,3 +270,24 @@ def test_a_directory_that_is_no_zarr_group_is_never_replaced(movie, tmp_path):
         with pytest.raises(FileExistsError, match="is a directory that no export has written"):
             export(movie, place, kind="ome-zarr", overwrite=True)
         assert tree(place) == before
+
+
+@pytest.mark.parametrize("name", ["0.0.0", "movie.tif"])
+def test_an_export_into_the_movie_itself_is_refused(name, movie, tmp_path):
+    place = tmp_path / "stored.zarr"
+    before = tree(place)
+
+    with pytest.raises(
+        ValueError, match=r"is within the stored array .*stored\.zarr; give another"
+    ):
+        export(movie, place / name, kind="tiff", overwrite=True)
+    assert tree(place) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_never_replaced(movie, folder):
+    os.mkfifo(folder / "pipe")
+
+    with pytest.raises(FileExistsError, match="pipe is neither a file nor a directory, and is not"):
+        export(movie, folder / "pipe", kind="tiff", overwrite=True)
+    assert (folder / "pipe").is_fifo()

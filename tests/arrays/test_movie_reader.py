@@ -15,6 +15,7 @@ from dj_photon_codecs.arrays.selection import parse_selection
 from dj_photon_codecs.arrays.stored_chunks import StoredChunks
 from dj_photon_codecs.layouts import threads
 from dj_photon_codecs.layouts.choice import GROUPED, Compression
+from dj_photon_codecs.layouts.dense import chunk
 from dj_photon_codecs.layouts.dense.layout import DenseLayout
 from dj_photon_codecs.layouts.grouped.chunk import GroupedChunk
 from dj_photon_codecs.movies.camera_movie import CameraMovie
@@ -22,6 +23,7 @@ from dj_photon_codecs.photons.transform import anscombe
 from dj_photon_codecs.storage.documents.description import Documents
 from dj_photon_codecs.storage.movie_store import ChunkError, MovieStore
 from tests.arrays.test_selection import is_orthogonal, parts_of
+from tests.backends import use_backend
 from tests.movies_at_hand import (
     CAMERA,
     PLAIN,
@@ -231,6 +233,19 @@ def test_each_chunk_is_read_once(selection, movie, keys):
 def test_the_chunks_of_a_list_of_frames_are_decoded_for_these_frames(movie, decoded):
     movie.raw[[5, 103, 6, 249]]
     assert sorted(decoded) == [(3, 4), (5, 7), (49, 50)]
+
+
+@pytest.mark.parametrize("selection", [np.s_[:40], [0, 9, 39], np.s_[0:40:13, 2, 3]], ids=str)
+def test_frames_that_follow_from_each_other_are_decoded_once(
+    selection, counts, tmp_path, noted, monkeypatch
+):
+    monkeypatch.setattr(movie_reader, "TILE", 1)
+    with use_backend("compiled"):  # which alone writes them
+        dense = Compression(None, DenseLayout())
+        movie = store_movie(counts[:60], local_files(), tmp_path / "m.zarr", compression=dense)
+        decoded = noted(chunk, "unpack_adaptive", lambda _body, _shape, out: len(out))
+        movie[selection]
+    assert decoded == [40]
 
 
 def test_a_chunk_is_read_once_for_many_patches(movie, keys):

@@ -1,17 +1,21 @@
 """The picture of a movie: the mean of its frames, and nothing that the movie depends on."""
 
 import io
+import socket
+import time
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+import s3fs
 from matplotlib.image import imread
 
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.photons.calibration import Calibration
 from dj_photon_codecs.policy import Policy
+from dj_photon_codecs.storage import preview
 from dj_photon_codecs.storage.copying import copy_movie
 from dj_photon_codecs.storage.files.movie_files import MovieFiles
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
@@ -185,3 +189,21 @@ def test_a_picture_that_is_none_changes_nothing_but_the_picture(spoilt, path):
     assert "<img" not in movie._repr_html_()
     copy_movie(movie.movie_store, Policy(), folder=MovieFolder(local_files(), f"{path}2"))
     assert not path.with_name("movie.zarr2").joinpath(PREVIEW).exists()
+
+
+def test_a_store_that_does_not_answer_is_not_waited_for(path, monkeypatch):
+    monkeypatch.setattr(preview, "PATIENCE", 0.5)
+    documents = insert(photon_counts(), path).movie_store.documents
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fs = s3fs.S3FileSystem(
+            key="key",
+            secret="secret",
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            skip_instance_cache=True,
+        )
+        begun = time.monotonic()
+        shown = open_movie(fs, "bucket/movie.zarr", documents)._repr_html_()
+
+    assert time.monotonic() - begun < 5
+    assert "bucket/movie.zarr" in shown
+    assert "<img" not in shown

@@ -117,7 +117,7 @@ def test_a_dry_run_changes_nothing(schema, recording, store):
     orphan(recording)
     before = contents(store)
 
-    assert states(collect(schema, grace=AT_ONCE)) == ["due"]
+    assert states(collect(schema, schema, grace=AT_ONCE)) == ["due"]  # once
     assert states(collect(schema)) == ["waiting"]
     assert contents(store) == before
 
@@ -352,6 +352,24 @@ def test_a_store_that_is_not_there_is_an_error_and_is_not_made(schema, tmp_path)
     assert not missing.exists()
 
 
+def test_rows_that_are_hidden_from_the_user_are_refused(schema, recording, store):
+    query, name = schema.connection.query, f'"{schema.database}"'
+    if schema.connection.adapter.backend != "postgresql":
+        pytest.skip("MySQL does not tell of tables that are hidden")
+    before, role = movies(store), f"role_{uuid4().hex[:8]}"
+    query(f"CREATE ROLE {role}")
+    try:
+        query(f"GRANT USAGE ON SCHEMA {name} TO {role}")
+        query(f"SET ROLE {role}")
+        with pytest.raises(dj.DataJointError, match=r"are hidden from .*, those of recording"):
+            collect(schema, grace=AT_ONCE, dry_run=False)
+    finally:
+        query("RESET ROLE")
+        query(f"DROP OWNED BY {role}")
+        query(f"DROP ROLE {role}")
+    assert movies(store) == before
+
+
 def test_answers_of_a_cache_are_refused(schema, recording, store, tmp_path):
     with dj.config.override(query_cache=str(tmp_path)):
         schema.connection.set_query_cache("yesterday")
@@ -372,6 +390,8 @@ def test_bad_arguments_are_refused(schema):
         collect(schema, grace=7)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="must not be negative"):
         collect(schema, grace=timedelta(days=-1))
+    with pytest.raises(ValueError, match="nor above a century"):
+        collect(schema, grace=timedelta.max)
     with pytest.raises(ValueError, match=r"the store is 'old'; the configured ones are"):
         collect(schema, store="old")
 

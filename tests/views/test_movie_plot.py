@@ -35,9 +35,9 @@ def counts(rates=RATES, shape=(120, 32, 32)):
     return RNG.poisson(rates, shape).astype("u2")
 
 
-def camera(gain, step=None):
-    values = np.rint(100 + 30 * counts() + RNG.normal(0, 20, (120, 32, 32)))
-    return CameraMovie(values.astype("i4"), Calibration(gain, 100, 400), step)
+def camera(gain, step=None, offset=100, rates=RATES):
+    values = np.rint(100 + 30 * counts(rates) + RNG.normal(0, 20, (120, 32, 32)))
+    return CameraMovie(values.astype("i4"), Calibration(gain, offset, 400), step)
 
 
 FITS = "The noise is that of photons: the calibration fits."
@@ -46,12 +46,15 @@ VERDICTS = {
     "planes": (counts(shape=(60, 3, 32, 32)), FITS),
     "camera": (camera(30), FITS),
     "steps": (camera(30, step=1.0), FITS),
-    "gain too small": (camera(15), "Too much noise: the gain is larger"),
+    "gain too small": (camera(15), "Too much noise: the gain or read noise is larger"),
     "gain too large": (camera(60), "Too little noise: the gain is smaller"),
     "dim": (counts(0.05), "photons are too few for 1). The noise is that of photons: the"),
+    "dimmer than two come together": (counts(1e-4, (120, 64, 64)), FITS),
+    "read noise": (camera(15, rates=0.01), "mostly read noise: it fits, and tells little of gain."),
+    "offset too large": (camera(30, offset=4000), "no light, or an offset that is too large"),
     "bits": ((RNG.random((120, 32, 32)) < 0.5).view("u1"), "Counts are 0 or 1: photons that"),
     "one frame": (counts(shape=(1, 32, 32)), "no noise to judge: too few frames"),
-    "dark": (np.zeros((20, 8, 8), "u1"), "no noise to judge: too few frames, or no light"),
+    "dark": (np.zeros((20, 8, 8), "u1"), "no noise to judge: too few frames, no light"),
     "one chunk of one picture": (np.repeat(counts()[:1], 20, axis=0), "frames are the same"),
     "flicker": (counts(np.where(RATES > 58, 1, 0) * np.arange(120)[:, None, None] % 2 * 90 + RATES),
                 "The brightest pixels have"),

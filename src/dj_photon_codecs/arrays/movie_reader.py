@@ -100,7 +100,10 @@ class MovieReader:
             inside = wanted[place] - number * self._chunks.length
             chunk = self._chunks.open(number, keep=len(inside) < self._chunks.length)
             with self._chunks.decoding(number):
-                for run in _runs(inside, gap=1):
+                runs = _runs(inside, gap=1)
+                if len(runs) > 1:
+                    _decode_together(chunk, int(inside[-1]))
+                for run in runs:
                     start = place.start + run.start
                     out = values[start : start + len(inside[run])]
                     self._decode(chunk, int(inside[run.start]), out=out)
@@ -156,6 +159,7 @@ class MovieReader:
         if self._transform is None:
             chunk.frames(first, first + len(out), out=out.reshape(len(out), -1))
             return
+        _decode_together(chunk, first + len(out) - 1)
         for start in range(0, len(out), self._tile):
             tile = out[start : start + self._tile]
             codes = chunk.frames(first + start, first + start + len(tile))
@@ -222,6 +226,7 @@ class MovieReader:
         """Decode pixels of some frames of a chunk; both are in rising order."""
         chunk = self._chunks.open(number, keep=keep)
         with self._chunks.decoding(number):
+            _decode_together(chunk, int(frames[-1]))
             for run in _runs(frames, gap=GAP):
                 start, last = int(frames[run.start]), int(frames[run.stop - 1])
                 out[run] = chunk.pixels(pixels, range(start, last + 1))[frames[run] - start]
@@ -255,6 +260,12 @@ class MovieReader:
         fetched = int(self._decoders > 1) if self._chunks.store.is_local else WAITING
         most = max(1, min(self._decoders + fetched, OPEN // max(1, self._chunks.bytes)))
         in_threads(read, chunks, most=most)
+
+
+def _decode_together(chunk: OpenChunk, last: int) -> None:
+    """Decode a chunk up to the last wanted frame, if it would decode the first ones once more."""
+    if not chunk.divisible:
+        chunk.frames(last, last + 1)
 
 
 def _distinct(numbers: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:

@@ -22,26 +22,12 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.layout import DamagedChunk, WholeChunk
 
-__all__ = [
-    "BLOSC_HEADER",
-    "MAX_BYTES",
-    "blosc_sizes",
-    "decode_compressed",
-    "decompress",
-    "decompressed_size",
-    "plain_chunk",
-]
+__all__ = ["MAX_BYTES", "decode_compressed", "decompress", "decompressed_size", "plain_chunk"]
 
 MAX_BYTES = 1 << 31  # that Blosc 1 compresses in one buffer
 BLOSC_HEADER = 16  # bytes
 COPIED = 2  # flag in its third byte: of what was not compressed, since it became no smaller
 BLOSC = Blosc()  # decompresses all buffers of Blosc, whatever its parameters
-
-
-def blosc_sizes(stored: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Return the sizes of what was compressed, of its blocks, and of a whole buffer of Blosc."""
-    decompressed, block, compressed = stored[4:BLOSC_HEADER].view("<u4").tolist()
-    return decompressed, block, compressed
 
 
 def decompressed_size(stored: NDArray[np.uint8], *, least: int, most: int) -> int:
@@ -53,7 +39,7 @@ def decompressed_size(stored: NDArray[np.uint8], *, least: int, most: int) -> in
         raise DamagedChunk(
             f"damaged chunk: {stored.size} bytes are too few for the header of Blosc"
         )
-    decompressed, _, compressed = blosc_sizes(stored)
+    decompressed, _, compressed = stored[4:BLOSC_HEADER].view("<u4").tolist()
     if compressed != stored.size:
         raise DamagedChunk(
             f"damaged chunk: {stored.size} bytes of Blosc, whose header says {compressed}"

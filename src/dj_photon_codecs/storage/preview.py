@@ -21,6 +21,7 @@ __all__ = ["PREVIEW", "Preview", "read_preview"]
 PREVIEW = "preview.png"
 SIDE = 192  # pixels of its longer side, at most
 SUMMED = 64  # frames, or one of each chunk where there are more chunks
+PATIENCE = 3.0  # seconds that a picture is waited for, of a store that may be gone
 MOST_BYTES = 1 << 17  # of the file; pixels that no compression makes smaller take half of it
 CLIPPED = 0.005  # of the pixels are drawn black, and so many white
 SIGNATURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -69,7 +70,7 @@ class Preview:
 def read_preview(files: MovieFiles) -> bytes | None:
     """Return the picture of a movie, by one request; None if there is none, or no such picture."""
     try:
-        content = files.read(PREVIEW, most=MOST_BYTES)
+        content = files.read(PREVIEW, most=MOST_BYTES, timeout=PATIENCE)
     except OSError:
         return None
     return content if content is not None and _is_preview(content) else None

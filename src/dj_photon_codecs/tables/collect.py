@@ -17,12 +17,13 @@ from datajoint.hash_registry import get_store_backend
 
 from dj_photon_codecs.tables.garbage import Orphan, sweep
 from dj_photon_codecs.tables.queries import settings_of
-from dj_photon_codecs.tables.references import referenced_names
+from dj_photon_codecs.tables.references import hidden_tables, referenced_names
 from dj_photon_codecs.tables.section import Section
 
 __all__ = ["GRACE", "Garbage", "collect"]
 
 GRACE = timedelta(days=7)
+LONGEST = timedelta(days=36500)
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,13 @@ def collect(
     TypeError, ValueError
         If there is no schema, if the grace period is none, or if the store is not configured.
     datajoint.errors.DataJointError
-        If the type of a column is not loaded, or if rows cannot be read; nothing is deleted.
+        If the type of a column is not loaded, or if rows cannot be read or are hidden; nothing is
+        deleted.
     OSError
         If a store fails. What was not deleted will be by the next run.
     """
     connection = _checked_connection(schemas, grace)
+    schemas = tuple({schema.database: schema for schema in schemas}.values())  # each once
     _check_types(schemas)
     sections = list(_sections(schemas, connection, store=store, dry_run=dry_run))
     references = partial(referenced_names, connection)
@@ -124,8 +127,10 @@ def _checked_connection(schemas: tuple[Any, ...], grace: timedelta) -> Any:
         raise ValueError("no schema is given; give the dj.Schema objects whose garbage to collect")
     if not isinstance(grace, timedelta):
         raise TypeError(f"grace is {grace!r}; it must be a timedelta, such as timedelta(days=7)")
-    if grace < timedelta(0):
-        raise ValueError(f"grace is {grace}; it must not be negative. The default is 7 days")
+    if not timedelta(0) <= grace <= LONGEST:
+        raise ValueError(
+            f"grace is {grace}; it must not be negative, nor above a century. The default is 7 days"
+        )
     connections = {id(schema.connection): schema.connection for schema in schemas}
     if len(connections) > 1:
         raise ValueError("the schemas have several connections; collect for each by itself")
@@ -139,10 +144,16 @@ def _checked_connection(schemas: tuple[Any, ...], grace: timedelta) -> Any:
 
 
 def _check_types(schemas: tuple[Any, ...]) -> None:
-    """Refuse columns of types that are not loaded: nobody knows what their rows refer to."""
+    """Refuse columns of types that are not loaded, and hidden rows, whatever they refer to."""
     for name in ("photon", "photon_dense"):
         dj.get_codec(name)
     for schema in schemas:
+        if hidden := hidden_tables(schema.connection, schema.database):
+            raise dj.DataJointError(
+                f"rows of {schema.database} are hidden from this user of the database, those of "
+                f"{', '.join(hidden)}: nobody knows what they refer to; nothing was deleted. Let a "
+                "user collect who may select from all tables of the schema"
+            )
         for table in schema.list_tables():
             for name, attribute in schema.get_table(table).heading.attributes.items():
                 codec = attribute.codec

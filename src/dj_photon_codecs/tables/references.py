@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["referenced_names"]
+__all__ = ["hidden_tables", "referenced_names"]
 
 # Names of directories of movies: an attribute of DataJoint and a token, ASCII both. They are
 # compared without the path, which a file system may spell otherwise (capitals, accents).
@@ -20,6 +20,19 @@ WHERE t.table_type = 'BASE TABLE' AND c.data_type IN ('json', 'jsonb', 'longtext
 AND c.table_schema NOT IN ('information_schema', 'pg_catalog', 'mysql', 'performance_schema', 'sys')
 ORDER BY 1, 2, 3)
 """
+# Where the catalogue has all tables: whose rows, or some of them, are hidden from the user.
+HIDDEN = """
+SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname = %s
+AND (NOT has_table_privilege(c.oid, 'SELECT') OR row_security_active(c.oid)) ORDER BY 1
+"""
+
+
+def hidden_tables(connection: Any, schema: str) -> list[str]:
+    """Return the tables of a schema that its user may not read; MySQL tells of none of them."""
+    if connection.adapter.backend != "postgresql":
+        return []
+    return [name for (name,) in connection.query(HIDDEN, args=(schema,))]
 
 
 def referenced_names(connection: Any) -> set[str]:

@@ -28,6 +28,7 @@ BINS = 24  # of pixels that are equally bright
 DIM = 3.0  # photons, below which the noise of transformed counts is less than one
 APART = 0.15  # by which the noise may differ from what is expected
 CHANGING = 1.5  # times the expected noise
+SEVERAL = 10  # that chance does not make none
 FEWEST = 200  # differences of frames at a bin of pixels, for a point
 
 
@@ -42,6 +43,7 @@ class Sample:
     mean: NDArray[Any]  # of bins of pixels that are equally bright, photons
     variance: NDArray[Any]  # of their transformed noise, from differences of consecutive frames
     expected: NDArray[Any]  # the same of Poisson counts with the movie's read noise
+    read: float  # variance of the read noise, photons squared
 
     @classmethod
     def of(cls, movie: PhotonArray) -> Sample:
@@ -61,7 +63,8 @@ class Sample:
         found = _bins(np.ravel(mean), np.ravel(squares), differences)
         image = mean.mean(axis=tuple(range(mean.ndim - 2)))
         expected = np.array([expected_variance(movie, each) for each in found[0]])
-        return cls(image, runs, traces, np.concatenate(values), *found, expected)
+        read = movie.calibration.variance / movie.calibration.gain**2
+        return cls(image, runs, traces, np.concatenate(values), *found, expected, read)
 
 
 def expected_variance(movie: PhotonArray, photons: float) -> float:
@@ -84,7 +87,10 @@ def expected_variance(movie: PhotonArray, photons: float) -> float:
 def verdict(sample: Sample) -> str:
     """Say in words what the noise of a movie tells of its calibration."""
     if not (sample.mean > 0).any():
-        return "The sample has no noise to judge: too few frames, or no light."
+        return (
+            "The sample has no noise to judge: too few frames, no light, or an offset that is too "
+            "large."
+        )
     seen = sample.expected >= sample.expected.max() / 2  # the brighter ones tell more
     found, wanted = np.median(sample.variance[seen]), np.median(sample.expected[seen])
     brightness = np.median(sample.mean[seen])
@@ -92,7 +98,8 @@ def verdict(sample: Sample) -> str:
     values = f"Variance of the transformed noise: {found:.2g}, where {wanted:.2g} is expected"
     if brightness < DIM:
         values += f" ({brightness:.2g} photons are too few for 1)"
-    if set(np.unique(sample.values)) == {0, 1}:
+    twos = sample.values.size * sample.values.mean() ** 2 / 2  # or more, that photons would make
+    if twos > SEVERAL and set(np.unique(sample.values)) == {0, 1}:
         return f"{values}. Counts are 0 or 1: photons that come together count once."
     if found == 0:
         return f"{values}. Consecutive frames are the same."
@@ -100,15 +107,17 @@ def verdict(sample: Sample) -> str:
         brightest = sample.variance[-1] / sample.expected[-1]
         change = f" The brightest pixels have {brightest:.2g} times that: they move or change."
         fits = f"{values}. The noise is that of photons: the calibration fits."
+        if sample.read > brightness:
+            fits = f"{values}. The noise is mostly read noise: it fits, and tells little of gain."
         return fits + change if brightest > CHANGING else fits
     if ratio > 1:
         return (
-            f"{values}. Too much noise: the gain is larger than the calibration says, or the scene "
-            "moves or flickers."
+            f"{values}. Too much noise: the gain or read noise is larger than the calibration "
+            "says, or the offset smaller, or the scene moves or flickers."
         )
     return (
-        f"{values}. Too little noise: the gain is smaller than the calibration says, or the movie "
-        "was averaged, smoothed or clipped, or is dark at times."
+        f"{values}. Too little noise: the gain is smaller than the calibration says, or the offset "
+        "larger, or the movie was averaged, smoothed or clipped, or is dark at times."
     )
 
 

@@ -3,13 +3,16 @@
 ``python -m tests.layouts.kernels.mutated_calls CALLS KERNEL...``: the tests run with the first
 kernel, and their calls of each function are recorded, and repeated on each kernel, of more vectors
 or fewer, with other bytes, lengths and numbers. Whatever these are, a function returns or raises; a
-sanitizer ends the process where it reads or writes beside its arrays. `test_sanitizers.py` runs it:
-a new function needs a test with the compiled kernel, no more.
+sanitizer ends the process where it reads or writes beside its arrays, also while another thread
+changes a movie that is encoded. `test_sanitizers.py` runs it: a new function needs a test with the
+compiled kernel, and a place in `MOVIES` if it is given the memory of a movie.
 """
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import sys
+import threading
 import time
 from collections import defaultdict
 
@@ -24,6 +27,10 @@ TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
 MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
 SECONDS, FEWEST = 1, 20  # for a function of a kernel: as long, but as many calls at least
 REFUSALS = ValueError, TypeError, MemoryError, OverflowError
+# Functions that are given the memory of a movie, and as which argument.
+MOVIES = {"count_levels": 0, "count_symbols": 0, "encode_predicted": 12, "encode_streams": 0}
+MOVIES |= {"predict_keys": 10, "sample_products": 10, "split_numbers": 0}
+MOVIES |= {"sum_pixels": 0, "sum_segments": 0}
 NUMBERS = 0, 1, 2, 255, 4095, 4096, 65535, 1 << 24, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62
 
 
@@ -110,6 +117,27 @@ def repeat(function, calls, rng, number):
     return done, refused
 
 
+def race(function, calls, movie, *, seconds=0.3):
+    """Call a function while another thread changes the movie that it is given."""
+    given = [copied(each) for each in max(calls, key=lambda call: call[movie].size)]
+    former, done = given[movie].copy(), threading.Event()
+
+    def change():
+        while not done.wait(0.0005):
+            given[movie][len(former) // 2 :] = np.iinfo(former.dtype).max
+            done.wait(0.0005)
+            given[movie][...] = former
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(*REFUSALS):
+            function(*given)
+    done.set()
+    thread.join()
+
+
 def load(path):
     loader = importlib.machinery.ExtensionFileLoader(NAME, path)
     spec = importlib.util.spec_from_loader(NAME, loader)
@@ -137,6 +165,8 @@ def main(number, kernels):
             done, refused = repeat(getattr(kernel, name), calls, rng, number)
             print(f"{name}: {done} mutated calls of {len(calls)}, {refused} refused", flush=True)
             assert refused, f"{name} refuses nothing"
+            if name in MOVIES:
+                race(getattr(kernel, name), calls, MOVIES[name])
 
 
 if __name__ == "__main__":

@@ -100,6 +100,9 @@ def test_arrays_of_other_sizes_are_refused():
         kernel.decode_dense(1, 2, 3)
     with pytest.raises(ValueError, match="argument 5 has items of 8 bytes; it must have 4"):
         kernel.decode_dense(*GIVEN[:5], ARRAYS[0].astype("i8"), *GIVEN[6:], out)
+    for other, found in (("f4", "f"), (">i4", ">i")):
+        with pytest.raises(ValueError, match=f"argument 5 has items of format {found}; it must"):
+            kernel.decode_dense(*GIVEN[:5], ARRAYS[0].astype(other), *GIVEN[6:], out)
     with pytest.raises(ValueError, match="argument 1 is negative"):
         kernel.decode_dense(2, -3, *GIVEN[2:], out)
     for wrong in (out[:1], out.repeat(2, axis=0)):

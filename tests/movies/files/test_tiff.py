@@ -259,6 +259,16 @@ def test_other_axes_are_refused(tmp_path):
         read_movie(path)
 
 
+@pytest.mark.parametrize("how", [{}, {"compression": "zlib"}], ids=str)
+def test_axes_without_names_are_all_counted(how, tmp_path):
+    values = photon_counts((6, 1, 32, 48))
+    check_movie(read_movie(write(tmp_path / "movie.tif", values, **how)), values[:, 0])
+
+    two = write(tmp_path / "two.tif", values.reshape(3, 2, 32, 48), **how)
+    with pytest.raises(ValueError, match=r"axes \{'Q': 3, 'Q1': 2\}; beside time there may be"):
+        read_movie(two)
+
+
 def test_colours_are_refused(tmp_path):
     path = write(tmp_path / "a.tif", photon_counts((5, 16, 16, 3), dtype="u1"), photometric="rgb")
 

@@ -1,9 +1,8 @@
-"""What an export writes: values, and what a file says of them; and the libraries that it needs."""
+"""What an export writes: values, and what a file says of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from dj_photon_codecs.arrays.frame_array import MovieView
 
-__all__ = ["Exported", "needed"]
+__all__ = ["Exported"]
 
 CHUNK = 1 << 22  # bytes of values of a chunk in formats that have chunks, at most, if not a frame
 AXES = {"t": "time", "c": "channel", "z": "z", "y": "y", "x": "x"}
@@ -86,19 +85,3 @@ class Exported:
         length = self.view.chunks[0]
         most = CHUNK // (int(np.prod(self.shape[1:])) * self.dtype.itemsize)
         return max(n for n in range(1, length + 1) if length % n == 0 and n <= max(1, most))
-
-
-def needed(module: str, package: str) -> Any:
-    """Import a module of an extra.
-
-    Raises
-    ------
-    ImportError
-        It names the package and the extra.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"this export needs {package}: pip install 'dj-photon-codecs[formats]'"
-        ) from error

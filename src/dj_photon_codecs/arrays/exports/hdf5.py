@@ -6,7 +6,7 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dj_photon_codecs.arrays.exports.exported import needed
+from dj_photon_codecs.movies.files.libraries import library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ class HDF5File(io.FileIO):
     def opened(self) -> Iterator[Any]:
         """Yield the `h5py.File`, and close it."""
         try:
-            with needed("h5py", "h5py").File(self, "w") as file:
+            with library("h5py").File(self, "w") as file:
                 yield file
         finally:
             self.check()

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import numpy as np
 
-from dj_photon_codecs.arrays.exports.exported import needed
 from dj_photon_codecs.arrays.exports.hdf5 import HDF5File
 from dj_photon_codecs.arrays.exports.ome_zarr import BLOSC
+from dj_photon_codecs.movies.files.libraries import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,19 +35,19 @@ def write_nwb(exported: Exported, path: Path) -> None:
         If the frame rate or the start of the session is not given, or an axis is that of channels.
     """
     file = _file(exported)
-    hdf5 = needed("hdmf.backends.hdf5", "pynwb")
+    hdf5 = library("hdmf.backends.hdf5")
     with HDF5File(path) as disk, disk.opened() as opened:
         frames = _frames(exported, check=disk.check)
         data = hdf5.H5DataIO(frames, chunks=_chunks(exported), **GZIP)
         _add_series(file, exported, data=data)
-        with needed("pynwb", "pynwb").NWBHDF5IO(file=opened, mode="w") as io:
+        with library("pynwb").NWBHDF5IO(file=opened, mode="w") as io:
             io.write(file)
 
 
 def write_nwb_zarr(exported: Exported, path: Path) -> None:
     """Write the same in Zarr; on Python 3.11 there is no hdmf-zarr for Zarr 3."""
     file = _file(exported)
-    hdmf_zarr = needed("hdmf_zarr", "hdmf-zarr, on Python 3.12 or later")
+    hdmf_zarr = library("hdmf_zarr")
     data = hdmf_zarr.ZarrDataIO(_frames(exported), chunks=_chunks(exported), compressors=[BLOSC])
     _add_series(file, exported, data=data)
     with hdmf_zarr.NWBZarrIO(str(path), "w") as io:
@@ -55,7 +55,7 @@ def write_nwb_zarr(exported: Exported, path: Path) -> None:
 
 
 def _file(exported: Exported) -> Any:
-    pynwb = needed("pynwb", "pynwb")
+    pynwb = library("pynwb")
     missing = [] if exported.frame_rate else ["frame_rate=30.0"]
     if "session_start_time" not in exported.session:
         missing.append("session={'session_start_time': datetime(...), ...}")
@@ -75,7 +75,7 @@ def _add_series(file: Any, exported: Exported, *, data: Any) -> None:
     attributes = exported.attributes
     gain, offset = float(attributes["anscombe_gain"]), float(attributes["anscombe_offset"])
     adu = attributes["units"] == "ADU"
-    series = needed("pynwb.ophys", "pynwb").TwoPhotonSeries(
+    series = library("pynwb.ophys").TwoPhotonSeries(
         name="TwoPhotonSeries",
         data=data,
         imaging_plane=_plane(file, exported.frame_rate),
@@ -91,7 +91,7 @@ def _add_series(file: Any, exported: Exported, *, data: Any) -> None:
 def _plane(file: Any, rate: float | None) -> Any:
     """Add an imaging plane that says what it must, and that nothing else of it is known."""
     unknown = "unknown"
-    channel = needed("pynwb.ophys", "pynwb").OpticalChannel(
+    channel = library("pynwb.ophys").OpticalChannel(
         name="channel", description=unknown, emission_lambda=math.nan
     )
     return file.create_imaging_plane(
@@ -114,7 +114,7 @@ def _frames(exported: Exported, *, check: Callable[[], None] = lambda: None) -> 
             check()
             yield from (frame.T.astype(dtype, copy=False) for frame in values)
 
-    iterator = needed("hdmf.data_utils", "pynwb").DataChunkIterator
+    iterator = library("hdmf.data_utils").DataChunkIterator
     dtype = exported.dtype if exported.dtype != bool else np.dtype("u1")  # no number, for NWB
     length = exported.view.chunks[0]
     return iterator(frames(), maxshape=_shape(exported), dtype=dtype, buffer_size=length)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import zarr
 from zarr.codecs import BloscCodec
 
-from dj_photon_codecs.arrays.exports.exported import needed
+from dj_photon_codecs.movies.files.libraries import library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +41,8 @@ def write_ome_zarr(exported: Exported, path: Path) -> None:
 
 def _described(exported: Exported) -> dict[str, Any]:
     """Return the metadata of OME, as its models check it."""
-    v05 = needed("ome_zarr_models.v05.multiscales", "ome-zarr-models")
-    image = needed("ome_zarr_models.v05.image", "ome-zarr-models")
+    v05 = library("ome_zarr_models.v05.multiscales")
+    image = library("ome_zarr_models.v05.image")
     rate = exported.frame_rate
     axes = [{"name": axis, "type": TYPES.get(axis, "space")} for axis in exported.axes]
     if rate is not None:

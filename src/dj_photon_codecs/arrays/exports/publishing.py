@@ -26,12 +26,17 @@ def published(path: Path, *, overwrite: bool) -> Iterator[Path]:
     ------
     FileExistsError
         If there is something at `path` that may not be replaced.
+    ValueError
+        If `path` is within a Zarr array, such as the movie itself.
     FileNotFoundError
         If the directory above it does not exist.
     """
     _refuse_occupied(path, overwrite=overwrite)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the directory {path.parent} does not exist; make it first")
+    for above in (path.parent.resolve(), *path.parent.resolve().parents):
+        if (above / ".zarray").exists():
+            raise ValueError(f"{path} is within the stored array {above}; give another path")
     part = path.with_name(f".{uuid4().hex[:8]}-{path.name}")  # libraries look at its suffix
     try:
         yield part
@@ -48,6 +53,8 @@ def _refuse_occupied(path: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise FileExistsError(f"{path} exists already; overwrite=True replaces it")
+    if not (path.is_file() or path.is_dir() or path.is_symlink()):
+        raise FileExistsError(f"{path} is neither a file nor a directory, and is not replaced")
     if path.is_dir() and not (path / "zarr.json").is_file():
         raise FileExistsError(
             f"{path} is a directory that no export has written, and is not replaced; give another "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_photon_codecs.arrays.exports.exported import needed
+from dj_photon_codecs.movies.files.libraries import library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def write_tiff(exported: Exported, path: Path) -> None:
     TypeError
         If the values fit none of OME's types, which are of 32 bits at most, and floats.
     """
-    tifffile = needed("tifffile", "tifffile")
+    tifffile = library("tifffile")
     dtype = _dtype(exported)
     metadata: dict[str, Any] = {
         "axes": exported.axes.upper(),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the adaptive layout share: docs/reference/format.md, "Adaptive chunks".
 
    Float arithmetic in the documented order, never fused: compiled with -ffp-contract=off. */
@@ -32,9 +33,11 @@ enum {
 };
 
 /* What is known before a pixel: images of rows `stride` apart, the last rows of what is made of
-   them, row y at y % RING, and rows of the features of one row. */
+   them, row y at y % RING, and rows of the features of one row. It points into itself, and stays
+   where it was opened. */
 struct past {
-    const struct adaptive_model *model;
+    const struct adaptive_model *model; /* `whole` */
+    struct adaptive_model whole;        /* has a value for any bin: movies change while they are read */
     float *room;
     size_t stride;
     int is_whole;                                /* bins are taken for their number, plus 1 */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Low bits of numbers, which a bin leaves out, and which are stored as they are. */
 #include "kernel.h"
 
@@ -11,11 +12,12 @@ int64_t adaptive_split(const uint16_t *numbers, size_t count, const uint32_t *bi
     uint64_t waiting = 0;
     size_t held = 0, used = 0;
     for (size_t i = 0; i < count; i++) {
-        if (numbers[i] >= all || size - used < 4)
+        uint16_t number = *(const volatile uint16_t *)(numbers + i); /* once: a movie may change */
+        if (number >= all || size - used < 4)
             return KERNEL_MISFIT;
-        uint32_t bin = bins[numbers[i]], bits = bin >> 16 & 15;
+        uint32_t bin = bins[number], bits = bin >> 16 & 15;
         found[i] = (uint16_t)bin;
-        waiting |= (uint64_t)(numbers[i] & ((1u << bits) - 1)) << held;
+        waiting |= (uint64_t)(number & ((1u << bits) - 1)) << held;
         held += bits;
         if (held >= 32) {
             memcpy(payload + used, &waiting, 4);

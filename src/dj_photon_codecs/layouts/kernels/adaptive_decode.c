@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads frames one after the other, and in each the pixels in the order of coding.
 
    Lane i codes rows i, i + 16, ... of a frame, a pixel in a step, each row DELAY steps after the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writes frames whose keys are known. */
 #include "adaptive.h"
 

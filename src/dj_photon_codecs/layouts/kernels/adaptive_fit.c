@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What an encoder fits a model of: products of features, keys, and counts of symbols. */
 #include "adaptive.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /* What is known of the pixels of a frame before it, and what they are expected to be. */
 #include "adaptive_vectors.h"
 
-enum { WEIGHT_LIMIT = 1 << 24, SUMS = 4 /* vectors that are added up together */ };
+enum { WEIGHT_LIMIT = 1 << 24, MOST_BINS = 1 << 16, SUMS = 4 /* vectors added up together */ };
 
 /* A row whose weight is not 0. */
 struct term {
@@ -19,12 +20,17 @@ int past_open(struct past *past, const struct adaptive_model *model)
     enum { RINGS = 3 * RING, ROWS = 9 + ABOVE + 1 };
     size_t stride = (model->width + LANES - 1) / LANES * LANES + 2 * MARGIN;
     size_t image = stride * model->height, all = 2 * image + RINGS * stride;
-    float *room = malloc((all + (ROWS * stride + LANES)) * sizeof *room);
-    *past = (struct past){.model = model, .room = room, .stride = stride, .is_whole = 1};
+    float *room = malloc((MOST_BINS + all + ROWS * stride + LANES) * sizeof *room);
+    *past = (struct past){.model = &past->whole, .whole = *model, .room = room, .stride = stride};
+    past->is_whole = 1;
     if (!room)
         return KERNEL_MEMORY;
+    memcpy(room, model->value, model->bins * sizeof *room);
+    memset(room + model->bins, 0, (MOST_BINS - model->bins) * sizeof *room);
+    past->whole.value = room;
     for (size_t i = 0; i < model->bins; i++)
-        past->is_whole &= model->value[i] == (float)(i + 1);
+        past->is_whole &= room[i] == (float)(i + 1);
+    room += MOST_BINS;
     room += (0 - (uintptr_t)room) % (LANES * sizeof *room) / sizeof *room; /* lines of the cache */
     for (size_t i = 0; i < all; i++)
         room[i] = model->start;
@@ -174,7 +180,7 @@ void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEAT
 int past_check(const struct adaptive_model *model)
 {
     if (!model->frames || !model->height || model->width < ADAPTIVE_WIDTH ||
-        model->width > ADAPTIVE_WIDEST || !model->bins || model->bins > 1 << 16 ||
+        model->width > ADAPTIVE_WIDEST || !model->bins || model->bins > MOST_BINS ||
         model->dropped < 12 || model->dropped > 14)
         return KERNEL_DAMAGED;
     for (size_t i = 0; i < ADAPTIVE_EPOCHS * FEATURES; i++)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Works on rows of pixels with a set of vectors, SET, in functions with the attributes TARGET:
    included once for each set. Vectors may go beyond the end of a row, into its margin. */
 #define NAME(function) JOIN(function, SET)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads the pixels of a frame, a step at a time, with a set of vectors, SET, in functions with the
    attributes TARGET: included once for each set. */
 #define NAME(function) JOIN(function, SET)

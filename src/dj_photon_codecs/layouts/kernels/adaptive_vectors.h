@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Vectors of the floats of all lanes: in portable C, which defines the result, with AVX2 and with
    AVX-512. `moved_down` has each lane's value in the next lane, whose row is the one below, and in
    the first lanes those of the last lanes of `before`; `moved_up` is the opposite. */

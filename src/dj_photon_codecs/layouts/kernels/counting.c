@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counts what models are fitted to: sums of pixels, and symbols of levels. */
 #include "lanes.h"
 #include "processor.h"

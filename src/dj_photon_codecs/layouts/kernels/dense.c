@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Decodes photon.dense: docs/reference/format.md, "The filter photon.dense".
 
    Float arithmetic in the documented order, never fused: compiled with -ffp-contract=off. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Unpacks photon.grouped: docs/reference/format.md, "The filter photon.grouped". */
 #include "kernel.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Unpacks a frame of codes of the type CODE; grouped.c includes it once for each type. */
 #define JOINED(name, type) name##_##type
 #define NAMED(name, type) JOINED(name, type)

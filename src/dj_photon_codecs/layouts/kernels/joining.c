@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Joins rows of counts whose symbols are about as frequent, so that they share a table. */
 #include "rans.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The compiled kernel: the inner loops of the layouts, without Python.
 
    Every function takes pointers with lengths, checks what it is given before it reads or writes,

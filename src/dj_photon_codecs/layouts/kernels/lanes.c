@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The steps of lanes.h: in portable C, which defines the result, and with vectors. */
 #include "lanes.h"
 #include "processor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rANS in 32 lanes: rows of pixels, 32 at a time, whose models are cells.
 
    A cell is base | table << 24. The bin of its pixel is, modulo 2^16, base + symbol; the symbol 255

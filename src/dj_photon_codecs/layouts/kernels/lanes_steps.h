@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steps with a set of vectors, SET, in functions with the attributes TARGET: included once for
    each set. The compiler makes vectors of these loops; what it cannot is in `look_up`, `refill`
    and `spill` of lanes.c. */

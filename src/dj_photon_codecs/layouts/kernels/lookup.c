@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Looks up many small numbers in a table: of codes, their values. */
 #include "kernel.h"
 #include "processor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Codes maps of the levels of pixels, each predicted from its neighbours to the left and above.
 
    Rows have a lane each. What is coded at a time is a block: up to 32 neighbouring rows of a

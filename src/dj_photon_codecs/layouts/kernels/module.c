@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Python's door to the kernel: the only file that knows Python.
 
    Each function takes arrays and whole numbers in the order of `reference.py`, checks their sizes,
@@ -31,13 +32,26 @@ static void give_back(struct arguments *given)
             PyBuffer_Release(&given->view[i]);
 }
 
-static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, int written,
-                      Py_ssize_t i)
+/* Whether items are what `formats` has, in the byte order of this machine. */
+static int is_one_of(const Py_buffer *view, const char *formats)
 {
-    if (PyObject_GetBuffer(object, view, written ? PyBUF_CONTIG : PyBUF_CONTIG_RO) < 0)
+    const char *format = view->format ? view->format : "B";
+    return format[0] && !format[1] && strchr(formats, format[0]);
+}
+
+#define WHOLE "?bBhHiIlLqQ"
+
+static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, int written,
+                      const char *formats, Py_ssize_t i)
+{
+    int flags = PyBUF_FORMAT | (written ? PyBUF_CONTIG : PyBUF_CONTIG_RO);
+    if (PyObject_GetBuffer(object, view, flags) < 0)
         return -1;
     Py_ssize_t size = view->itemsize;
-    if (itemsize ? size != itemsize : size != 1 && size != 2 && size != 4 && size != 8)
+    if (!is_one_of(view, formats))
+        PyErr_Format(PyExc_ValueError, "argument %zd has items of format %s; it must have one of %s",
+                     i, view->format, formats);
+    else if (itemsize ? size != itemsize : size != 1 && size != 2 && size != 4 && size != 8)
         PyErr_Format(PyExc_ValueError, "argument %zd has items of %zd bytes; it must have %s%zd", i,
                      size, itemsize ? "" : "1, 2, 4 or ", itemsize ? itemsize : 8);
     else if ((uintptr_t)view->buf % (uintptr_t)size)
@@ -48,10 +62,11 @@ static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, in
 /* Takes frames of 8-bit or 16-bit numbers, (frames, pixels), which may be apart in memory. */
 static int take_frames(PyObject *object, Py_buffer *view, int written, Py_ssize_t i)
 {
-    if (PyObject_GetBuffer(object, view, written ? PyBUF_STRIDED : PyBUF_STRIDED_RO) < 0)
+    int flags = PyBUF_FORMAT | (written ? PyBUF_STRIDED : PyBUF_STRIDED_RO);
+    if (PyObject_GetBuffer(object, view, flags) < 0)
         return -1;
     Py_ssize_t size = view->itemsize;
-    if (view->ndim == 2 && (size == 2 || size == 1) &&
+    if (view->ndim == 2 && is_one_of(view, "bBhH") &&
         (uintptr_t)view->buf % (uintptr_t)size == 0 &&
         (view->shape[1] < 2 || view->strides[1] == size) &&
         (view->shape[0] < 2 ||
@@ -79,19 +94,24 @@ static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssi
         return take_frames(object, &given->view[i], kind == 'S', i);
     case 'r':
     case 'w':
-        return take_array(object, &given->view[i], 0, kind == 'w', i);
+        return take_array(object, &given->view[i], 0, kind == 'w', WHOLE "fd", i);
+    case 'v':
+        return take_array(object, &given->view[i], 4, 0, "f", i);
+    case 'd':
+        return take_array(object, &given->view[i], 8, 1, "d", i);
     default: { /* a digit: bytes of an item; 'A' plus these where it is written */
         int written = kind >= 'A';
-        return take_array(object, &given->view[i], written ? kind - 'A' : kind - '0', written, i);
+        return take_array(object, &given->view[i], written ? kind - 'A' : kind - '0', written,
+                          WHOLE, i);
     }
     }
     return PyErr_Occurred() ? -1 : 0;
 }
 
 /* Takes arguments of the given kinds: n a whole number that is not negative, f a float; 1, 2, 4, 8
-   an array to read with items of so many bytes, and B, C, E, I one to write; r and w an array to
-   read, or write, with items of any size up to 8; s frames of 16-bit numbers to read, S of 8
-   or 16 bits to write. */
+   an array of whole numbers of so many bytes to read, and B, C, E, I one to write; v float32 to
+   read, d float64 to write; r and w an array to read, or write, with items of any size up to 8; s
+   frames of whole numbers of 8 or 16 bits to read, S to write. */
 static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t count,
                 const char *kinds)
 {
@@ -300,7 +320,7 @@ FUNCTION(look_up, "rrw", LENGTH(1) == LENGTH(2) && ITEMSIZE(0) == ITEMSIZE(2),
 
 /* The model in arguments: 0-2 frames, height, width; 3 value; 4 start; 5-7 gate; 8 weights; 9 bits
    that keys are without. */
-#define ADAPTIVE "nnn4ffff4n"
+#define ADAPTIVE "nnnvffff4n"
 #define ADAPTIVE_MODEL \
     &(struct adaptive_model){NUMBER(0), NUMBER(1), NUMBER(2), ITEMS(3), LENGTH(3), given.real[4], \
                              {given.real[5], given.real[6], given.real[7]}, ITEMS(8), \
@@ -313,7 +333,7 @@ FUNCTION(look_up, "rrw", LENGTH(1) == LENGTH(2) && ITEMSIZE(0) == ITEMSIZE(2),
 
 /* 10 bins; 11 scale of each key; 12 blocks for one that is sampled, of each epoch; 13 products;
    14 sampled rows of each sample */
-FUNCTION(sample_products, ADAPTIVE "244IE",
+FUNCTION(sample_products, ADAPTIVE "2v4dE",
          IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) &&
              LENGTH(12) == ADAPTIVE_EPOCHS && fits(LENGTH(14), PRODUCTS, LENGTH(13)),
          adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13), ITEMS(14),
@@ -321,7 +341,7 @@ FUNCTION(sample_products, ADAPTIVE "244IE",
 
 /* 10 bins; 11 keys; 12 scale; 13 rows for one that is counted; 14, 15 how often keys occur in
    these, and the squares of what is off, of the first frame and the others */
-FUNCTION(predict_keys, ADAPTIVE "2CfnEI",
+FUNCTION(predict_keys, ADAPTIVE "2CfnEd",
          IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == LENGTH(10) &&
              LENGTH(14) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(15) == LENGTH(14),
          adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), given.real[12], NUMBER(13), ITEMS(14),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Opens chunks whose pixels keep their models: from what is stored of these to what streams are
    decoded with. */
 #include "lanes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asks the processor itself, and its system: `__builtin_cpu_supports` always says no where Zig's
    library answers it. */
 #include "processor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the processor can do beyond portable C, which defines the result. */
 #ifndef DJ_PHOTON_PROCESSOR_H
 #define DJ_PHOTON_PROCESSOR_H

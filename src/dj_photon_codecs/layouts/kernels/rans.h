@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rANS with 12 bits of precision: a symbol, a state and a stream of 16-bit words.
 
    A state lies in [2^15, 2^31) between symbols. Tables have 256 symbols, whose frequencies add up

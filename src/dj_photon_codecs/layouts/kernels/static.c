@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Codes chunks whose pixels keep their models: docs/reference/format.md, "The static layout".
 
    A stream holds consecutive frames of consecutive pixels: 32 states, then words. */

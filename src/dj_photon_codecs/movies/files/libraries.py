@@ -1,4 +1,4 @@
-"""Libraries that read the formats of files, which are extras."""
+"""Libraries that read and write the formats of files, which are extras."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 __all__ = ["library"]
 
 
-def library(name: str, *, extra: str = "formats") -> Any:
-    """Import a library that reads files.
+def library(name: str) -> Any:
+    """Import a library of the extra ``formats``, or a module of it.
 
     Raises
     ------
@@ -24,7 +24,8 @@ def library(name: str, *, extra: str = "formats") -> Any:
     try:
         return import_module(name)
     except ImportError as error:
+        package = name.partition(".")[0].replace("_", "-")
+        older = ", which is for Python 3.12 or later" if package == "hdmf-zarr" else ""
         raise ImportError(
-            f"to read this file needs {name.partition('.')[0]} ({error}): "
-            f"pip install 'dj-photon-codecs[{extra}]'"
+            f"this file needs {package}{older} ({error}): pip install 'dj-photon-codecs[formats]'"
         ) from error

@@ -111,8 +111,8 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except DAMAGED as error:
         raise ValueError(
-            f"{path} cannot be read as a file of NumPy ({error}): it is damaged, or was cut short. "
-            "Copy it again from where it was written"
+            f"{path} cannot be read as a file of NumPy ({error}): it is damaged, or was cut short, "
+            "or holds no numbers. Copy it again from where it was written"
         ) from error
 
 

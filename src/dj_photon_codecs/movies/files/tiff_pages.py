@@ -130,11 +130,10 @@ def _scanned(file: Any, scan: Scan) -> TiffImage:
 
 def _image(file: Any, series: Any) -> TiffImage:
     page = series.keyframe
-    axes = {
-        axis: length
-        for axis, length in zip(series.axes, series.shape, strict=True)
-        if axis not in page.axes
-    }
+    axes: dict[str, int] = {}
+    for axis, length in zip(series.axes, series.shape, strict=True):
+        if axis not in page.axes:  # axes that nobody named have the same letter
+            axes[f"{axis}{len(axes)}" if axis in axes else axis] = length
     if series.dataoffset is None:
         image = _described(page, axes, list(series))
     else:

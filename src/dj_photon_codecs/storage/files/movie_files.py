@@ -35,17 +35,21 @@ class MovieFiles:
             self._fs, self._process = own_filesystem(self._fs), os.getpid()
         return self._fs
 
-    def read(self, name: str, *, most: int | None = None) -> bytes | None:
+    def read(
+        self, name: str, *, most: int | None = None, timeout: float | None = None
+    ) -> bytes | None:
         """Return what a file holds, or its first bytes; None if there is no such file.
 
-        If the store fails, or refuses, the error names the file and, if rights are missing, which.
+        An object store that does not answer is given up after a timeout, in seconds. If the store
+        fails, or refuses, the error names the file and, if rights are missing, which.
         """
         try:
             with store_errors(f"{name} of {self}", doing="reading", writes=False):
                 if self.is_local:
                     with open(f"{self.path}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - faster
                         return file.read() if most is None else file.read(most)
-                stored: bytes = self.fs.cat_file(f"{self.path}/{name}", end=most)
+                waits = {"timeout": timeout} if timeout and self.fs.async_impl else {}
+                stored: bytes = self.fs.cat_file(f"{self.path}/{name}", end=most, **waits)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         return stored

@@ -8,7 +8,7 @@ import numpy as np
 from numcodecs.compat import ensure_ndarray
 from numpy.typing import NDArray
 
-from dj_photon_codecs.layouts.buffers import as_bytes
+from dj_photon_codecs.layouts.buffers import as_bytes, room_for
 
 __all__ = ["as_codes", "as_float64", "flatten", "room_for_values"]
 
@@ -63,14 +63,7 @@ def room_for_values(size: int, dtype: str, out: Any) -> NDArray[Any]:
 
     An `out` of another dtype is a `TypeError`, one of another size, or read-only, a `ValueError`.
     """
-    if out is None:
-        return np.empty(size, dtype)
-    found = ensure_ndarray(out).dtype
+    found = np.dtype(dtype) if out is None else ensure_ndarray(out).dtype
     if found.itemsize > 1 and found != np.dtype(dtype):
         raise TypeError(f"out is of dtype {found}; the values are {np.dtype(dtype)}")
-    room = as_codes(out, dtype)
-    if not room.flags.writeable:
-        raise ValueError("out is read-only; pass a buffer that can be written")
-    if room.size != size:
-        raise ValueError(f"out holds {room.size} values; the chunk has {size}")
-    return room
+    return room_for(size, np.dtype(dtype), out)

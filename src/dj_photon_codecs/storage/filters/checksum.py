@@ -13,7 +13,7 @@ import numpy as np
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
-from dj_photon_codecs.layouts.buffers import as_bytes
+from dj_photon_codecs.layouts.buffers import as_bytes, room_for
 from dj_photon_codecs.layouts.layout import DamagedChunk
 from dj_photon_codecs.storage.filters.buffers import flatten
 
@@ -75,9 +75,7 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
             )
         if out is None:
             return payload
-        room = as_bytes(out)
-        if room.size != payload.size:
-            raise ValueError(f"out holds {room.size} bytes; the chunk has {payload.size}")
+        room = room_for(payload.size, payload.dtype, out)
         room[...] = payload
         return room
 
