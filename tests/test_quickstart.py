@@ -76,9 +76,10 @@ def test_every_panel_of_the_picture_shows_its_data(quickstart, tmp_path):
 # ---------------------------------------------------------------------------- as users run it
 
 
-def run(folder, *arguments):
+def run(folder, *arguments, **variables):
     """Run Python in a folder, as a user who has a configuration of DataJoint in it."""
     kept = {name: os.environ[name] for name in os.environ if name != "DJ_IGNORE_CONFIG_FILE"}
+    kept |= variables
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -98,7 +99,8 @@ def test_a_channel_of_two_files_is_kept_and_opened_as_the_example_says(tmp_path)
         name = tmp_path / f"{number}.TIF"
         tifffile.imwrite(name, both, imagej=True, metadata={"axes": "TCYX"})
     chosen = ("--movie", "0.TIF", "1.TIF", "--channel", "0")
-    done = run(tmp_path, str(SCRIPT), *chosen, "--keep", "kept")
+    (tmp_path / "tmp/.lockfile").mkdir(parents=True)  # cannot be opened, as another user's
+    done = run(tmp_path, str(SCRIPT), *chosen, "--keep", "kept", TMPDIR=f"{tmp_path}/tmp")
     assert done.returncode == 0, done.stderr
     for said in (
         "units      a camera's",
@@ -122,6 +124,9 @@ def test_a_channel_of_two_files_is_kept_and_opened_as_the_example_says(tmp_path)
 
 @pytest.mark.slow
 def test_what_is_no_movie_is_refused_in_a_sentence(tmp_path):
+    picture = run(tmp_path, str(SCRIPT), "--picture", "movie.tif")
+    assert picture.returncode == 2
+    assert "--picture: movie.tif is no .png in a folder that can be" in picture.stderr
     done = run(tmp_path, str(SCRIPT), "--movie", "absent.tif")
     assert done.returncode == 1
     assert done.stderr.startswith("quickstart: ")
