@@ -340,6 +340,10 @@ REFUSED = {
         lambda: np.repeat(ramp()[None], 40, axis=0),
         "does not change in time.*39 repeat the frame before",
     ),
+    "enlarged pixels": (
+        lambda: np.random.default_rng(0).poisson(9, (40, 8, 8)).repeat(8, axis=1).repeat(8, axis=2),
+        "no noise of single pixels .* changes in many neighbouring pixels together",
+    ),
     "two exposures": (
         lambda: np.repeat(usual_movie()[:2], 20, axis=0),
         "too few frames with noise of their own: of 40 frames, 38 repeat",

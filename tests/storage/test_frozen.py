@@ -1,5 +1,6 @@
 """A stored movie is for ever: whatever a version that landed has written is read by this one."""
 
+import base64
 import hashlib
 import json
 import math
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 import zarr
 
-from dj_photon_codecs import PhotonArray, generalized_anscombe
+from dj_photon_codecs import PhotonArray, generalized_anscombe, open_stored
 from dj_photon_codecs.arrays.photon_array import open_movie
+from dj_photon_codecs.storage.documents.checks import check_documents
 from dj_photon_codecs.storage.documents.description import Documents
 from dj_photon_codecs.storage.documents.rows import read_row
 
@@ -141,6 +143,27 @@ def test_a_movie_in_steps_decodes_to_the_very_photons_that_it_did(fixture):
     given, step = movie.calibration, float(movie.attrs["quantization_step"])
     y = generalized_anscombe(values, given.gain, given.offset, given.variance)
     assert np.abs(movie[:] - y).max() <= step / 2 * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("fixture", ARRAYS, ids=lambda path: path.name)
+def test_an_array_of_version_1_0_opens_by_its_path(fixture):
+    movie = open_stored(fixture / "movie.zarr")
+
+    assert movie == opened(fixture)
+    with pytest.raises(ValueError, match="leave them out, or give a URL"):
+        open_stored(fixture / "movie.zarr", storage_options={"anon": True})
+
+
+@pytest.mark.parametrize("fixture", STEPPED, ids=lambda path: path.name)
+@pytest.mark.parametrize("shift", [2**-15, 8.0])
+def test_a_table_of_version_1_0_must_fit_its_transform(fixture, shift):
+    documents = opened(fixture).movie_store.documents
+    table = documents["zattrs"]["decode_table"]
+    photons = np.frombuffer(base64.b64decode(table["table"]), "<f4") + np.float32(shift)
+    table["table"] = base64.b64encode(photons.tobytes()).decode()
+
+    with pytest.raises(ValueError, match="decode_table does not fit the transform"):
+        check_documents(documents)
 
 
 # ---------------------------------------------------------------------------- later versions

@@ -42,8 +42,8 @@ def accept_line(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
     """Return a line that rises with brightness by more than two standard errors, or refuse."""
     if not maps.variance.any():
         raise ValueError(
-            "movie does not change in time: it has no noise to measure. Give consecutive frames "
-            "of one recording"
+            "movie has no noise of single pixels to measure: what changes in it changes in many "
+            f"neighbouring pixels together, as where pixels were enlarged or averaged. {CURE}"
         )
     if _two_valued(maps):
         raise ValueError(

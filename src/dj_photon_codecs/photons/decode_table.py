@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dj_photon_codecs.photons.transform import generalized_anscombe
 
-__all__ = ["DecodeTable"]
+__all__ = ["GRAIN", "DecodeTable"]
 
 Floats = NDArray[np.float64]
 

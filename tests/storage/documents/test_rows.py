@@ -251,6 +251,8 @@ ZARRAY: list[tuple[str, Any, str]] = [
     ("compressor", {"id": "astype", "encode_dtype": "<f8", "decode_dtype": "<f8"}, "does not give"),
     ("compressor", {"id": "delta", "dtype": "<U100000"}, "codes are numbers of at most 8 bytes"),
     ("compressor", {"id": "delta", "dtype": "<f8,"}, "names no dtype|of at most 8 bytes"),
+    ("compressor", {"id": "delta", "dtype": "photons"}, "names no dtype: .*photons"),
+    ("filters", [{"id": "photon.linear", "codes": "|u1", "dtype": "<f4"}], "must be the first"),
 ]
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from dj_photon_codecs.layouts.blosc_chunks import MAX_BYTES
-from dj_photon_codecs.photons.decode_table import DecodeTable
+from dj_photon_codecs.photons.decode_table import GRAIN, DecodeTable
+from dj_photon_codecs.storage.documents.chunk_index import DIGITS
 from dj_photon_codecs.storage.documents.codec_checks import DAMAGED, check_filters, require, shown
 from dj_photon_codecs.storage.documents.description import (
     PARAMETERS,
@@ -30,7 +31,6 @@ from dj_photon_codecs.storage.filters.anscombe import AnscombeFilter
 __all__ = ["check_documents", "format_version", "is_number"]
 
 MAJOR = 1
-DIGITS = 8  # hexadecimal digits of a CRC-32C
 MOST_CHUNKS = 10_000_000  # of a movie without checksums, by which its chunks could be counted
 ORIGINALS = {
     str(dtype)
@@ -39,7 +39,6 @@ ORIGINALS = {
 }
 FILLS = ("NaN", "Infinity", "-Infinity")
 TABLE_TYPES = {"whole": bool, "first": int, "table": str}
-GRAIN = 8192  # photons of tables of version 1.0 are multiples of 1 / GRAIN
 
 
 def check_documents(documents: Documents) -> None:

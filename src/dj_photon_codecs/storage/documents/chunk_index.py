@@ -7,15 +7,13 @@ from collections.abc import Iterator
 
 from dj_photon_codecs.storage.documents.description import Documents
 
-__all__ = ["ChunkIndex"]
+__all__ = ["DIGITS", "ChunkIndex"]
 
 DIGITS = 8  # hexadecimal digits of a CRC-32C
 
 
 class ChunkIndex:
-    """The chunks that the documents of a movie describe; each is found without listing the others.
-
-    Checksums for more or fewer chunks than the movie has are a `ValueError`.
+    """The chunks that checked documents of a movie describe; each is found without listing others.
 
     Examples
     --------
@@ -33,11 +31,6 @@ class ChunkIndex:
         self._grid = [math.ceil(length / chunk) for length, chunk in sides]
         self._separator = zarray.get("dimension_separator", ".")
         self._digits = documents["zattrs"].get("crc32c", "")
-        if self._digits and len(self._digits) != DIGITS * len(self):
-            raise ValueError(
-                f"movie has {len(self)} chunks, and checksums for {len(self._digits) / DIGITS:g}; "
-                "the database row is damaged. Restore it from a backup of the database"
-            )
 
     def __len__(self) -> int:
         return math.prod(self._grid)
