@@ -1,6 +1,7 @@
 """The command, on local stores and S3, with a real database."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -191,6 +192,94 @@ def test_a_plot_replaces_no_movie(tmp_path, counts):
     assert (tmp_path / "movie.tif").read_bytes() == before
 
 
+@pytest.fixture
+def nothing_is_read(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(dj_photon_codecs, "read_movie", refuse)
+
+
+@pytest.mark.usefixtures("nothing_is_read")
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        (
+            "curve.xyz",
+            2,
+            r"the picture is '.*curve.xyz'; its name must end in one of .*pdf, .*png.*",
+        ),
+        ("nowhere/curve.png", 2, r"there is no folder .*nowhere"),
+        ("curve.png", 3, r"a picture needs matplotlib: pip install matplotlib"),
+    ],
+)
+def test_a_curve_that_cannot_be_drawn_is_refused_before_the_work(
+    name, code, words, tmp_path, monkeypatch
+):
+    if code == 3:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    result = run("calibrate", "movie.tif", "--plot", tmp_path / name)
+
+    assert result.exit_code == code
+    assert re.fullmatch(f"dj-photon calibrate: .*{words}\\S*\n", result.output)
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset", "words"),
+    [
+        (
+            8,
+            100,
+            r"warning: by the noise .* of a camera, [78]\S* for each photon .*: say --calibrate",
+        ),
+        (
+            1,
+            100,
+            r"warning: by the noise .* above \S+, and were taken for photons: say --calibrate",
+        ),
+        (1, 0, ""),
+    ],
+)
+def test_a_report_says_where_values_of_a_camera_were_taken_for_photons(
+    gain, offset, words, tmp_path
+):
+    rates = np.linspace(1, 30, 64 * 64).reshape(64, 64)
+    values = offset + gain * np.random.default_rng(0).poisson(rates, (200, 64, 64))
+    np.save(tmp_path / "movie.npy", values.astype("u2"))
+
+    result = run("report", tmp_path / "movie.npy", "--json")
+
+    assert len(json.loads(result.stdout)) == 4
+    assert re.fullmatch(words, result.stderr.strip())
+    assert not run("report", tmp_path / "movie.npy", "--calibrate").stderr
+
+
+def test_a_column_type_that_is_none_is_wrong_use(tmp_path, counts):
+    np.save(tmp_path / "movie.npy", counts)
+
+    result = run("report", tmp_path / "movie.npy", "--codec", "nope")
+
+    assert result.exit_code == 2
+    assert re.search(r"codec is 'nope'; it must be one of photon, photon_dense", result.output)
+
+
+@pytest.mark.slow
+def test_who_has_no_keys_is_told_where_they_are_looked_for(monkeypatch):
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    for name in ("SHARED_CREDENTIALS_FILE", "CONFIG_FILE"):
+        monkeypatch.setenv(f"AWS_{name}", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    result = in_a_process("inspect", "s3://bucket/movie.zarr")
+
+    assert result.returncode == 3
+    for word in ("credentials", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        assert word in result.stderr
+
+
 # ---------------------------------------------------------------------------- tables
 
 DEFINITION = """
@@ -214,7 +303,9 @@ def test_tables_are_migrated_verified_and_rid_of_garbage(schema, counts):
     place.fs.rm_file(f"{place.path}/0.0.0")
     damaged = run("verify", names[1], "--json")
     (new & {"id": 2}).delete(prompt=False)
-    garbage = run("gc", schema.database, "--days", "0", "--delete", "--json")
+    at_once = ("gc", schema.database, "--days", "0", "--delete", "--json")
+    refused = run(*at_once)
+    garbage = run(*at_once, "--nothing-inserts")
 
     assert looked.output.startswith("A dry run: 3 of 3 rows would be moved; 0 are there;")
     assert empty == 0
@@ -223,6 +314,8 @@ def test_tables_are_migrated_verified_and_rid_of_garbage(schema, counts):
     assert verified.exit_code == 0
     assert damaged.exit_code == 1
     assert [found["key"] for found in json.loads(damaged.stdout)["damaged"]] == [{"id": 1}]
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--days is 0; to delete beside inserts" in refused.output
     assert [each["state"] for each in json.loads(garbage.stdout)["orphans"]] == ["deleted"]
 
 
@@ -260,6 +353,7 @@ def test_a_schema_that_is_none_is_wrong_use():
 
         assert result.exit_code == 2
         assert "'nothing' is no schema of the database, which has" in result.output
+        assert not re.search(r"\b(pg_|information_schema|mysql|sys\b)", result.output)
 
 
 def test_nwb_is_refused_without_its_times_in_the_words_of_the_command(movie, tmp_path):

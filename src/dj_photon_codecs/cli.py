@@ -32,6 +32,7 @@ __all__ = ["app", "main"]
 DAMAGE, WRONG_USE, FAILURE = 1, 2, 3
 PICTURES = {".png", ".pdf", ".svg", ".jpg"}  # a plot may replace
 ENDINGS = {"tiff": ".tif", "h5": ".h5", "ome-zarr": ".zarr", "nwb": ".nwb"}
+OF_THE_SERVER = ("information_schema", "mysql", "performance_schema", "sys")
 KINDS = {"h5": "hdf5"}  # what `export` calls them
 
 app = Typer(
@@ -161,11 +162,14 @@ def report(  # noqa: PLR0913
     `dj-photon report movie_*.tif --calibrate`
     """
     import dj_photon_codecs as photon
+    from dj_photon_codecs.views.camera_units import camera_units
 
     movie = _opened(files, channel=channel, plane=plane, dataset=dataset)
     calibration = photon.calibrate(_raw(movie)) if camera else None
     found = photon.report(movie, calibration, codec=codec)
     _print(found, [vars(cost) for cost in found.costs], as_json=as_json)
+    if not camera and (words := camera_units(movie)):
+        _warn(words)
 
 
 @_verb
@@ -188,15 +192,16 @@ def calibrate(  # noqa: PLR0913
 
     if plot is not None and plot.exists() and plot.suffix.lower() not in PICTURES:
         raise ValueError(f"--plot is {plot}, which exists, and may be a movie; give another name")
+    if plot is not None:
+        from dj_photon_codecs.views.transfer_curve import check_picture
+
+        check_picture(plot)
     movie = _opened(files, channel=channel, plane=plane, dataset=dataset)
     found = photon.calibrate(_raw(movie), offset=offset)
     names = ("gain", "offset", "variance")
     values = {name: getattr(found, name) for each in names for name in (each, f"{each}_stderr")}
     _print(found, values, as_json=as_json)
     if plot is not None:
-        import matplotlib as mpl
-
-        mpl.use("agg")
         found.plot().get_figure(root=True).savefig(plot)  # type: ignore[union-attr]
 
 
@@ -305,12 +310,17 @@ def migrate(
 
 
 @_verb
-def gc(
+def gc(  # noqa: PLR0913
     context: Context,  # noqa: ARG001
     *,
     schemas: Annotated[list[str], Argument(metavar="SCHEMA...", help="Names of schemas.")],
     delete: Annotated[bool, Option("--delete", help="Delete what is due; else look only.")] = False,
-    days: Annotated[float, Option(min=0, max=36500, help="Longer than any insert takes.")] = 7.0,
+    days: Annotated[
+        float, Option(min=0, max=36500, help="Longer than any insert takes; an hour is 0.042.")
+    ] = 7.0,
+    nothing_inserts: Annotated[
+        bool, Option("--nothing-inserts", help="Nothing does, anywhere: --days may be 0.")
+    ] = False,
     store: Annotated[str | None, Option(help="The one store to look at.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -321,7 +331,19 @@ def gc(
     import dj_photon_codecs as photon
 
     chosen = [_schema(name) for name in schemas]
-    found = photon.collect(*chosen, grace=timedelta(days=days), dry_run=not delete, store=store)
+    grace = timedelta(days=days)
+    if delete and grace < timedelta(hours=1) and not nothing_inserts:
+        raise ValueError(
+            f"--days is {days:g}; to delete beside inserts it must be longer than each of them "
+            "takes, an hour (0.042) or more. If nothing inserts, say so: --nothing-inserts"
+        )
+    found = photon.collect(
+        *chosen,
+        grace=grace,
+        dry_run=not delete,
+        store=store,
+        nothing_inserts=nothing_inserts,
+    )
     _print(found, found.to_dict(), as_json=as_json)
 
 
@@ -395,7 +417,10 @@ def _schema(name: str) -> Any:
     import datajoint as dj
 
     if name not in (there := dj.list_schemas()):
-        raise ValueError(f"{name!r} is no schema of the database, which has {', '.join(there)}")
+        ours = [each for each in there if not each.startswith("pg_") and each not in OF_THE_SERVER]
+        raise ValueError(
+            f"{name!r} is no schema of the database, which has {', '.join(ours) or 'none'}"
+        )
     return dj.Schema(name, create_schema=False)
 
 

@@ -20,7 +20,7 @@ from dj_photon_codecs.storage.copying import copy_movie
 from dj_photon_codecs.storage.files.movie_files import MovieFiles
 from dj_photon_codecs.storage.files.movie_folder import MovieFolder
 from dj_photon_codecs.storage.plan import plan_movie
-from dj_photon_codecs.storage.preview import MOST_BYTES, PREVIEW, SIDE
+from dj_photon_codecs.storage.preview import MOST_BYTES, PREVIEW, SIDE, Preview
 from dj_photon_codecs.storage.writing import write_movie
 from tests.movies_at_hand import WatchedFiles, local_files, photon_counts, tree
 from tests.storage.damages import failing_at
@@ -112,6 +112,26 @@ def test_what_has_no_contrast_can_be_drawn(values, expected, path):
         assert drawn(path)[50, 50] == drawn(path).sum() == 255
     else:
         np.testing.assert_array_equal(drawn(path), expected)
+
+
+@pytest.mark.parametrize("dimmest", [5e-324, 1e-300])
+def test_what_is_hardly_there_is_drawn_without_a_warning(dimmest):
+    preview = Preview((1, 40, 50))
+
+    preview.add(np.eye(40, 50)[np.newaxis] * dimmest)
+
+    assert preview.png()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "u4"])
+def test_the_brightest_frames_add_up_to_the_same_picture_in_every_width(dtype):
+    scene = np.minimum(SCENE * 60, np.iinfo(dtype).max).astype(dtype)
+    preview, wanted = Preview((64, 40, 50)), Preview((64, 40, 50))
+
+    preview.add(np.repeat(scene[np.newaxis], 64, axis=0))
+    wanted.add(np.repeat(scene[np.newaxis].astype("f8"), 64, axis=0))
+
+    assert preview.png() == wanted.png()
 
 
 # ---------------------------------------------------------------------------- beside the movie

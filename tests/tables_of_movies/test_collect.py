@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import datajoint as dj
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 from datajoint.codecs import unregister_codec
 
-from dj_photon_codecs import PhotonCodec, collect
+from dj_photon_codecs import PhotonCodec
+from dj_photon_codecs import collect as collect_beside_inserts
 from dj_photon_codecs.tables.references import NAME
 from dj_photon_codecs.tables.section import MARKS
 from tests.conftest import new_schema_name
@@ -30,6 +32,7 @@ from tests.tables import (
     transformed,
 )
 
+collect = partial(collect_beside_inserts, nothing_inserts=True)  # after seconds, or at once
 AT_ONCE = timedelta(0)
 SHORT = timedelta(seconds=0.3)
 
@@ -381,6 +384,19 @@ def test_answers_of_a_cache_are_refused(schema, recording, store, tmp_path):
 def test_an_open_transaction_is_refused(schema, recording):
     with schema.connection.transaction, pytest.raises(ValueError, match="a transaction is open"):
         collect(schema)
+
+
+@pytest.mark.parametrize("new_store", ["local"], indirect=True)
+def test_less_than_an_hour_is_refused_unless_nothing_inserts(schema, recording, store):
+    orphan(recording)
+    before = contents(store)
+
+    with pytest.raises(ValueError, match=r"grace is 0:59:59; .* 1:00:00 or more.* nothing_inserts"):
+        collect_beside_inserts(schema, grace=timedelta(seconds=3599), dry_run=False)
+    assert contents(store) == before
+    assert states(collect_beside_inserts(schema, grace=AT_ONCE)) == ["due"]
+    hour = collect_beside_inserts(schema, grace=timedelta(hours=1), dry_run=False)
+    assert states(hour) == ["waiting"]
 
 
 def test_bad_arguments_are_refused(schema):

@@ -246,9 +246,9 @@ def test_rows_of_something_else_are_looked_at_and_compared_where_that_is_asked_f
     done = migrate(old, new, "movie")
     compared = migrate(old, new, "movie", recheck=True)
 
-    assert [row.outcome for row in done.rows] == ["failed", "there", "there"]
+    assert [row.outcome for row in done.outcomes] == ["failed", "there", "there"]
     assert "holds no movie of <photon@>" in done.failed[0].error
-    assert [row.outcome for row in compared.rows] == ["failed"] * 3
+    assert [row.outcome for row in compared.outcomes] == ["failed"] * 3
     assert "differs from what was inserted at frame 0, pixel" in compared.failed[1].error
     assert "has shape (119, 8, 8)" in compared.failed[2].error
 
@@ -346,7 +346,7 @@ def test_computed_tables_are_filled_and_rows_of_another_process_are_left(schema)
 
     done = migrate(old, Copied, "movie", convert=meanwhile)
 
-    assert [row.outcome for row in done.rows] == ["moved", "there", "moved"]
+    assert [row.outcome for row in done.outcomes] == ["moved", "there", "moved"]
     assert_moved(Copied, [1, 2, 3])
 
 

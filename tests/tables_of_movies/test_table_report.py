@@ -116,7 +116,8 @@ def test_a_dry_run_writes_nothing_and_tells_the_cost_of_what_is_left(schema, sto
 
     assert contents(store) == before
     assert len(New()) == 1
-    assert [row.outcome for row in dry.rows] == ["there", "waiting", "waiting", "waiting"]
+    assert dry.rows == 4
+    assert [row.outcome for row in dry.outcomes] == ["there", "waiting", "waiting", "waiting"]
     (cost,) = dry.costs
     assert (cost.rows, cost.empty) == (2, 1)
     (single,) = report(CameraMovie(camera_values(seed=1), CAMERA), steps=(0.5,)).costs

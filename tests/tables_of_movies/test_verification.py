@@ -8,6 +8,7 @@ import pytest
 
 from dj_photon_codecs import verify
 from dj_photon_codecs.tables import queries
+from dj_photon_codecs.tables.verification import VerifiedRow
 from tests.tables import declare_recording, filesystem, photons, root, row_of
 from tests.tables_of_movies.test_migration import watched
 
@@ -80,13 +81,13 @@ def test_every_damaged_movie_is_named_in_the_order_of_the_keys(recording, store,
 
 
 def test_a_sound_table_is_told_in_one_sentence(recording):
-    done = []
+    done: list[VerifiedRow] = []
 
-    report = verify(recording & "recording_id > 3", on_row=lambda *counts: done.append(counts))
+    report = verify(recording & "recording_id > 3", on_row=done.append)
 
     assert repr(report) == "All 2 movies are as they were written."
     assert report.to_dict()["problems"] == {}
-    assert done == [(1, 2), (2, 2)]
+    assert [str(row) for row in done] == [f"recording_id={n}: all is well" for n in (4, 5)]
 
 
 @on_a_local_store

@@ -5,9 +5,9 @@ Nothing depends on it: a movie without one, or with one that is no such picture,
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -23,13 +23,14 @@ SIDE = 192  # pixels of its longer side, at most
 SUMMED = 64  # frames, or one of each chunk where there are more chunks
 PATIENCE = 3.0  # seconds that a picture is waited for, of a store that may be gone
 MOST_BYTES = 1 << 17  # of the file; pixels that no compression makes smaller take half of it
+EXACT = 256  # frames of 16 bits, whose sum is below 2**24: a float32 holds it
 CLIPPED = 0.005  # of the pixels are drawn black, and so many white
 SIGNATURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 GREY = b"\x08\0\0\0\0"  # 8 bits of grey, deflated, not interlaced
 
 
 class Preview:
-    """The sum of some frames of a movie, evenly spread, as their codes pass by."""
+    """The sum of some frames of a movie, evenly spread, taken from its chunks of codes."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._frames = -(-shape[0] // SUMMED)  # one of so many is summed
@@ -37,34 +38,28 @@ class Preview:
         self._total = np.zeros([-(-side // self._pixels) for side in shape[-2:]])
         self._lock = Lock()
 
-    def watch(self, parts: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Yield consecutive frames of a chunk, in one or more arrays; several threads may do so."""
-        first = 0
-        for codes in parts:
-            seen = codes[-first % self._frames :: self._frames]
-            if len(seen):
-                self._add(seen.reshape(-1, *codes.shape[-2:]))  # planes as if they were frames
-            first += len(codes)
-            yield codes
-
-    def _add(self, frames: NDArray[Any]) -> None:
-        thinned = frames[:, :: self._pixels, :: self._pixels]
-        with np.errstate(over="ignore"):
-            total = thinned.sum(axis=0, dtype=np.float64)
+    def add(self, chunk: NDArray[Any]) -> None:
+        """Add a chunk; several threads may do so. Zeros behind the end of the movie add nothing."""
+        rows = chunk[:: self._frames, ..., :: self._pixels, :: self._pixels]
+        planes = rows.reshape(-1, *self._total.shape)  # as if they were frames
+        exact = chunk.dtype.itemsize <= 2 and len(planes) <= EXACT  # in half the time
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.add.reduce(planes, axis=0, dtype=np.float32 if exact else np.float64)
             with self._lock:
                 self._total += total
 
     def png(self) -> bytes | None:
         """Return the picture; None if sums differ by more than a float64 can be."""
         ranked = np.sort(self._total, axis=None)  # faster than percentiles
-        with np.errstate(over="ignore", invalid="ignore"):
-            if not np.isfinite(ranked[-1] - ranked[0]):
-                return None
-        low, high = ranked[k := int(CLIPPED * ranked.size)], ranked[-1 - k]
+        k = int(CLIPPED * ranked.size)
+        darkest, low, high, brightest = map(float, ranked[[0, k, -1 - k, -1]])
+        if not math.isfinite(brightest - darkest):
+            return None
         if low == high:  # a few bright pixels in the dark, or nothing
-            low, high = ranked[0], ranked[-1]
-        shares = (self._total - low) * (255 / (float(high - low) or 1.0))
-        return _png(np.clip(shares, 0, 255).astype(np.uint8))
+            low, high = darkest, brightest
+        with np.errstate(over="ignore", invalid="ignore"):
+            shares = (self._total - low) * (255 / ((high - low) or 1.0))
+            return _png(np.clip(shares, 0, 255, out=shares).astype(np.uint8))
 
 
 def read_preview(files: MovieFiles) -> bytes | None:
@@ -78,11 +73,13 @@ def read_preview(files: MovieFiles) -> bytes | None:
 
 def _png(grey: NDArray[np.uint8]) -> bytes:
     height, width = grey.shape
+    # noise repeats nothing: looking for that takes twice as long, and makes it no smaller
+    packing = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
     rows = np.zeros((height, width + 1), np.uint8)  # each begins with its filter, none
     rows[:, 1:] = grey
     chunks = {
         b"IHDR": struct.pack(">II", width, height) + GREY,
-        b"IDAT": zlib.compress(rows.tobytes(), 1),
+        b"IDAT": packing.compress(rows.tobytes()) + packing.flush(),
         b"IEND": b"",
     }
     return SIGNATURE[:8] + b"".join(

@@ -104,8 +104,10 @@ def write_movie(
     picture = Preview(plan.shape)
 
     def encode(frames: Iterable[NDArray[Any]]) -> bytes:
-        codes: Iterable[NDArray[Any]] = map(plan.encode_values, frames)
-        return plan.encode_chunk(fill_chunk(plan, picture.watch(codes) if preview else codes))
+        chunk = fill_chunk(plan, map(plan.encode_values, frames))
+        if preview:
+            picture.add(chunk)
+        return plan.encode_chunk(chunk)
 
     def documents(checksums: list[str], stored_bytes: int) -> Documents:
         source.check_unchanged()

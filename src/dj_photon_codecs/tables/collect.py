@@ -24,6 +24,7 @@ __all__ = ["GRACE", "Garbage", "collect"]
 
 GRACE = timedelta(days=7)
 LONGEST = timedelta(days=36500)
+LEAST = timedelta(hours=1)  # beside inserts
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,11 @@ class Garbage:
 
 
 def collect(
-    *schemas: Any, grace: timedelta = GRACE, dry_run: bool = True, store: str | None = None
+    *schemas: Any,
+    grace: timedelta = GRACE,
+    dry_run: bool = True,
+    store: str | None = None,
+    nothing_inserts: bool = False,
 ) -> Garbage:
     """Find the movies of schemas to which no row refers; delete those that have been so for long.
 
@@ -90,12 +95,14 @@ def collect(
         Whose movies are looked for, on all configured stores. Rows that refer to them are looked
         for in all schemas that the connection may read; none must be hidden from it.
     grace : timedelta
-        Longer than any insert and any transaction takes. Zero deletes at once; only where nothing
-        else uses the schemas.
+        Longer than any insert and any transaction takes. To delete, an hour or more; with
+        `nothing_inserts` also less, and zero deletes at once.
     dry_run : bool
         Whether to look only; nothing is deleted or noted.
     store : str, optional
         The one store to look at.
+    nothing_inserts : bool
+        That nothing else uses the schemas until this is over, which only you can know.
 
     Returns
     -------
@@ -105,7 +112,8 @@ def collect(
     Raises
     ------
     TypeError, ValueError
-        If there is no schema, if the grace period is none, or if the store is not configured.
+        If there is no schema, if the grace period is none or too short, or if the store is not
+        configured.
     datajoint.errors.DataJointError
         If the type of a column is not loaded, or if rows cannot be read or are hidden; nothing is
         deleted.
@@ -114,6 +122,11 @@ def collect(
     """
     connection = _checked_connection(schemas, grace)
     schemas = tuple({schema.database: schema for schema in schemas}.values())  # each once
+    if grace < LEAST and not (dry_run or nothing_inserts):
+        raise ValueError(
+            f"grace is {grace}; to delete beside inserts it must be longer than each of them "
+            f"takes, {LEAST} or more. If nothing inserts, say so: nothing_inserts=True"
+        )
     _check_types(schemas)
     sections = list(_sections(schemas, connection, store=store, dry_run=dry_run))
     references = partial(referenced_names, connection)

@@ -55,14 +55,19 @@ class Migration:
 
     Attributes
     ----------
-    rows : tuple of MigratedRow
+    outcomes : tuple of MigratedRow
         What became of each row of the old table, in the order of the keys.
     costs : tuple of TableReport
         In a dry run, of each attribute, what the movies take that wait, and what they would take.
     """
 
-    rows: tuple[MigratedRow, ...]
+    outcomes: tuple[MigratedRow, ...]
     costs: tuple[TableReport, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows the old table has."""
+        return len(self.outcomes)
 
     @property
     def moved(self) -> int:
@@ -77,12 +82,12 @@ class Migration:
     @property
     def failed(self) -> tuple[MigratedRow, ...]:
         """The rows that could not be moved, or are there and are not what they should be."""
-        return tuple(row for row in self.rows if row.outcome == "failed")
+        return tuple(row for row in self.outcomes if row.outcome == "failed")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain dictionaries, lists, numbers and texts."""
         return {
-            "rows": len(self.rows),
+            "rows": self.rows,
             "moved": self.moved,
             "there": self.there,
             "waiting": self._number("waiting"),
@@ -96,12 +101,12 @@ class Migration:
 
     def __str__(self) -> str:
         first = (
-            f"{self.moved:,} of {len(self.rows):,} rows were moved, read back and compared; "
+            f"{self.moved:,} of {self.rows:,} rows were moved, read back and compared; "
             f"{self.there:,} were there before; {len(self.failed):,} failed."
         )
         if self.costs:
             first = (
-                f"A dry run: {self._number('waiting'):,} of {len(self.rows):,} rows would be "
+                f"A dry run: {self._number('waiting'):,} of {self.rows:,} rows would be "
                 f"moved; {self.there:,} are there; {len(self.failed):,} have failed."
             )
         more = len(self.failed) - SHOWN
@@ -112,7 +117,7 @@ class Migration:
     __repr__ = __str__
 
     def _number(self, outcome: str) -> int:
-        return sum(row.outcome == outcome for row in self.rows)
+        return sum(row.outcome == outcome for row in self.outcomes)
 
 
 def migrate(  # noqa: PLR0913 - ways of one movie, as keywords

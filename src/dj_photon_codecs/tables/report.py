@@ -75,10 +75,8 @@ def report(
     ------
     TypeError, ValueError
         If the movie could not be inserted, or was stored in steps already; if `codec` is no
-        `PhotonCodec`; if the table has no such attribute. Of a table, rows that could not be
-        inserted are named in the report.
-    datajoint.DataJointError
-        If there is no codec of that name.
+        `PhotonCodec`, or names none; if the table has no such attribute. Of a table, rows that
+        could not be inserted are named in the report.
 
     Examples
     --------

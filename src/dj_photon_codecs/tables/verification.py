@@ -13,17 +13,29 @@ from typing import TYPE_CHECKING, Any
 
 from dj_photon_codecs.arrays.photon_array import PhotonArray
 from dj_photon_codecs.movies.progress import set_progress
-from dj_photon_codecs.tables.findings import Fault, Finding, faults_of
+from dj_photon_codecs.tables.findings import Fault, Finding, faults_of, key_in_words
 from dj_photon_codecs.tables.queries import Key, as_query, decoded_rows, photon_attributes
 from dj_photon_codecs.tables.row_progress import RowTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "VerifiedRow", "verify"]
 
 SHOWN = 20  # findings that a text shows
 AHEAD = 2  # batches of rows that wait for each process
+
+
+@dataclass(frozen=True)
+class VerifiedRow:
+    """A row whose movies were read, and those of them that are not as they were written."""
+
+    key: dict[str, Any]
+    damaged: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.damaged)) or f"{key_in_words(self.key)}: all is well"
+
 
 Batch = list[tuple[Key, dict[str, Any]]]
 
@@ -85,7 +97,7 @@ def verify(
     attributes: str | Sequence[str] | None = None,
     *,
     processes: int = 1,
-    on_row: Callable[[int, int], object] | None = None,
+    on_row: Callable[[VerifiedRow], object] | None = None,
 ) -> Verification:
     """Read every movie of a table, without decoding it, and report what is not as it was written.
 
@@ -102,7 +114,7 @@ def verify(
         ``if __name__ == "__main__":``. They get the movies from this process, and need no
         connection to the database. In each, up to eight movies are read at a time.
     on_row : callable, optional
-        Called as ``on_row(rows done, rows of all)``.
+        Called with the `VerifiedRow` of each row.
 
     Returns
     -------
@@ -138,9 +150,10 @@ def verify(
                 rows += 1
                 empty += sum(value is None for value in values.values())
                 movies += sum(value is not None for value in values.values())
-                damaged += [Finding(key, name, *fault) for name, fault in found if fault]
+                faulty = tuple(Finding(key, name, *fault) for name, fault in found if fault)
+                damaged += faulty
                 if on_row is not None:
-                    on_row(rows, len(keys))
+                    on_row(VerifiedRow(key, faulty))
     return Verification(tuple(names), rows, movies, empty, tuple(damaged))
 
 

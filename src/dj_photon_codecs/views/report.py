@@ -137,7 +137,12 @@ def policy_of(codec: Any) -> Policy:
     if isinstance(codec, str):
         import datajoint as dj  # noqa: PLC0415 - slow, and it warns without a configuration
 
-        return Policy.of(dj.get_codec(codec.strip("<>").partition("@")[0]))
+        if (name := codec.strip("<>").partition("@")[0]) not in dj.list_codecs():
+            raise ValueError(
+                f"codec is {codec!r}; it must be one of photon, photon_dense, or the name of a "
+                "type of your own, whose module is imported"
+            )
+        return Policy.of(dj.get_codec(name))
     return Policy.of(codec)
 
 

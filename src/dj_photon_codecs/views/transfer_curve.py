@@ -11,15 +11,35 @@ import numpy as np
 from dj_photon_codecs.photons.calibration import measured
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from dj_photon_codecs.photons.calibration import Calibration, Points
 
-__all__ = ["draw", "in_words"]
+__all__ = ["check_picture", "draw", "in_words"]
 
 CROWDED = 0.1  # of the brightest point's light: where half of the points are dimmer, they crowd
 WIDTH = 58  # letters of a line of what is doubted
+
+
+def check_picture(file: Path) -> None:
+    """Refuse a file that no picture could be saved to, before the work."""
+    try:
+        import matplotlib as mpl  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError("a picture needs matplotlib: pip install matplotlib") from error
+    mpl.use("agg")
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415
+
+    kinds = sorted(FigureCanvasBase.get_supported_filetypes())
+    if file.suffix[1:].lower() not in kinds:
+        raise ValueError(
+            f"the picture is {str(file)!r}; its name must end in one of {', '.join(kinds)}"
+        )
+    if not (folder := file.absolute().parent).is_dir():
+        raise ValueError(f"the picture is {str(file)!r}; there is no folder {folder}")
 
 
 def draw(calibration: Calibration, ax: Axes | None = None) -> Axes:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dj_photon_codecs.movies.kinds import is_a
+
 __all__ = ["store_errors"]
 
+KEYS = (
+    "dj.config['stores'] (those of a URL in the environment: AWS_ACCESS_KEY_ID, "
+    "AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL where the store is not Amazon's)"
+)
 RIGHTS = {
     "reading": (
         "to read its files (on S3: s3:GetObject), and on S3 s3:ListBucket too, without which a "
@@ -42,13 +48,14 @@ def store_errors(
 
 
 def _advice(error: Exception, *, writes: bool) -> str:
+    if is_a(error, "botocore", "NoCredentialsError"):
+        return f"Give the keys in {KEYS}"
     if not isinstance(error, PermissionError):
         return "Try again, or check the store"
     task = "writing" if writes else "reading"
     return (
         f"{task.capitalize()} a movie needs the right {RIGHTS[task]}. Are the user, or the keys in "
-        "dj.config['stores'] (those of a URL are in the environment), the right ones? If so, ask "
-        "whoever runs the store"
+        f"{KEYS}, the right ones? If so, ask whoever runs the store"
     )
 
 
