@@ -315,7 +315,7 @@ def test_tables_are_migrated_verified_and_rid_of_garbage(schema, counts):
     assert damaged.exit_code == 1
     assert [found["key"] for found in json.loads(damaged.stdout)["damaged"]] == [{"id": 1}]
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "--days is 0; to delete beside inserts" in refused.output
+    assert "grace is 0:00:00; to delete beside inserts" in refused.output
     assert [each["state"] for each in json.loads(garbage.stdout)["orphans"]] == ["deleted"]
 
 

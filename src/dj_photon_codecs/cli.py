@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 DAMAGE, WRONG_USE, FAILURE = 1, 2, 3
-PICTURES = {".png", ".pdf", ".svg", ".jpg"}  # a plot may replace
 ENDINGS = {"tiff": ".tif", "h5": ".h5", "ome-zarr": ".zarr", "nwb": ".nwb"}
 OF_THE_SERVER = ("information_schema", "mysql", "performance_schema", "sys")
 KINDS = {"h5": "hdf5"}  # what `export` calls them
@@ -190,8 +189,6 @@ def calibrate(  # noqa: PLR0913
     """
     import dj_photon_codecs as photon
 
-    if plot is not None and plot.exists() and plot.suffix.lower() not in PICTURES:
-        raise ValueError(f"--plot is {plot}, which exists, and may be a movie; give another name")
     if plot is not None:
         from dj_photon_codecs.views.transfer_curve import check_picture
 
@@ -331,19 +328,12 @@ def gc(  # noqa: PLR0913
     import dj_photon_codecs as photon
 
     chosen = [_schema(name) for name in schemas]
-    grace = timedelta(days=days)
-    if delete and grace < timedelta(hours=1) and not nothing_inserts:
-        raise ValueError(
-            f"--days is {days:g}; to delete beside inserts it must be longer than each of them "
-            "takes, an hour (0.042) or more. If nothing inserts, say so: --nothing-inserts"
-        )
-    found = photon.collect(
-        *chosen,
-        grace=grace,
-        dry_run=not delete,
-        store=store,
-        nothing_inserts=nothing_inserts,
-    )
+    how: dict[str, Any] = {
+        "dry_run": not delete,
+        "store": store,
+        "nothing_inserts": nothing_inserts,
+    }
+    found = photon.collect(*chosen, grace=timedelta(days=days), **how)
     _print(found, found.to_dict(), as_json=as_json)
 
 

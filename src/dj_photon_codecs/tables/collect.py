@@ -125,7 +125,8 @@ def collect(
     if grace < LEAST and not (dry_run or nothing_inserts):
         raise ValueError(
             f"grace is {grace}; to delete beside inserts it must be longer than each of them "
-            f"takes, {LEAST} or more. If nothing inserts, say so: nothing_inserts=True"
+            f"takes, {LEAST} or more. If nothing inserts, say so: nothing_inserts=True "
+            "(--nothing-inserts of the command)"
         )
     _check_types(schemas)
     sections = list(_sections(schemas, connection, store=store, dry_run=dry_run))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["check_picture", "draw", "in_words"]
 
 CROWDED = 0.1  # of the brightest point's light: where half of the points are dimmer, they crowd
+REPLACED = {".png", ".pdf", ".svg", ".jpg"}  # endings of pictures that a new one may replace
 WIDTH = 58  # letters of a line of what is doubted
 
 
@@ -37,6 +38,10 @@ def check_picture(file: Path) -> None:
     if file.suffix[1:].lower() not in kinds:
         raise ValueError(
             f"the picture is {str(file)!r}; its name must end in one of {', '.join(kinds)}"
+        )
+    if file.exists() and file.suffix.lower() not in REPLACED:
+        raise ValueError(
+            f"the picture is {str(file)!r}, which exists, and may be a movie; give another name"
         )
     if not (folder := file.absolute().parent).is_dir():
         raise ValueError(f"the picture is {str(file)!r}; there is no folder {folder}")
