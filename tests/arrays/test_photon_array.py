@@ -381,6 +381,12 @@ def test_dask_reads_a_movie_in_threads_and_processes(movie, counts):
     np.testing.assert_array_equal(lazy.compute(scheduler="threads"), anscombe(counts))
 
 
+def test_numpy_is_refused_an_array_without_a_copy(movie, reads):
+    with pytest.raises(ValueError, match="cannot become an array without a copy"):
+        np.array(movie, copy=False)
+    assert reads == []
+
+
 def test_numpy_reads_the_whole_movie_into_an_object_array(movie, reads):
     # numpy calls __array__ whatever the dtype; this pins what the documentation warns of
     assert np.array([movie], dtype=object).shape == (1, 250, 6, 7)

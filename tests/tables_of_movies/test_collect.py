@@ -399,6 +399,13 @@ def test_less_than_an_hour_is_refused_unless_nothing_inserts(schema, recording, 
     assert states(hour) == ["waiting"]
 
 
+def test_schemas_of_several_connections_are_refused(schema, new_instance, store):
+    other = dj.Schema(new_schema_name(), connection=new_instance({"imaging": store}).connection)
+
+    with pytest.raises(ValueError, match="several connections; collect for each by itself"):
+        collect(schema, other)
+
+
 def test_bad_arguments_are_refused(schema):
     with pytest.raises(ValueError, match="no schema is given"):
         collect()

@@ -1,13 +1,15 @@
 """Verifying a whole table: every movie that is not as it was written is in the report."""
 
 import json
+import os
 from datetime import date
 
 import datajoint as dj
 import pytest
 
 from dj_photon_codecs import verify
-from dj_photon_codecs.tables import queries
+from dj_photon_codecs.tables import queries, verification
+from dj_photon_codecs.tables.row_progress import RowTask
 from dj_photon_codecs.tables.verification import VerifiedRow
 from tests.tables import declare_recording, filesystem, photons, root, row_of
 from tests.tables_of_movies.test_migration import watched
@@ -184,3 +186,17 @@ def test_a_store_that_is_away_says_nothing_of_its_movies(recording, store):
 
     assert found_by(report) == [(number, "unreached", ()) for number in range(1, 6)]
     assert "Is it mounted?" in report.damaged[0].message
+
+
+class Fatal:
+    """What ends the process that verifies it."""
+
+    def verify(self):
+        os._exit(1)
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_is_an_error_that_says_what_to_do():
+    task = RowTask("verify")
+    with task, pytest.raises(RuntimeError, match=r"has ended.*take fewer processes"):
+        list(verification._checked([[({}, {"movie": Fatal()})]], task, processes=2))
