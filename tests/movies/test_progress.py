@@ -117,6 +117,18 @@ def test_a_callback_is_called_ten_times_a_second_at_most(seen):
     assert [call.frames for call in seen] == [1, 1000]
 
 
+def test_a_slow_callback_takes_a_tenth_of_the_time():
+    calls: list[Progress] = []
+    set_progress(lambda progress: (calls.append(progress), time.sleep(0.1)), after=0)
+    with Task("insert", (30, 8, 8)) as task:
+        for _ in range(30):
+            time.sleep(0.01)
+            task.advance(1)
+    set_progress("auto")
+
+    assert len(calls) <= 2 + calls[-1].seconds  # with 0.1 seconds each
+
+
 # ---------------------------------------------------------------------------- tasks in tasks
 
 

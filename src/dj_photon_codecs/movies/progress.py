@@ -80,10 +80,11 @@ def set_progress(callback: Callback | Literal["auto"] | None, *, after: float = 
     Parameters
     ----------
     callback : callable, "auto" or None
-        Called with a `Progress`, at most ten times a second and once at the end, by whichever
-        thread has just finished a part, by one at a time. "auto" shows a bar where tqdm is
-        installed and standard error is a terminal or a notebook, unless the environment variable
-        ``DJ_PHOTON_PROGRESS`` is ``off``. None shows nothing.
+        Called with a `Progress`, at most ten times a second (less often if it is slow: for a tenth
+        of the time) and once at the end, by whichever thread has just finished a part, by one at a
+        time. "auto" shows a bar where tqdm is installed and standard error is a terminal or a
+        notebook, unless the environment variable ``DJ_PHOTON_PROGRESS`` is ``off``. None shows
+        nothing.
     after : float
         Seconds, 0 or more, until a task shows anything; one that is over before never does.
 
@@ -211,7 +212,6 @@ class Task:
     def _report(self, *, finished: bool) -> None:
         """Call what shows the progress; by one thread at a time."""
         now = time.monotonic()
-        self._due = now + PAUSE
         try:
             self._show = self._show or _choice.display()
             if self._show is not None:
@@ -221,8 +221,8 @@ class Task:
                 raise  # an interrupt
             self._show = None
             LOG.warning("the progress of %r is shown no more", self._what, exc_info=True)
-        if self._show is None:
-            self._due = math.inf
+        slow = 10 * (time.monotonic() - now)
+        self._due = math.inf if self._show is None else now + max(PAUSE, slow)
 
     def _progress(self, seconds: float, *, finished: bool) -> Progress:
         done, read = min(round(self._frames), self.total), round(self._bytes_in)
