@@ -290,7 +290,11 @@ def test_marks_that_were_cut_short_begin_anew(schema, recording, store, wait):
     orphan(recording)
     wait()
     collect(schema, grace=SHORT, dry_run=False)
-    filesystem(store).pipe_file(f"{root(store)}/{MARKS}/{schema.database}.json", b'{"_sche')
+    place = f"{root(store)}/{MARKS}/{schema.database}.json"
+    for wrong in (b"[]", b'{"a": 1}', b'{"a": "then"}', b"\xff"):
+        filesystem(store).pipe_file(place, wrong)
+        assert states(collect(schema, grace=SHORT)) == ["waiting"]
+    filesystem(store).pipe_file(place, b'{"_sche')
     wait()
 
     assert states(collect(schema, grace=SHORT, dry_run=False)) == ["waiting"]

@@ -91,9 +91,10 @@ class Section:
         """Return since when movies have been without a row, as `keep` noted it."""
         try:
             noted = json.loads(self._read(self._mark("json")) or b"{}")
-        except ValueError:  # a run was killed as it wrote: begin anew
+            times = {path: datetime.fromisoformat(time) for path, time in noted.items()}
+        except (AttributeError, TypeError, ValueError):  # a run was killed as it wrote: begin anew
             return {}
-        return {path: datetime.fromisoformat(time) for path, time in noted.items()}
+        return {path: time.astimezone(UTC) for path, time in times.items()}
 
     def keep(self, marks: Mapping[str, datetime]) -> None:
         """Note since when movies have been without a row, for the next run, wherever it runs."""
