@@ -274,6 +274,25 @@ def test_a_deletion_that_was_cut_short_is_finished(schema, recording, store, mon
     assert_intact(recording)
 
 
+def test_a_movie_that_may_not_be_deleted_keeps_no_other(schema, recording, store, monkeypatch):
+    for number in (1, 2):
+        orphan(recording, number)
+    fs = filesystem(store)
+    remove = fs.rm_file
+
+    def refuse(path):
+        if "recording_id=1/" in path:
+            raise PermissionError(f"{path} is another user's")
+        remove(path)
+
+    monkeypatch.setattr(fs, "rm_file", refuse)
+    with pytest.raises(PermissionError, match="recording_id=1/"):
+        collect(schema, grace=AT_ONCE, dry_run=False)
+
+    (left,) = movies(store)
+    assert "recording_id=1/" in left
+
+
 @pytest.mark.parametrize("new_store", ["local"], indirect=True)
 def test_what_a_cluster_left_in_the_middle_of_a_chunk_is_garbage(schema, recording, store):
     orphan(recording)

@@ -118,7 +118,8 @@ def collect(
         If the type of a column is not loaded, or if rows cannot be read or are hidden; nothing is
         deleted.
     OSError
-        If a store fails. What was not deleted will be by the next run.
+        If a store fails. What was not deleted will be by the next run. Where it refuses to delete
+        a movie, the others are deleted before this is raised.
     """
     connection = _checked_connection(schemas, grace)
     schemas = tuple({schema.database: schema for schema in schemas}.values())  # each once

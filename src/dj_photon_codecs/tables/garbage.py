@@ -69,6 +69,7 @@ def sweep(
 
     The order keeps movies: what an insert commits after the listing was not listed, or is young.
     """
+    refused: list[PermissionError] = []  # of single movies, such as another user's
     looks = [(section, section.time(), section.movies()) for section in sections]
     names = references()  # in one snapshot of the database, after all listings
     for section, begun, listed in looks:
@@ -84,8 +85,13 @@ def sweep(
             if movie.path in since and due <= begun:
                 state = "due" if dry_run else "deleted"
             if state == "deleted":
-                section.delete(movie)
+                try:
+                    section.delete(movie)
+                except PermissionError as error:
+                    refused.append(error)
             yield Orphan(section.store, section.schema, movie.path, movie.size, due, state)
+    if refused:
+        raise refused[0]
 
 
 def since_when_unreferenced(
