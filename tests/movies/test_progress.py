@@ -119,7 +119,12 @@ def test_a_callback_is_called_ten_times_a_second_at_most(seen):
 
 def test_a_slow_callback_takes_a_tenth_of_the_time():
     calls: list[Progress] = []
-    set_progress(lambda progress: (calls.append(progress), time.sleep(0.1)), after=0)
+
+    def slow(progress):
+        calls.append(progress)
+        time.sleep(0.1)
+
+    set_progress(slow, after=0)
     with Task("insert", (30, 8, 8)) as task:
         for _ in range(30):
             time.sleep(0.01)
