@@ -106,7 +106,7 @@ def test_arrays_of_other_sizes_are_refused():
     with pytest.raises(ValueError, match="argument 1 is negative"):
         kernel.decode_dense(2, -3, *GIVEN[2:], out)
     for wrong in (out[:1], out.repeat(2, axis=0)):
-        with pytest.raises(ValueError, match="the sizes of the arrays do not fit each other"):
+        with pytest.raises(ValueError, match="fit each other, or a movie changed"):
             kernel.decode_dense(*GIVEN, wrong)
     with pytest.raises(ValueError, match="the sizes of the arrays do not fit each other"):
         kernel.decode_dense(2**62, 2, 8, *GIVEN[3:], out[:0])

@@ -49,8 +49,9 @@ static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, in
         return -1;
     Py_ssize_t size = view->itemsize;
     if (!is_one_of(view, formats))
-        PyErr_Format(PyExc_ValueError, "argument %zd has items of format %s; it must have one of %s",
-                     i, view->format, formats);
+        PyErr_Format(PyExc_ValueError,
+                     "argument %zd has items of format %s; it must have one of %s", i, view->format,
+                     formats);
     else if (itemsize ? size != itemsize : size != 1 && size != 2 && size != 4 && size != 8)
         PyErr_Format(PyExc_ValueError, "argument %zd has items of %zd bytes; it must have %s%zd", i,
                      size, itemsize ? "" : "1, 2, 4 or ", itemsize ? itemsize : 8);
@@ -170,7 +171,9 @@ static PyObject *finish(struct arguments *given, int64_t result)
     else if (result == KERNEL_MEMORY)
         PyErr_NoMemory();
     else
-        PyErr_SetString(PyExc_ValueError, "the sizes of the arrays do not fit each other");
+        PyErr_SetString(PyExc_ValueError,
+                        "the sizes of the arrays do not fit each other, or a movie changed while it "
+                        "was encoded: let nothing write to it");
     return NULL;
 }
 
@@ -391,8 +394,8 @@ FUNCTION(join_numbers, "C41", 1,
 static PyMethodDef methods[] = {
     METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(sum_segments),
     METHOD(count_symbols), METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams),
-    METHOD(decode_streams), METHOD(count_map), METHOD(encode_map), METHOD(decode_map), METHOD(join_tables),
-    METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),
+    METHOD(decode_streams), METHOD(count_map), METHOD(encode_map), METHOD(decode_map),
+    METHOD(join_tables), METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),
     METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
     METHOD(join_numbers),
     METHOD(look_up), METHOD(open_streams),

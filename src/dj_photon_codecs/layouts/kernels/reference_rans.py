@@ -200,7 +200,10 @@ class Reader(Streams):
 
 def refuse(misfit: Any) -> None:
     if misfit:
-        raise ValueError("the sizes of the arrays do not fit each other")
+        raise ValueError(
+            "the sizes of the arrays do not fit each other, or a movie changed while it was "
+            "encoded: let nothing write to it"
+        )
 
 
 def damaged() -> DamagedChunk:
