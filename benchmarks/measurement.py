@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from subjects import Movie
     from ways import Way
 
-__all__ = ["PATHS", "PLAIN", "Result", "measure"]
+__all__ = ["PATHS", "PLAIN", "Result", "measure", "size_of"]
 
 PATHS = ("write", "read_counts", "read_transformed")
 PATIENCE = 5.0  # seconds; a way that takes longer has one turn
@@ -82,6 +82,14 @@ def measure(movie: Movie, ways: Iterable[Way], *, turns: int) -> list[Result]:
                 if turn == 0 or _is_quick(results[name]):
                     _take_turn(way, movie, path, results[name])
     return list(results.values())
+
+
+def size_of(movie: Movie, way: Way) -> float:
+    """Return the bits that a pixel takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "movie")
+        way.write(movie, path)
+        return 8 * _size(path) / movie.values.size
 
 
 def _take_turn(way: Way, movie: Movie, path: Path, result: Result) -> None:

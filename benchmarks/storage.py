@@ -7,27 +7,31 @@ For each movie the ways take turns in one process. Movies are simulated, with kn
 so that the limit can be computed; small frames, few frames and sparse counts have rows of their
 own, and detectors whose limit is not known (`subjects.py`); --movie adds files of yours. With
 --write the tables and two plots go to benchmarks/results/. It takes about half an hour on two
-cores; fewer --frames or --rates, or --only, take less.
+cores; fewer --frames or --rates, or --only, take less. With --sizes-of, the sizes of some ways are
+measured again, and the speeds and the other ways in benchmarks/results/ stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import asdict
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from measurement import measure
+from measurement import Result, measure, size_of
 from plots import plot
 from subjects import counted, detected, from_files, in_steps, is_wanted, shaped
-from tables import as_json, document, table
+from tables import document, machine, table
 from ways import available
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from measurement import Result
+    from ways import Way
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,6 +42,9 @@ def main() -> None:
     ways, missing = available()
     for each in missing:
         print(f'Left out: {each}. pip install -e ".[benchmarks]"', file=sys.stderr)
+    if options.sizes_of:
+        renew_sizes([each for each in ways if each.name in options.sizes_of], options)
+        return
     movies = []
     for movie in chain(
         counted(options.rates, frames=options.frames),
@@ -58,9 +65,31 @@ def write(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, folder:
     """Write tables and plots."""
     folder.mkdir(exist_ok=True)
     command = " ".join(["python benchmarks/storage.py", *map(_without_folder, sys.argv[1:])])
-    (folder / "storage.md").write_text(document(movies, missing, command=command))
-    (folder / "storage.json").write_text(as_json(movies, missing, command=command))
-    plot([each for results in movies for each in results], folder=folder)
+    results = [asdict(each) for found in movies for each in found]
+    _write({"command": command, **machine(), "missing": missing, "results": results}, folder)
+
+
+def renew_sizes(ways: Sequence[Way], options: argparse.Namespace) -> None:
+    """Put the sizes of some ways into the results that are there, and draw these again."""
+    folder = options.write or RESULTS
+    run = json.loads((folder / "storage.json").read_text())
+    sizes: dict[tuple[str, str], float] = {}
+    for movie in chain(
+        counted(options.rates, frames=options.frames),
+        in_steps(options.steps, frames=options.frames),
+        from_files(options.movie),
+    ):
+        sizes |= {(movie.name, way.name): size_of(movie, way) for way in ways}
+    for each in run["results"]:
+        each["bits_per_pixel"] = sizes.get((each["movie"], each["way"]), each["bits_per_pixel"])
+    _write(run | {"sizes_of": {way.name: version("dj-photon-codecs") for way in ways}}, folder)
+
+
+def _write(run: dict[str, Any], folder: Path) -> None:
+    results = [Result(**each) for each in run["results"]]
+    (folder / "storage.json").write_text(json.dumps(run, indent=1) + "\n")
+    (folder / "storage.md").write_text(document(run, results))
+    plot(results, folder=folder)
 
 
 def _without_folder(argument: str) -> str:
@@ -75,6 +104,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=float, nargs="*", default=[0.5, 1])
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
+    parser.add_argument("--sizes-of", nargs="*", help="ways whose sizes alone are measured again")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npy or .npz")
     parser.add_argument("--write", type=Path, nargs="?", const=RESULTS, metavar="FOLDER")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -90,16 +89,17 @@ def overview(movies: Sequence[Sequence[Result]]) -> str:
     return "\n".join([head, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def document(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, command: str) -> str:
-    """Return all tables and plots, and what they mean."""
-    here = machine()
+def document(here: dict[str, Any], results: Sequence[Result]) -> str:
+    """Return all tables and plots of a run, and what they mean."""
+    movies = [list(found) for _, found in groupby(results, lambda each: each.movie)]
     packages = ", ".join(f"{name} {found}" for name, found in here["packages"].items())
-    where = (
-        f"{here['architecture']}, {here['cores']} cores, {here['kernel']} kernel, {here['system']}"
-    )
+    kernel = f"{here['kernel']} kernel, " if "kernel" in here else ""
+    where = f"{here['architecture']}, {here['cores']} cores, {kernel}{here['system']}"
+    later = ", ".join(f"{_name(way)} {found}" for way, found in here.get("sizes_of", {}).items())
     lines = [
-        f"`{command}`: {where}, Python {here['python']}, {packages}.",
-        *([f"Not measured: {'; '.join(missing)}."] if missing else []),
+        f"`{here['command']}`: {where}, Python {here['python']}, {packages}.",
+        *([f"Not measured: {'; '.join(here['missing'])}."] if here["missing"] else []),
+        *([f"Sizes, but not speeds, are those of a later version: {later}."] if later else []),
         HOW,
         "![Size of the ways as multiples of Shannon's limit, by photon rate](storage-size.png)",
         "![Speed of the ways against their size](storage-speed.png)",
@@ -107,13 +107,6 @@ def document(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, comm
         *(table(results) for results in movies),
     ]
     return "\n\n".join(filter(None, lines)) + "\n"
-
-
-def as_json(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, command: str) -> str:
-    """Return all results, each turn of them."""
-    results = [asdict(each) for results in movies for each in results]
-    everything = {"command": command, **machine(), "missing": list(missing), "results": results}
-    return json.dumps(everything, indent=1) + "\n"
 
 
 def _rank(result: Result) -> tuple[bool, float]:
