@@ -46,8 +46,8 @@ class PhotonCodec(dj.SchemaCodec):  # type: ignore[misc]
     frames_per_chunk : int
         Frames in a chunk.
     compressor : numcodecs.abc.Codec, None or "auto"
-        What compresses the codes. "auto" is Blosc with Zstd, behind `GroupedLayout`, which finds
-        for each chunk what makes it smaller.
+        What compresses the codes. "auto" is Blosc with Zstd, behind a layout that finds for each
+        chunk what makes it smaller.
     layout : numcodecs.abc.Codec, str or None
         A filter, or its ``codec_id``, for the codes before a `compressor` of your choice; "auto"
         has a layout of its own, and takes none.

@@ -35,8 +35,8 @@ class CameraMovie:
     ------
     TypeError, ValueError
         If `values` is no array of real numbers of 3 dimensions or more, or a stored movie, whose
-        values are transformed (`check_frames` says what else is refused), or the `photons` of a
-        stored movie with a gain other than 1; if `step` is out of range.
+        values are transformed, or the `photons` of a stored movie with a gain other than 1; if
+        `step` is out of range.
 
     Examples
     --------
