@@ -60,6 +60,9 @@ def test_a_module_is_imported_that_defines_types_of_columns(tmp_path, monkeypatc
     assert told.returncode == 3
     missing = run("--import", "types_of_nobody", "inspect", "nothing.zarr")
     assert (missing.exit_code, "No module named" in missing.output) == (2, True)
+    (tmp_path / "types_that_fail.py").write_text("1 / 0")
+    failed = run("--import", "types_that_fail", "inspect", "nothing.zarr")
+    assert (failed.exit_code, "ZeroDivisionError: division" in failed.output) == (2, True)
 
 
 def test_a_stored_movie_is_inspected_and_verified_by_its_path_or_url(

@@ -108,8 +108,12 @@ def _options(
     for name in modules or ():
         try:
             import_module(name)
-        except ImportError as error:
-            echo(f"dj-photon: --import {name}: {error}", err=True)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                raise
+            if debug:
+                traceback.print_exc()
+            echo(f"dj-photon: --import {name}: {type(error).__name__}: {error}", err=True)
             raise Exit(WRONG_USE) from None
 
 
