@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dj_photon_codecs import CameraMovie, ChunkError, export, set_cache
+from dj_photon_codecs.arrays.exports.publishing import published
 from dj_photon_codecs.storage.files.movie_files import MovieFiles
 from tests.arrays.exports.copies import KINDS, NAMES, READERS, SESSION, exported
 from tests.movies_at_hand import (
@@ -169,6 +170,20 @@ def test_a_full_disk_leaves_what_was_there(kind, movie, folder, before):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert tree(folder) == before
+
+
+def test_what_numpy_could_not_write_is_said_with_its_path(folder):
+    def fail(part):
+        part.touch()
+        raise OSError("8 requested and 1 written")
+
+    def write():
+        with published(folder / "movie.tif", overwrite=False) as part:
+            fail(part)
+
+    with pytest.raises(OSError, match=r"writing .*movie\.tif failed \(8 .*\): is the disk full\?"):
+        write()
+    assert tree(folder) == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -43,8 +43,10 @@ def published(path: Path, *, overwrite: bool) -> Iterator[Path]:
         _wait_for_disk(part)
         _refuse_occupied(path, overwrite=overwrite)
         _replace(path, part)
-    except BaseException:
+    except BaseException as error:
         _remove(part)
+        if type(error) is OSError and error.errno is None:  # NumPy's, of what it could not write
+            raise OSError(f"writing {path} failed ({error}): is the disk full?") from error
         raise
 
 
