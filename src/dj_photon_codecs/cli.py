@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 try:
     from typer import Argument, Context, Exit, Option, Typer, echo
@@ -48,8 +48,7 @@ AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 
 def _chosen(of: str) -> Any:
     """Declare an option by which one of several is chosen, as `read_movie` takes it."""
-    words = f"Which {of} of several: its number from 0, or its name."
-    return Option(parser=_number_or_name, metavar="NUMBER|NAME", help=words)
+    return Option(parser=_number_or_name, metavar="NUMBER|NAME", help=f"Which {of} of several.")
 
 
 def _number_or_name(text: str) -> int | str:
@@ -103,18 +102,14 @@ def _options(
         import dj_photon_codecs as photon
 
         photon.set_progress(None)
-    if modules:
-        sys.path.insert(0, "")  # as `python -m` does: a module may lie in this folder
     for name in modules or ():
+        sys.path.insert(0, "")  # as `python -m` does: a module may lie in this folder
         try:
             import_module(name)
         except BaseException as error:
             if not isinstance(error, Exception):
                 raise
-            if debug:
-                traceback.print_exc()
-            echo(f"dj-photon: --import {name}: {type(error).__name__}: {error}", err=True)
-            raise Exit(WRONG_USE) from None
+            _end(f"--import {name}: {type(error).__name__}", error, WRONG_USE, debug=debug)
 
 
 def _verb(function: Callable[..., None]) -> None:
@@ -129,13 +124,18 @@ def _verb(function: Callable[..., None]) -> None:
             except BaseException as error:
                 if isinstance(error, Exit) or not isinstance(error, Exception):
                     raise
-                if context.obj:
-                    traceback.print_exc()
-                echo(f"dj-photon {context.info_name}: {error}", err=True)
-                use = isinstance(error, ValueError | TypeError)
-                raise Exit(WRONG_USE if use else FAILURE) from None
+                code = WRONG_USE if isinstance(error, ValueError | TypeError) else FAILURE
+                _end(context.info_name, error, code, debug=context.obj)
 
     app.command(function.__name__.strip("_"))(run)
+
+
+def _end(what: str | None, error: Exception, code: int, *, debug: bool) -> NoReturn:
+    """Say an error in a sentence, after its traceback if that was asked for, and end."""
+    if debug:
+        traceback.print_exc()
+    echo(f"dj-photon {what}: {error}", err=True)
+    raise Exit(code) from None
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
