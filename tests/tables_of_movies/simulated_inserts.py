@@ -89,7 +89,7 @@ class World:
         if not self.files:
             return []
         newest = max(self.files.values()) + self.skew
-        return [StoredMovie(PATH, dict.fromkeys(self.files, ""), 1, newest)]  # type: ignore[arg-type]
+        return [StoredMovie(PATH, PATH, tuple(self.files), 1, newest)]  # type: ignore[arg-type]
 
     def references(self) -> set[str]:
         self._others_go_on()

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import tracemalloc
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
@@ -18,8 +19,9 @@ from datajoint.codecs import unregister_codec
 from dj_photon_codecs import PhotonCodec
 from dj_photon_codecs import collect as collect_beside_inserts
 from dj_photon_codecs.tables.references import NAME
-from dj_photon_codecs.tables.section import MARKS
+from dj_photon_codecs.tables.section import MARKS, Section
 from tests.conftest import new_schema_name
+from tests.movies_at_hand import local_files
 from tests.tables import (
     CONNECT,
     contents,
@@ -303,6 +305,24 @@ def test_what_a_cluster_left_in_the_middle_of_a_chunk_is_garbage(schema, recordi
     assert states(collect(schema, grace=AT_ONCE, dry_run=False)) == ["deleted"]
     assert not [each for each in contents(store) if path in each]
     assert_intact(recording, 2)
+
+
+def test_a_listing_keeps_little_of_each_file(tmp_path):
+    for number in range(20):
+        movie = tmp_path / f"lab/table{number % 2}/id={number}/movie_{number:08}.zarr"
+        movie.mkdir(parents=True)
+        for chunk in range(100):
+            (movie / f"{chunk}.0.0").touch()
+    section = Section(local_files(), str(tmp_path), "", "imaging", "lab", dry_run=True)
+    section.movies()
+    tracemalloc.start()
+
+    found = section.movies()
+    kept, _ = tracemalloc.get_traced_memory()
+
+    tracemalloc.stop()
+    assert [len(movie.files) for movie in found] == [100] * 20
+    assert kept / 2000 < 50  # bytes
 
 
 def test_marks_that_were_cut_short_begin_anew(schema, recording, store, wait):

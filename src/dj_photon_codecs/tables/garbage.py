@@ -24,7 +24,8 @@ class StoredMovie:
     """A directory of a movie, whole or in part."""
 
     path: str  # from the root of the store
-    files: Mapping[str, str]  # their names, and where the file system has them
+    place: str  # where the file system has it
+    files: tuple[str, ...]  # their names
     size: int  # bytes of all files
     newest: datetime  # when a file of it changed last, by the store's clock
 

@@ -43,11 +43,12 @@ def referenced_names(connection: Any) -> set[str]:
     row that is moved from a table to another is seen in one of them.
     """
     columns: list[tuple[str, ...]] = []
-    documents: list[tuple[str]] = []
+    names: set[str] = set()
     while (now := _columns(connection)) != columns:  # a table was declared meanwhile
         columns = now
-        documents = connection.query(_statement(columns, connection.adapter)).fetchall()
-    return {name for (document,) in documents for name in NAME.findall(document)}
+        documents = connection.query(_statement(columns, connection.adapter))
+        names = {name for (document,) in documents for name in NAME.findall(document)}
+    return names
 
 
 def _columns(connection: Any) -> list[tuple[str, ...]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -50,30 +51,48 @@ class Section:
 
     def movies(self) -> list[StoredMovie]:
         """List the directories that hold what movies consist of, and nothing else."""
-        section = "/".join(part for part in (self.prefix, self.schema) if part)
+        with self._listing():
+            try:
+                tables = self.fs.ls(f"{self.root}/{self._path}", detail=True)
+            except FileNotFoundError:
+                return []
+        found = [movie for table in tables for movie in self._movies_of(table["name"])]
+        return list({movie.path: movie for movie in found}.values())  # a folder may list itself
+
+    def _movies_of(self, table: str) -> Iterator[StoredMovie]:
+        """List the movies of one table: what a store says of a million files takes a gigabyte."""
         # DataJoint's path: table, primary key, attribute_token.zarr
         movie = re.compile(
-            rf"(?:^|/)({re.escape(section)}/[^/=]+/(?:[^/=]+=[^/]*/)*\w+_[\w-]{{4,16}}\.zarr)/(.+)",
+            rf"(?:^|/)({re.escape(self._path)}/[^/=]+/(?:[^/=]+=[^/]*/)*\w+_[\w-]{{4,16}}\.zarr)/(.+)",
             re.ASCII,
         )
-        with store_errors(f"{self.root}/{section}", doing="listing", store=self.store):
-            self.fs.invalidate_cache()
-            found = self.fs.find(f"{self.root}/{section}", detail=True)
+        with self._listing():
+            found = self.fs.find(table, detail=True)
         directories: dict[str, dict[str, Any]] = {}
         for name, entry in found.items():
             # some object stores list for a while what was deleted, as files of no bytes
             if (match := movie.search(name)) and (entry["size"] or not self.fs.async_impl):
-                directories.setdefault(match[1], {})[match[2]] = entry
-        return [
-            StoredMovie(
-                path=path,
-                files={name: entry["name"] for name, entry in entries.items()},
-                size=sum(entry["size"] or 0 for entry in entries.values()),
-                newest=max(map(_changed, entries.values())),
-            )
-            for path, entries in directories.items()
-            if all(map(FILE.fullmatch, entries))
-        ]
+                directories.setdefault(match[1], {})[sys.intern(match[2])] = entry
+        for path, entries in directories.items():
+            if all(map(FILE.fullmatch, entries)):
+                name, entry = next(iter(entries.items()))
+                yield StoredMovie(
+                    path=path,
+                    place=entry["name"].removesuffix(f"/{name}"),
+                    files=tuple(entries),
+                    size=sum(entry["size"] or 0 for entry in entries.values()),
+                    newest=max(map(_changed, entries.values())),
+                )
+
+    @property
+    def _path(self) -> str:
+        return "/".join(part for part in (self.prefix, self.schema) if part)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        with store_errors(f"{self.root}/{self._path}", doing="listing", store=self.store):
+            self.fs.invalidate_cache()  # of what was listed before, by others or by this
+            yield
 
     def is_ours(self, movie: StoredMovie) -> bool:
         """Return whether an insert of ours wrote a directory, or began to: documents come last."""
@@ -82,7 +101,7 @@ class Section:
         if ".zattrs" not in movie.files:
             return False
         try:
-            attributes = json.loads(self._read(movie.files[".zattrs"]) or b"{}")
+            attributes = json.loads(self._read(f"{movie.place}/.zattrs") or b"{}")
         except ValueError:
             return False
         return isinstance(attributes, dict) and attributes.get("codec_name") == "photon"
@@ -110,10 +129,10 @@ class Section:
         documents = [name for name in DOCUMENTS if name in movie.files]
         with store_errors(movie.path, doing="deleting", store=self.store):
             for name in documents:
-                self._remove(movie.files[name])
-            in_threads(lambda name: self._remove(movie.files[name]), chunks, most=WAITING)
+                self._remove(f"{movie.place}/{name}")
+            in_threads(lambda name: self._remove(f"{movie.place}/{name}"), chunks, most=WAITING)
             if not self.fs.async_impl:  # object stores have no directories
-                self._prune(next(iter(movie.files.values())).rpartition("/")[0], movie.path)
+                self._prune(movie.place, movie.path)
 
     def _remove(self, file: str) -> None:
         with suppress(FileNotFoundError):  # another collector was faster
