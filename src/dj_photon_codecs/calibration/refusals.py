@@ -21,6 +21,7 @@ __all__ = [
     "refuse_interleaved",
 ]
 
+MEASURED = 0.5  # share of the pixels that do not always change with their neighbours
 # benchmarks/constants_calibration.py tries other values of these.
 IMPRECISE = 0.1  # relative standard error of the gain
 SMOOTHED = 0.6  # both ways: a detector that is too slow correlates along its lines only
@@ -40,7 +41,7 @@ TWO_VALUES = (
 
 def accept_line(maps: NoiseMaps, line: TransferLine | None) -> TransferLine:
     """Return a line that rises with brightness by more than two standard errors, or refuse."""
-    if not maps.variance.any():
+    if line is None and np.mean(maps.runs > 0) < MEASURED:
         raise ValueError(
             "movie has no noise of single pixels to measure: what changes in it changes in many "
             f"neighbouring pixels together, as where pixels were enlarged or averaged. {CURE}"
