@@ -339,6 +339,8 @@ def test_tables_and_parts_are_named_as_their_classes_are_or_as_in_the_database(s
     assert "are scan, scan__two_photon" in wrong.output
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("new_store", ["local"], indirect=True)
 def test_json_of_a_table_is_nothing_but_json(schema, database, monkeypatch):
     settings = {"BACKEND": database.backend, "HOST": database.host, "PORT": str(database.port)}
     for name, value in (settings | {"USER": database.user, "PASS": database.password}).items():

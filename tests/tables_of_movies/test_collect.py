@@ -325,6 +325,7 @@ def test_a_listing_keeps_little_of_each_file(tmp_path):
     assert kept / 2000 < 50  # bytes
 
 
+@pytest.mark.slow
 def test_marks_that_were_cut_short_begin_anew(schema, recording, store, wait):
     orphan(recording)
     wait()
