@@ -173,12 +173,10 @@ def unpack_adaptive(
     narrow = parts.bits.size <= 1 << 8 and not parts.bits.any()
     holds = out.itemsize == 2 or (out.itemsize == 1 and narrow)
     numbers = out if holds else np.empty(out.shape, np.uint16)
-    slots = np.empty((len(levels.roots), 1 << 12), np.uint32)
-    kernel().decoding_slots(frequencies_of(levels.roots), slots)
     kernel().decode_predicted(
         *prediction.arguments(*shape),
         levels.entries(prediction.dropped),
-        slots,
+        frequencies_of(levels.roots),
         parts.states,
         parts.words,
         parts.escapes,

@@ -35,17 +35,19 @@ struct reader {
     const struct adaptive_model *model;
     const uint32_t *all_entries; /* of the first frame, and of the others */
     const uint32_t *entries;     /* of the frame */
-    const uint32_t *slots;
+    uint8_t *symbols;            /* of the slots of each table */
+    uint32_t *ranges;            /* of the symbols of each table */
     ptrdiff_t period, steps, rounds, turn; /* the last in floats */
     float *room, *mean[2], *near[2], *last, *next; /* images; the last of frames before this one */
     float *passed;           /* innovations of the last steps, as many as `turn` is */
     float *window;           /* WINDOW_ROWS */
     uint16_t *bins;          /* of each step and lane */
+    uint16_t *active;        /* of each step, the lanes that have a pixel */
     float rate[2], constant;
     int gated, damaged, is_whole; /* the last: bins are taken for their number, plus 1 */
     ptrdiff_t passing;
     struct term term[FEATURES], *first_within, *last_term; /* those within the frame at the end */
-    uint32_t state[LANES];
+    _Alignas(LANES * 4) uint32_t state[LANES]; /* a line of the cache */
     const uint16_t *word, *end, *escape, *last_escape;
     uint16_t last_words[3 * SLACK];
 };
@@ -66,25 +68,16 @@ static inline ptrdiff_t place_of(const struct reader *reader, ptrdiff_t y, ptrdi
     return (round * reader->period + DELAY * lane + x) * LANES + lane;
 }
 
-/* The lanes of a row of lanes, `rows` of them, that have a pixel in a step of a round. */
-static inline unsigned lanes_in(ptrdiff_t step, ptrdiff_t width, ptrdiff_t rows)
+/* Lists the lanes that have a pixel in each step. */
+static void find_active(struct reader *reader)
 {
-    ptrdiff_t begun = least(step / DELAY + 1, rows);
-    ptrdiff_t done = step < width ? 0 : least((step - width) / DELAY + 1, begun);
-    return (1u << begun) - (1u << done);
-}
-
-static inline ptrdiff_t rows_in(const struct reader *reader, ptrdiff_t round)
-{
-    ptrdiff_t rows = (ptrdiff_t)reader->model->height - round * LANES;
-    return round < 0 || rows < 0 ? 0 : least(rows, LANES);
-}
-
-static inline unsigned active_lanes(const struct reader *reader, ptrdiff_t round, ptrdiff_t step)
-{
-    ptrdiff_t width = (ptrdiff_t)reader->model->width;
-    return lanes_in(step, width, rows_in(reader, round)) |
-           lanes_in(step + reader->period, width, rows_in(reader, round - 1));
+    ptrdiff_t height = (ptrdiff_t)reader->model->height, width = (ptrdiff_t)reader->model->width;
+    memset(reader->active, 0, (size_t)reader->steps * sizeof *reader->active);
+    for (ptrdiff_t y = 0; y < height; y++) {
+        uint16_t *of_row = reader->active + place_of(reader, y, 0) / LANES;
+        for (ptrdiff_t x = 0; x < width; x++)
+            of_row[x] |= (uint16_t)(1u << y % LANES);
+    }
 }
 
 static void copy_row(const float *from, float *to, ptrdiff_t count)
@@ -115,15 +108,25 @@ static void extend(const struct reader *reader, float *image, ptrdiff_t by, ptrd
     }
 }
 
-/* The last steps of a window, and what is written ahead, become its first ones. */
-static void next_window(struct reader *reader, ptrdiff_t count)
+/* What is read of the last steps of a window, and of what is written ahead, becomes its first. */
+static void next_window(struct reader *reader)
 {
+    static const int8_t kept[WINDOW_ROWS][2] = {
+        [HERE] = {-3, 0}, [UP_1] = {-3, DELAY}, [UP_2] = {-2, 2 * DELAY}, [UP_3] = {0, AHEAD},
+        [LAST_ABOVE] = {SUMS - 1, EARLY + 1}, [LAST_BELOW] = {SUMS - 1, EARLY + 1},
+        [LONG_ABOVE] = {SUMS - 1, EARLY + 1}, [LONG_BELOW] = {SUMS - 1, EARLY + 1},
+        [LONG_COLUMN] = {EARLY - 2, EARLY + 2}, [SHORT_COLUMN] = {EARLY - 2, EARLY + 2},
+        [FAR_LONG] = {SUMS, EARLY}, [FAR_SHORT] = {SUMS, EARLY}, [REFERENCE] = {0, EARLY},
+        [EXPECTED] = {0, SUMS}, [GATE] = {SUMS, EARLY}, [GATE + 1] = {SUMS, EARLY},
+        [GATE + 2] = {SUMS, EARLY}, [GATE + 3] = {SUMS, EARLY}, [GATE + 4] = {SUMS, EARLY},
+    };
     for (int i = 0; i < (reader->gated ? WINDOW_ROWS : GATE); i++) {
-        float *row = row_of(reader, i) - DELAY * LANES;
-        memmove(row, row + count * LANES, (DELAY + AHEAD) * LANES * sizeof *row);
+        float *row = row_of(reader, i) + kept[i][0] * LANES;
+        size_t steps = (size_t)(kept[i][1] - kept[i][0]);
+        memcpy(row, row + WINDOW * LANES, steps * LANES * sizeof *row);
     }
     for (struct term *term = reader->term; term < reader->last_term; term++)
-        term->row += term->in_window ? 0 : count * LANES;
+        term->row += term->in_window ? 0 : WINDOW * LANES;
 }
 
 /* Whether no more words were taken than there were. The last ones are read from a copy with zeros
@@ -154,27 +157,47 @@ static int next_escape(struct reader *reader)
 
 /* ------------------------------------------------------------------------------ symbols */
 
-/* Takes a symbol from each active lane, puts its bin, and the value of this, and returns how far it
+/* What all lanes expect: their entries, and the symbols that follow from their states. */
+typedef struct {
+    uint32_t entry[LANES], symbol[LANES];
+} symbols_plain;
+
+ALWAYS_INLINE symbols_plain look_up_plain(const struct reader *reader, floats_plain expected)
+{
+    symbols_plain found;
+    float expect[LANES];
+    store_plain(expect, expected);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        uint32_t entry = reader->entries[key_of(expect[lane], reader->model->dropped)];
+        uint32_t slot = reader->state[lane] & (RANS_SLOTS - 1);
+        found.entry[lane] = entry;
+        found.symbol[lane] = reader->symbols[entry >> 16 << RANS_BITS | slot];
+    }
+    return found;
+}
+
+/* Takes the symbol of each active lane, puts its bin, and the value of this, and returns how far it
    is off the reference; of the other lanes, 0. */
-ALWAYS_INLINE floats_plain take_plain(struct reader *reader, floats_plain expected,
+ALWAYS_INLINE floats_plain take_plain(struct reader *reader, symbols_plain found,
                                       floats_plain reference, unsigned active, float *value,
                                       uint16_t *bins)
 {
-    const uint32_t *entries = reader->entries, *slots = reader->slots;
     const uint16_t *word = reader->word;
     const float *of_bin = reader->model->value;
-    uint32_t highest = (uint32_t)reader->model->bins - 1, dropped = reader->model->dropped;
-    float expect[LANES], refer[LANES], innovation[LANES] = {0};
-    store_plain(expect, expected);
+    uint32_t highest = (uint32_t)reader->model->bins - 1;
+    float refer[LANES], innovation[LANES] = {0};
     store_plain(refer, reference);
     for (size_t lane = 0; lane < LANES; lane++) {
         if (!(active >> lane & 1))
             continue;
-        uint32_t state = reader->state[lane], entry = entries[key_of(expect[lane], dropped)];
-        uint32_t slot = slots[(entry >> 16) * RANS_SLOTS + (state & (RANS_SLOTS - 1))];
-        uint32_t bin = (entry & 0xffff) + (slot & 255);
-        reader->state[lane] = rans_refill(rans_take(state, slot), RANS_LEAST, &word);
-        if ((slot & 255) == RANS_ESCAPE)
+        uint32_t state = reader->state[lane], slot = state & (RANS_SLOTS - 1);
+        uint32_t entry = found.entry[lane], symbol = found.symbol[lane];
+        uint32_t range = reader->ranges[(entry >> 16) * RANS_SYMBOLS + symbol];
+        uint32_t bin = (entry & 0xffff) + symbol;
+        uint32_t frequency = (range & (RANS_SLOTS - 1)) + 1, first = range >> RANS_BITS;
+        state = frequency * (state >> RANS_BITS) + slot - first;
+        reader->state[lane] = rans_refill(state, RANS_LEAST, &word);
+        if (symbol == RANS_ESCAPE)
             bin = (uint32_t)next_escape(reader);
         reader->damaged |= bin > highest;
         bin = bin < highest ? bin : highest;
@@ -224,15 +247,27 @@ AVX2 static inline __m256i entries_at(const struct reader *reader, __m256 expect
                   _mm256_srl_epi32(bits, _mm_cvtsi32_si128((int)reader->model->dropped)));
 }
 
-AVX2 static inline __m256i next_symbols(struct reader *reader, uint32_t *states, __m256i entries,
-                                        __m256i active)
+AVX2 static inline __m256i symbols_at(const struct reader *reader, const uint32_t *states,
+                                      __m256i entries)
+{
+    __m256i state = _mm256_loadu_si256((const __m256i *)states);
+    __m256i slot = _mm256_and_si256(state, all(RANS_SLOTS - 1));
+    __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entries, 16), RANS_BITS);
+    __m256i place = _mm256_or_si256(table, slot);
+    __m256i symbol = _mm256_i32gather_epi32((const int *)(const void *)reader->symbols, place, 1);
+    return _mm256_and_si256(symbol, all(RANS_SYMBOLS - 1));
+}
+
+AVX2 static inline void next_states(struct reader *reader, uint32_t *states, __m256i entries,
+                                    __m256i symbol, __m256i active)
 {
     __m256i state = _mm256_loadu_si256((const __m256i *)states), mask = all(RANS_SLOTS - 1);
-    __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entries, 16), RANS_BITS);
-    __m256i slot = gather(reader->slots, _mm256_or_si256(table, _mm256_and_si256(state, mask)));
-    __m256i frequency = _mm256_add_epi32(_mm256_srli_epi32(slot, 20), all(1));
+    __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entries, 16), 8);
+    __m256i range = gather(reader->ranges, _mm256_or_si256(table, symbol));
+    __m256i frequency = _mm256_add_epi32(_mm256_and_si256(range, mask), all(1));
     __m256i taken = _mm256_mullo_epi32(frequency, _mm256_srli_epi32(state, RANS_BITS));
-    taken = _mm256_add_epi32(taken, _mm256_and_si256(_mm256_srli_epi32(slot, 8), mask));
+    taken = _mm256_add_epi32(taken, _mm256_and_si256(state, mask));
+    taken = _mm256_sub_epi32(taken, _mm256_srli_epi32(range, RANS_BITS));
     taken = _mm256_blendv_epi8(state, taken, active);
     __m256i needed = _mm256_cmpgt_epi32(all(RANS_LEAST), taken);
     unsigned set = signs(needed);
@@ -242,15 +277,14 @@ AVX2 static inline __m256i next_symbols(struct reader *reader, uint32_t *states,
     taken = _mm256_sllv_epi32(taken, _mm256_and_si256(needed, all(16)));
     taken = _mm256_or_si256(taken, _mm256_cvtepu16_epi32(words));
     _mm256_storeu_si256((__m256i *)states, taken);
-    return _mm256_and_si256(slot, all(255));
 }
 
-AVX2 static inline __m256 take_eight(struct reader *reader, __m256 expected, __m256 reference,
-                                     size_t first, unsigned set, float *value, uint16_t *bins)
+AVX2 static inline __m256 take_eight(struct reader *reader, __m256i entries, __m256i symbol,
+                                     __m256 reference, size_t first, unsigned set, float *value,
+                                     uint16_t *bins)
 {
     __m256i active = _mm256_loadu_si256((const __m256i *)chosen[set]);
-    __m256i entries = entries_at(reader, expected);
-    __m256i symbol = next_symbols(reader, reader->state + first, entries, active);
+    next_states(reader, reader->state + first, entries, symbol, active);
     __m256i bin = _mm256_add_epi32(_mm256_and_si256(entries, all(0xffff)), symbol);
     unsigned escaped = signs(_mm256_cmpeq_epi32(symbol, all(RANS_ESCAPE))) & set;
     if (escaped) {
@@ -274,31 +308,54 @@ AVX2 static inline __m256 take_eight(struct reader *reader, __m256 expected, __m
     return _mm256_and_ps(_mm256_sub_ps(found, reference), _mm256_castsi256_ps(active));
 }
 
-AVX2 ALWAYS_INLINE floats_avx2 take_avx2(struct reader *reader, floats_avx2 expected,
+typedef struct {
+    __m256i low, high, low_symbol, high_symbol;
+} symbols_avx2;
+
+AVX2 ALWAYS_INLINE symbols_avx2 look_up_avx2(const struct reader *reader, floats_avx2 expected)
+{
+    __m256i low = entries_at(reader, expected.low), high = entries_at(reader, expected.high);
+    return (symbols_avx2){low, high, symbols_at(reader, reader->state, low),
+                          symbols_at(reader, reader->state + VECTOR_8, high)};
+}
+
+AVX2 ALWAYS_INLINE floats_avx2 take_avx2(struct reader *reader, symbols_avx2 found,
                                          floats_avx2 reference, unsigned active, float *value,
                                          uint16_t *bins)
 {
-    floats_avx2 found;
-    found.low = take_eight(reader, expected.low, reference.low, 0, active & 255, value, bins);
-    found.high = take_eight(reader, expected.high, reference.high, VECTOR_8, active >> VECTOR_8,
-                            value, bins);
-    return found;
+    return (floats_avx2){take_eight(reader, found.low, found.low_symbol, reference.low, 0,
+                                    active & 255, value, bins),
+                         take_eight(reader, found.high, found.high_symbol, reference.high, VECTOR_8,
+                                    active >> VECTOR_8, value, bins)};
 }
 
-AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, __m512 expected, __m512 reference,
-                                        unsigned active, float *value, uint16_t *bins)
+typedef struct {
+    __m512i entries, symbol;
+} symbols_avx512;
+
+AVX512 ALWAYS_INLINE symbols_avx512 look_up_avx512(const struct reader *reader, __m512 expected)
 {
-    __mmask16 set = (__mmask16)active;
-    __m512i mask = _mm512_set1_epi32(RANS_SLOTS - 1), state = _mm512_loadu_si512(reader->state);
     __m512i key = _mm512_castps_si512(_mm512_max_ps(expected, _mm512_set1_ps(0.5f)));
     key = _mm512_sub_epi32(_mm512_min_epi32(key, _mm512_set1_epi32(LAST_KEY - 1)),
                            _mm512_set1_epi32(FIRST_KEY));
     key = _mm512_srl_epi32(key, _mm_cvtsi32_si128((int)reader->model->dropped));
     __m512i entries = _mm512_i32gather_epi32(key, reader->entries, 4);
-    __m512i place = _mm512_slli_epi32(_mm512_srli_epi32(entries, 16), RANS_BITS);
-    place = _mm512_or_si512(place, _mm512_and_si512(state, mask));
-    __m512i slot = _mm512_i32gather_epi32(place, reader->slots, 4);
-    __m512i symbol = _mm512_and_si512(slot, _mm512_set1_epi32(255));
+    __m512i table = _mm512_slli_epi32(_mm512_srli_epi32(entries, 16), RANS_BITS);
+    __m512i slot = _mm512_and_si512(_mm512_loadu_si512(reader->state),
+                                    _mm512_set1_epi32(RANS_SLOTS - 1));
+    __m512i symbol = _mm512_i32gather_epi32(_mm512_or_si512(table, slot), reader->symbols, 1);
+    symbol = _mm512_and_si512(symbol, _mm512_set1_epi32(RANS_SYMBOLS - 1));
+    return (symbols_avx512){entries, symbol};
+}
+
+AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, symbols_avx512 of, __m512 reference,
+                                        unsigned active, float *value, uint16_t *bins)
+{
+    __mmask16 set = (__mmask16)active;
+    __m512i entries = of.entries, symbol = of.symbol;
+    __m512i mask = _mm512_set1_epi32(RANS_SLOTS - 1), state = _mm512_loadu_si512(reader->state);
+    __m512i table = _mm512_slli_epi32(_mm512_srli_epi32(entries, 16), 8);
+    __m512i range = _mm512_i32gather_epi32(_mm512_or_si512(table, symbol), reader->ranges, 4);
     __m512i bin = _mm512_add_epi32(_mm512_and_si512(entries, _mm512_set1_epi32(0xffff)), symbol);
     __mmask16 escaped = _mm512_mask_cmpeq_epi32_mask(set, symbol, _mm512_set1_epi32(RANS_ESCAPE));
     if (escaped) {
@@ -316,9 +373,10 @@ AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, __m512 expected, 
                        : _mm512_i32gather_ps(bin, reader->model->value, 4);
     _mm512_storeu_ps(value, found);
     _mm256_storeu_si256((__m256i *)bins, _mm512_cvtepi32_epi16(bin));
-    __m512i frequency = _mm512_add_epi32(_mm512_srli_epi32(slot, 20), _mm512_set1_epi32(1));
+    __m512i frequency = _mm512_add_epi32(_mm512_and_si512(range, mask), _mm512_set1_epi32(1));
     __m512i taken = _mm512_mullo_epi32(frequency, _mm512_srli_epi32(state, RANS_BITS));
-    taken = _mm512_add_epi32(taken, _mm512_and_si512(_mm512_srli_epi32(slot, 8), mask));
+    taken = _mm512_add_epi32(taken, _mm512_and_si512(state, mask));
+    taken = _mm512_sub_epi32(taken, _mm512_srli_epi32(range, RANS_BITS));
     taken = _mm512_mask_mov_epi32(state, set, taken);
     __mmask16 low = _mm512_cmplt_epu32_mask(taken, _mm512_set1_epi32(RANS_LEAST));
     __m256i words = _mm256_loadu_si256((const __m256i *)reader->word);
@@ -441,7 +499,7 @@ static int is_finished(const struct reader *reader)
     return reader->word == reader->end && reader->escape == reader->last_escape;
 }
 
-static int open_reader(struct reader *reader)
+static int open_reader(struct reader *reader, const uint16_t *frequencies, size_t tables)
 {
     enum { IMAGES = 6 };
     const struct adaptive_model *model = reader->model;
@@ -453,8 +511,9 @@ static int open_reader(struct reader *reader)
     size_t before = (size_t)(reader->period + SLACK) * LANES;
     size_t image = (size_t)reader->steps * LANES + 2 * before;
     size_t others = (size_t)reader->turn + WINDOW_ROWS * ROW_STEPS * LANES;
-    size_t bins = (size_t)reader->steps * LANES / 2;
-    float *room = reader->room = malloc((IMAGES * image + others + bins + LANES) * sizeof *room);
+    size_t bins = (size_t)reader->steps * LANES / 2, active = (size_t)reader->steps / 2 + 1;
+    float *room = reader->room = malloc((IMAGES * image + others + bins + active + 2 * LANES +
+                                         tables * (RANS_SYMBOLS + RANS_SLOTS / 4)) * sizeof *room);
     if (!room)
         return KERNEL_MEMORY;
     room += (0 - (uintptr_t)room) % (LANES * sizeof *room) / sizeof *room; /* lines of the cache */
@@ -467,6 +526,14 @@ static int open_reader(struct reader *reader)
     reader->passed = room;
     reader->window = room + reader->turn;
     reader->bins = (uint16_t *)(room + others);
+    reader->active = reader->bins + 2 * bins;
+    find_active(reader);
+    reader->ranges = (uint32_t *)(room + others + bins + active);
+    reader->symbols = (uint8_t *)(reader->ranges + tables * RANS_SYMBOLS);
+    for (size_t i = 0; i < tables; i++)
+        if (rans_fill_symbols(frequencies + i * RANS_SYMBOLS, reader->symbols + i * RANS_SLOTS,
+                              reader->ranges + i * RANS_SYMBOLS) < 0)
+            return KERNEL_DAMAGED;
     reader->is_whole = 1;
     for (size_t i = 0; i < model->bins; i++)
         reader->is_whole &= model->value[i] == (float)(i + 1);
@@ -477,11 +544,11 @@ static int open_reader(struct reader *reader)
 }
 
 int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
-                    const uint32_t *slots, size_t tables, const uint32_t *states,
+                    const uint16_t *frequencies, size_t tables, const uint32_t *states,
                     const uint16_t *words, size_t word_count, const uint16_t *escapes,
                     size_t escape_count, size_t frames, void *bins, size_t itemsize)
 {
-    struct reader reader = {.model = model, .all_entries = entries, .slots = slots,
+    struct reader reader = {.model = model, .all_entries = entries,
                             .word = words, .end = words + word_count,
                             .escape = escapes, .last_escape = escapes + escape_count};
     int error = past_check(model);
@@ -489,7 +556,7 @@ int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
     if (error || !frames) /* without any, nothing bounds the size of a frame */
         return error;
     if (!(error = check_entries(entries, tables, keys_of(model))) &&
-        !(error = open_reader(&reader)))
+        !(error = open_reader(&reader, frequencies, tables)))
         error = read_frames(&reader, frames, bins, itemsize);
     if (!error && frames == model->frames && !is_finished(&reader))
         error = KERNEL_DAMAGED;

@@ -21,14 +21,14 @@ TARGET ALWAYS_INLINE NAME(floats) NAME(weighted)(NAME(floats) left, NAME(floats)
 /* Takes the last frame into the means. */
 TARGET static void NAME(learn)(struct reader *reader, ptrdiff_t step, ptrdiff_t end)
 {
-    for (int i = 0; i < 2; i++) {
-        NAME(floats) rate = NAME(splat)(reader->rate[i]);
-        float *mean = reader->mean[i];
-        for (ptrdiff_t at = step * LANES; at < end * LANES; at += LANES) {
-            NAME(floats) old = NAME(load)(mean + at);
-            NAME(floats) change = NAME(sub)(NAME(load)(reader->last + at), old);
-            NAME(store)(mean + at, NAME(add)(old, NAME(mul)(change, rate)));
-        }
+    const float *last = reader->last;
+    float *restrict lasting = reader->mean[0], *restrict brief = reader->mean[1];
+    NAME(floats) rate = NAME(splat)(reader->rate[0]), half = NAME(splat)(reader->rate[1]);
+    for (ptrdiff_t at = step * LANES; at < end * LANES; at += LANES) {
+        NAME(floats) value = NAME(load)(last + at), is = NAME(load)(lasting + at);
+        NAME(store)(lasting + at, NAME(add)(is, NAME(mul)(NAME(sub)(value, is), rate)));
+        is = NAME(load)(brief + at);
+        NAME(store)(brief + at, NAME(add)(is, NAME(mul)(NAME(sub)(value, is), half)));
     }
 }
 
@@ -111,7 +111,11 @@ TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, ptrdiff_t step,
     for (const struct term *term = reader->first_within; term < reader->last_term; term++)
         expected = NAME(add)(expected, NAME(mul)(NAME(splat)(term->weight),
                                                  NAME(load)(term->row + to)));
-    NAME(floats) innovation = NAME(take)(reader, expected, reference, active,
+    NAME(symbols) found = NAME(look_up)(reader, expected);
+    NAME(write_features)(reader, step + EARLY, in_window + EARLY); /* while these are waited for */
+    if (in_window % SUMS == 0)
+        NAME(expect)(reader, in_window + SUMS);
+    NAME(floats) innovation = NAME(take)(reader, found, reference, active,
                                          reader->next + step * LANES,
                                          reader->bins + step * LANES);
     float *passed = reader->passed + reader->passing;
@@ -141,7 +145,7 @@ TARGET static void NAME(prepare_round)(struct reader *reader, ptrdiff_t round)
 
 TARGET static int NAME(read_frame)(struct reader *reader, int is_first)
 {
-    ptrdiff_t rounds = 0, round = 0, in_round = 0, count;
+    ptrdiff_t rounds = 0, count;
     for (ptrdiff_t step = 0; step < reader->steps; step += count) {
         count = least(reader->steps - step, WINDOW);
         for (; !is_first && rounds * reader->period < step + count + EARLY &&
@@ -154,18 +158,12 @@ TARGET static int NAME(read_frame)(struct reader *reader, int is_first)
         for (ptrdiff_t i = 0; i < count; i++) {
             if (!has_words(reader))
                 return KERNEL_DAMAGED;
-            if (i % SUMS == 0)
-                NAME(expect)(reader, i + SUMS);
-            NAME(read_step)(reader, step + i, i, active_lanes(reader, round, in_round));
-            NAME(write_features)(reader, step + i + EARLY, i + EARLY);
-            if (++in_round == reader->period) {
-                in_round = 0;
-                round++;
-            }
+            NAME(read_step)(reader, step + i, i, reader->active[step + i]);
         }
         if (reader->damaged)
             return KERNEL_DAMAGED;
-        next_window(reader, count);
+        if (count == WINDOW)
+            next_window(reader);
     }
     return 0;
 }

@@ -220,7 +220,7 @@ int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *keys, uint32_t *states, uint16_t *words, uint16_t *escapes,
                     uint32_t *left);
 int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
-                    const uint32_t *slots, size_t tables, const uint32_t *states,
+                    const uint16_t *frequencies, size_t tables, const uint32_t *states,
                     const uint16_t *words, size_t word_count, const uint16_t *escapes,
                     size_t escape_count, size_t frames, void *bins, size_t itemsize);
 int64_t adaptive_split(const uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,

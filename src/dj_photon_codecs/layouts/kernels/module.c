@@ -368,14 +368,14 @@ FUNCTION(encode_predicted, ADAPTIVE "4222ECCE",
          adaptive_encode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SYMBOLS,
                          ITEMS(12), ITEMS(13), ITEMS(14), ITEMS(15), ITEMS(16), ITEMS(17)))
 
-/* 10 entries; 11 slots; 12 states; 13 words; 14 escapes; 15 how many frames; 16 their bins */
-FUNCTION(decode_predicted, ADAPTIVE "44422nw",
+/* 10 entries; 11 frequencies; 12 states; 13 words; 14 escapes; 15 how many frames; 16 their bins */
+FUNCTION(decode_predicted, ADAPTIVE "42422nw",
          NUMBER(15) <= NUMBER(0) && NUMBER(2) && NUMBER(1) < UINT32_MAX / 2 / NUMBER(2) &&
              fits(NUMBER(15), NUMBER(1) * NUMBER(2), LENGTH(16)) && NUMBER(9) < 23 &&
-             LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES && LENGTH(11) % RANS_SLOTS == 0 &&
+             LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES && LENGTH(11) % RANS_SYMBOLS == 0 &&
              LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(12) == ADAPTIVE_LANES &&
              (ITEMSIZE(16) == 2 || (ITEMSIZE(16) == 1 && LENGTH(3) <= 1 << 8)),
-         adaptive_decode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SLOTS, ITEMS(12),
+         adaptive_decode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SYMBOLS, ITEMS(12),
                          ITEMS(13), LENGTH(13), ITEMS(14), LENGTH(14), NUMBER(15), ITEMS(16),
                          ITEMSIZE(16)))
 

@@ -8,6 +8,8 @@
 
 #include "kernel.h"
 
+#include <string.h>
+
 enum { RANS_BITS = 12, RANS_SLOTS = 1 << RANS_BITS, RANS_SYMBOLS = 256, RANS_ESCAPE = 255 };
 #define RANS_LEAST ((uint32_t)1 << 15)
 
@@ -27,6 +29,23 @@ static inline int rans_fill_slots(const uint16_t frequencies[RANS_SYMBOLS],
                 slots[filled + place + k] = entry | (place + k) << 8;
         for (; place < frequency; place++)
             slots[filled + place] = entry | place << 8;
+        filled += frequency;
+    }
+    return filled == RANS_SLOTS ? 0 : KERNEL_DAMAGED;
+}
+
+/* The same in two tables that stay in the cache: the symbol of each slot, and of each symbol, first
+   slot << 12 | (frequency - 1). */
+static inline int rans_fill_symbols(const uint16_t frequencies[RANS_SYMBOLS],
+                                    uint8_t symbols[RANS_SLOTS], uint32_t ranges[RANS_SYMBOLS])
+{
+    uint32_t filled = 0;
+    for (uint32_t symbol = 0; symbol < RANS_SYMBOLS; symbol++) {
+        uint32_t frequency = frequencies[symbol];
+        if (frequency > RANS_SLOTS - filled)
+            return KERNEL_DAMAGED;
+        ranges[symbol] = filled << RANS_BITS | ((frequency - 1) & (RANS_SLOTS - 1));
+        memset(symbols + filled, (int)symbol, frequency);
         filled += frequency;
     }
     return filled == RANS_SLOTS ? 0 : KERNEL_DAMAGED;

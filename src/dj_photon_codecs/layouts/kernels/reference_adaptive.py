@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dj_photon_codecs.layouts.kernels.reference_rans import damaged, refuse
+from dj_photon_codecs.layouts.kernels.reference_rans import damaged, decoding_slots, refuse
 
 __all__ = ["WITHIN", "decode_predicted", "join_numbers"]
 
@@ -56,20 +56,22 @@ def decode_predicted(*given: Any) -> int:
     """Put the bins of the first frames into an array.
 
     After the model come: for each key of the first frame, and of the others, the base | table <<
-    16, uint32 (2 * keys,); `slots` from `decoding_slots`, uint32 (tables, 2**12); the lanes, uint32
+    16, uint32 (2 * keys,); the frequencies of symbols, uint16 (tables, 256); the lanes, uint32
     (16,); the words, and the bins of escapes in their order, uint16; how many frames are wanted;
     and where to put their bins, uint16, or uint8 where there are at most 256. What no encoder
     writes is a `DamagedChunk`.
     """
     model = Model(*given[:10])
-    entries, slots, states, words, escapes, frames, bins = given[10:]
+    entries, frequencies, states, words, escapes, frames, bins = given[10:]
     keys = (LAST_KEY - FIRST_KEY) >> model.dropped
     refuse(frames > model.frames or bins.size != frames * model.height * model.width)
     refuse(entries.size != 2 * keys or model.values.size - 1 > np.iinfo(bins.dtype).max)
     _check(model.height > 0 and 12 <= model.dropped <= 14)
     _check(LEAST_WIDTH <= model.width <= MOST_WIDTH)
     _check(np.abs(model.weights.astype(np.int64)).max() < 1 << 24)
-    _check((entries >> 16).max() < slots.size >> SLOT_BITS)
+    _check((entries >> 16).max() < len(frequencies))
+    slots = np.empty((len(frequencies), 1 << SLOT_BITS), np.uint32)
+    decoding_slots(frequencies, slots)
     _check((states >= LEAST_STATE).all() and not (states >> 31).any())
     reader = _Reader(model, slots.reshape(-1), states.copy(), words.tolist(), escapes.tolist())
     past = _Past(model)
