@@ -24,13 +24,16 @@ repeating = pytest.mark.parametrize(("codes", "repeats"), REPEATING.values(), id
 def test_what_repeats_is_found(codes, repeats):
     found = find_repeats(codes)
     assert found.rows == pytest.approx(repeats.rows, abs=0.02)
-    assert found._replace(rows=1.0) == repeats._replace(rows=1.0)
+    assert found._replace(rows=1.0, alike=False) == repeats._replace(rows=1.0)
+    assert found.alike == (repeats.frames < 1)
 
 
 @pytest.mark.parametrize("mean", [0.001, 0.1, 3, 300])
 def test_photons_do_not_repeat(mean):
     codes = np.random.default_rng(1).poisson(mean, (100, 64, 64)).astype("u2")
-    assert find_repeats(codes) == NOTHING
+    found = find_repeats(codes)
+    assert not found.are_many
+    assert found.alike == (mean < 0.01)
 
 
 def test_few_pixels_do_not_repeat():

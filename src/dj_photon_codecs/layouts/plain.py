@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numcodecs import Blosc, get_codec
 
-from dj_photon_codecs.layouts.repeats import NOTHING, Repeats, patches_of
+from dj_photon_codecs.layouts.repeats import Repeats, find_repeats, look_alike, patches_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,12 +54,14 @@ def compress_plain(chunk: NDArray[Any]) -> NDArray[np.uint8]:
     ndarray of uint8
         The buffer of the compressor that makes a sample the smallest, or all where frames repeat.
     """
-    sample = chunk.reshape(-1) if _dependence(chunk)[0] else _stretches(chunk, *FEW)
+    patches = patches_of(chunk := np.atleast_1d(chunk))
+    repeating = patches is None or len(patches) < 2 or look_alike(patches)
+    sample = chunk.reshape(-1) if repeating else _stretches(chunk, *FEW)
     return _compressed(chunk, _best(sample)[0])
 
 
 def compress_below(
-    chunk: NDArray[Any], limit: int, repeats: Repeats = NOTHING
+    chunk: NDArray[Any], limit: int, repeats: Repeats | None = None
 ) -> NDArray[np.uint8] | None:
     """Compress the codes of a chunk in the order of frames if that takes fewer bytes than a limit.
 
@@ -74,24 +76,26 @@ def compress_below(
     limit : int
         In bytes.
     repeats : Repeats, optional
-        What repeats in the chunk. Columns that do are taken for one of larger codes, whose bytes
-        are shuffled.
+        What repeats in the chunk, if that is known. Columns that do are taken for one of larger
+        codes, whose bytes are shuffled.
 
     Returns
     -------
     ndarray of uint8, or None
         A buffer of Blosc; None if it is not smaller than the limit.
     """
-    frames_repeat, independent = _dependence(chunk)
-    repeating = repeats != NOTHING or frames_repeat or limit < chunk.nbytes // SPARSE
+    patches = patches_of(chunk := np.atleast_1d(chunk))
+    repeats = repeats or find_repeats(chunk)
+    repeating = patches is None or len(patches) < 2 or limit < chunk.nbytes // SPARSE
+    repeating = repeating or repeats.are_many or repeats.alike
     if repeats.columns > 1:
         chunk = chunk.reshape(-1).view(f"V{repeats.columns * chunk.itemsize}")
     compressor = COMPRESSORS[0]
     varying = chunk if repeating else chunk[: count_varying(chunk)]  # the others take no space
-    if not repeating and chunk.nbytes > SMALL:
+    if patches is not None and not repeating and chunk.nbytes > SMALL:
         probe = _stretches(varying, *PROBE)
         size = (len(compressor.encode(probe)) - OVERHEAD) / probe.nbytes * varying.nbytes
-        if limit < size * (INDEPENDENT if independent else DEPENDENT):
+        if limit < size * (INDEPENDENT if _are_independent(patches) else DEPENDENT):
             return None
     for least, share, clear in ROUNDS:
         if repeating or chunk.nbytes <= WHOLE * least:
@@ -128,17 +132,12 @@ def count_varying(frames: NDArray[Any]) -> int:
     return number
 
 
-def _dependence(chunk: NDArray[Any]) -> tuple[bool, bool]:
-    """Return whether frames repeat, and whether neighbouring pixels are independent."""
-    patches = patches_of(np.atleast_1d(chunk))
-    if patches is None or len(patches) < 2:
-        return True, False
-    varying = patches[(patches != patches[:, :1, :1]).any(axis=(1, 2))]
-    repeating = len({frame.tobytes() for frame in varying}) < len(varying)
+def _are_independent(patches: NDArray[Any]) -> bool:
+    """Return whether neighbouring pixels are independent of each other."""
     above = patches[:LONGEST].astype(np.float32)
     above -= above.mean(axis=0)
     related = float((above[:, :, 1:] * above[:, :, :-1]).sum())
-    return repeating, abs(related) < CORRELATED * float(np.vdot(above, above))
+    return abs(related) < CORRELATED * float((above * above).sum())
 
 
 def _best(sample: NDArray[Any]) -> tuple[Blosc, float]:

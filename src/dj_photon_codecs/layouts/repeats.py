@@ -9,9 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NOTHING", "Repeats", "find_repeats", "patches_of"]
+__all__ = ["NOTHING", "Repeats", "find_repeats", "look_alike", "patches_of"]
 
-PATCHES, PATCH = 8, 32  # that are compared: how many, and pixels of each
+PATCHES, PATCH = 8, 32  # that are compared: how many, and pixels of each, at most
 ROWS = 64  # of a frame, that are
 FRAMES_REPEAT, ROWS_REPEAT = 0.03, 0.3  # share, from where on it is worth streams of their own
 
@@ -26,11 +26,19 @@ class Repeats(NamedTuple):
         above them; 1 if few are.
     columns : int
         2 or 3, if so many columns side by side are alike, else 1.
+    alike : bool
+        Whether patches of some frames are the same, be these repeats or dark.
     """
 
     frames: float = 1.0
     rows: float = 1.0
     columns: int = 1
+    alike: bool = False
+
+    @property
+    def are_many(self) -> bool:
+        """Whether frames, rows or columns repeat, and more than a few."""
+        return self._replace(alike=False) != NOTHING
 
 
 NOTHING = Repeats()
@@ -42,24 +50,32 @@ def patches_of(chunk: NDArray[Any]) -> NDArray[Any] | None:
     Returns
     -------
     ndarray of the codes, shape (frames, patches, pixels of a patch)
-        Those of patches that are spread over the frame.
+        Those of patches that are spread over the frame: a view.
     """
     flat = chunk.reshape(len(chunk), -1)
     if flat.shape[1] < PATCH:
         return None
-    starts = np.linspace(0, flat.shape[1] - PATCH, PATCHES).astype(int)
-    return flat[:, starts[:, None] + np.arange(PATCH)]
+    apart = flat.shape[1] // PATCHES
+    return flat[:, : PATCHES * apart].reshape(len(chunk), PATCHES, apart)[:, :, :PATCH]
+
+
+def look_alike(patches: NDArray[Any]) -> bool:
+    """Return whether patches of two frames are the same, and not of one value."""
+    flat = np.ascontiguousarray(patches).reshape(len(patches), -1)
+    varying = flat[(flat != flat[:, :1]).any(axis=1)]
+    stored, size = varying.tobytes(), flat.shape[1] * flat.itemsize
+    return len({stored[at : at + size] for at in range(0, len(stored), size)}) < len(varying)
 
 
 def find_repeats(chunk: NDArray[Any]) -> Repeats:
     """Find what repeats in the codes of a chunk, shape (frames, ..., width)."""
     patches = patches_of(chunk)
-    if patches is None or chunk.ndim < 3:
+    if patches is None:
         return NOTHING
-    varying = patches[(patches != patches[:, :1, :1]).any(axis=(1, 2))]
-    frames = 1.0
-    if len({frame.tobytes() for frame in varying}) < len(varying):
-        frames = len({hash(frame.tobytes()) for frame in chunk}) / len(chunk)
+    alike = look_alike(patches)
+    if chunk.ndim < 3:
+        return Repeats(alike=alike)
+    frames = len({hash(frame.tobytes()) for frame in chunk}) / len(chunk) if alike else 1.0
     rows = chunk[len(chunk) // 2].reshape(-1, chunk.shape[-1])
     rows = rows[len(rows) // 4 :][:ROWS]
     rows = rows[(rows != rows[:, :1]).any(axis=1)]
@@ -68,6 +84,7 @@ def find_repeats(chunk: NDArray[Any]) -> Repeats:
         frames if frames <= 1 - FRAMES_REPEAT else 1.0,
         other if other <= 1 - ROWS_REPEAT else 1.0,
         next((number for number in (2, 3) if len(rows) > 1 and _repeat_by(rows, number)), 1),
+        alike,
     )
 
 

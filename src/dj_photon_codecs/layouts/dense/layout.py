@@ -25,7 +25,7 @@ from dj_photon_codecs.layouts.kernels.backend import kernel_in_use
 from dj_photon_codecs.layouts.layout import OpenChunk
 from dj_photon_codecs.layouts.numbering import number_codes
 from dj_photon_codecs.layouts.plain import compress_below, count_varying
-from dj_photon_codecs.layouts.repeats import NOTHING, find_repeats
+from dj_photon_codecs.layouts.repeats import find_repeats
 from dj_photon_codecs.layouts.static.plan import StaticPlan, plan_static
 
 __all__ = ["DenseLayout"]
@@ -79,7 +79,7 @@ class DenseLayout(Codec):  # type: ignore[misc]
         if best is None:
             return _grouped(codes)
         repeats = find_repeats(varying)
-        larger = repeats == NOTHING and _looks_larger(varying, size=len(best))
+        larger = not repeats.are_many and _looks_larger(varying, size=len(best))
         plan = None if larger else plan_static(varying, repeats)
         if plan is not None and plan.size <= NEAR * len(best):
             best = _static(codes, plan, most=NEAR * len(best)) or best
@@ -131,7 +131,7 @@ def _looks_larger(varying: NDArray[Any], *, size: int) -> bool:
 def _static(codes: NDArray[Any], plan: StaticPlan, *, most: float) -> bytes | None:
     """Return a static chunk in which streams that repeat are found; None if it is larger."""
     grouped = join_chunk(GroupedForm.STATIC, np.atleast_1d(codes), body=plan.encode())
-    compressor = COMPRESSOR if plan.repeats == NOTHING else FINDER
+    compressor = FINDER if plan.repeats.are_many else COMPRESSOR
     header = chunk_header(Form.GROUPED, codes, varying=frame_shape(codes)[0])
     stored = header + bytes(compressor.encode(grouped))
     return stored if len(stored) <= most else None
