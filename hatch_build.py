@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent
 KERNELS = ROOT / "src/dj_photon_codecs/layouts/kernels"
 IN_WHEEL = "dj_photon_codecs/layouts/kernels"
 FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-strict-aliasing", "-fvisibility=hidden"]
+FLAGS += ["-fno-math-errno"]  # sqrt is an instruction
 FLAGS += ["-Wall", "-Wextra"]
 FAST = "-O3", "-s"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # has no limited API

@@ -89,7 +89,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "static.rows.TABLE_PRICE": (8, 64),
     "static.rows.BELOW": (3.5, 6.0),
     "static.rows.ABOVE": (4.5, 7.0),
-    "static.tables.RARE": (5e-6, 1e-4),
+    "static.tables.RARE": (200_000, 10_000),
     "adaptive.bins.SHARE": (0.25, 0.8),
     "adaptive.bins.COUNTED": (1 << 16, 1 << 20),
     "adaptive.bins.COMPARED": (1 << 12, 1 << 16),

@@ -1,12 +1,18 @@
-"""Rows that are alike share a table, if that takes fewer bits; both kernels join the same ones."""
+"""Rows that are alike share a table, if that takes fewer bits. Both kernels join the same ones, and
+fit the same tables.
+"""
 
 import numpy as np
 import pytest
 
 from dj_photon_codecs.layouts.kernels.backend import kernel
+from dj_photon_codecs.layouts.static.tables import (
+    LOGARITHMS,
+    bits_of_symbols,
+    find_roots,
+    frequencies_of,
+)
 from tests.backends import use_backend
-
-LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.uint32)
 
 
 @pytest.fixture(autouse=True, params=["compiled", "numpy"])
@@ -64,3 +70,20 @@ def test_both_kernels_join_the_same_rows(number):
     found = joined(counts)
     with use_backend("compiled"):
         assert joined(counts) == found
+
+
+@pytest.mark.parametrize("rare", [0, 50_000, 100])
+def test_tables_are_fitted_by_both_kernels_alike(backend, rare):
+    counts = poisson_counts([0.001, 0.3, 5, 80, 240, 1e9], 30_000)
+    counts = np.concatenate(
+        [counts, 40_000 * counts, counts[:1] * 0, np.eye(1, 256, 7, dtype="u4")]
+    )
+    roots, frequencies = np.zeros(counts.shape, "u1"), np.zeros(counts.shape, "u2")
+
+    bits = kernel().fit_tables(counts, LOGARITHMS, rare, roots, frequencies)
+
+    np.testing.assert_array_equal(roots, find_roots(counts, rare=rare))
+    np.testing.assert_array_equal(frequencies, frequencies_of(roots))
+    assert bits == bits_of_symbols(counts, frequencies, LOGARITHMS)
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel().fit_tables(counts, LOGARITHMS, 1 << 31, roots, frequencies)

@@ -25,7 +25,7 @@ class Body:
         self.table = rng.integers(0, TABLES, rows, np.uint8)
         counts = rng.integers(0, 9, (TABLES, 256)) * rng.integers(0, 2, (TABLES, 256))
         counts[0], counts[1] = 0, np.arange(256) == 7  # no symbol, and a single one
-        self.roots = find_roots(counts, sampled=False)
+        self.roots = find_roots(counts)
         self.low, self.values = rng.integers(0, 6, bins, np.uint8), np.arange(values, dtype="u2")
         self.brightness = rng.integers(0, self.brightnesses, PIXELS, np.uint16)
         self.family = rng.integers(0, families, PIXELS, np.uint16)
@@ -63,7 +63,7 @@ class Body:
 def encoded_map(picture):
     counts = np.zeros((CONTEXTS, 256), np.uint32)
     kernel().count_map(picture, WIDTH, counts)
-    roots = find_roots(counts, sampled=False)
+    roots = find_roots(counts)
     payload = np.zeros(8 * picture.size, np.uint8)
     used = kernel().encode_map(picture, WIDTH, frequencies_of(roots), payload)
     return roots, payload[:used]

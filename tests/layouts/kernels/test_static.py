@@ -229,23 +229,6 @@ def test_numbers_of_8_bits_are_as_those_of_16(options):
 
 
 @pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_segments_are_summed_and_their_changes_squared(dtype):
-    numbers = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (9, 60), dtype)
-    totals, changes = np.empty((9, 2), np.uint32), np.empty((2, 11), np.uint64)
-
-    kernel().sum_segments(numbers, np.array([3, 49], np.uint32), 11, totals, changes)
-
-    for segment, start in enumerate((3, 49)):
-        part = numbers[:, start : start + 11].astype(np.int64)
-        np.testing.assert_array_equal(totals[:, segment], part.sum(axis=1))
-        np.testing.assert_array_equal(changes[segment], (np.diff(part, axis=0) ** 2).sum(axis=0))
-    for wrong in ([3, 50], [3], [3, 4, 5]):
-        with pytest.raises(ValueError, match="do not fit"):
-            kernel().sum_segments(numbers, np.array(wrong, np.uint32), 11, totals, changes)
-
-
-@pytest.mark.usefixtures("backend")
 def test_sums_of_more_frames_than_fit_are_refused():
     one = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
     with pytest.raises(ValueError, match="do not fit"):

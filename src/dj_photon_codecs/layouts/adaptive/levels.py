@@ -107,7 +107,7 @@ def fit_levels(
     kernel().join_tables(found, LOGARITHMS, *prices, MOST_TABLES, table)
     heads = np.flatnonzero(np.diff(table.astype(int), prepend=-1))
     found[:, ESCAPE] += np.uint32(every > 1)  # since others may occur
-    roots = find_roots(_without_rare(found[heads]), sampled=False)
+    roots = find_roots(_without_rare(found[heads]))
     return Levels(int(used[:first].sum()), key, base, table, roots)
 
 

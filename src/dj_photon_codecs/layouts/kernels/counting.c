@@ -125,33 +125,6 @@ int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t strid
     return 0;
 }
 
-static uint32_t number_at(const struct frames *of, size_t frame, size_t pixel)
-{
-    const void *row = of->numbers + of->itemsize * frame * of->stride;
-    return of->itemsize == 1 ? ((const uint8_t *)row)[pixel] : ((const uint16_t *)row)[pixel];
-}
-
-int static_sum_segments(const void *numbers, size_t itemsize, size_t frames, size_t stride,
-                        size_t pixels, const uint32_t *starts, size_t segments, size_t width,
-                        uint32_t *totals, uint64_t *changes)
-{
-    const struct frames of = {numbers, itemsize, frames, stride};
-    for (size_t s = 0; s < segments; s++)
-        if (width > pixels || starts[s] > pixels - width || width > 1 << 16)
-            return KERNEL_MISFIT;
-    memset(totals, 0, frames * segments * sizeof *totals);
-    memset(changes, 0, segments * width * sizeof *changes);
-    for (size_t t = 0; t < frames; t++)
-        for (size_t s = 0; s < segments; s++)
-            for (size_t i = 0; i < width; i++) {
-                int64_t number = number_at(&of, t, starts[s] + i);
-                int64_t change = t ? number - number_at(&of, t - 1, starts[s] + i) : 0;
-                totals[t * segments + s] += (uint32_t)number;
-                changes[s * width + i] += (uint64_t)(change * change);
-            }
-    return 0;
-}
-
 /* Counts the symbols of some pixels in frames of each class. Neighbours, which often are alike, are
    counted apart from each other: a counter waits for itself. Returns all low bits. */
 static int64_t count_pixels(const struct frames *of, size_t first, size_t pixels,

@@ -152,16 +152,21 @@ int static_open(const struct static_opening *opening, const uint8_t *columns, si
 /* counting.c */
 int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
                uint32_t *sums, uint64_t *squares);
-/* Of segments of `width` pixels each: their sums, (frames, segments), and of each pixel the squares
-   of its changes from frame to frame. */
-int static_sum_segments(const void *numbers, size_t itemsize, size_t frames, size_t stride,
-                        size_t pixels, const uint32_t *starts, size_t segments, size_t width,
-                        uint32_t *totals, uint64_t *changes);
 /* Returns how many low bits the numbers have. */
 int64_t static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride,
                      size_t pixels, const uint32_t *bin_of, size_t bin_count,
                      const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
                      size_t classes, size_t levels, uint32_t *counts);
+
+/* noise.c */
+/* Of pixels of which `sums` are known, in segments of `width`, spread over the frame: the mean and
+   the variance of as many groups as `knots` has room for, (3, room), where the means grow, and the
+   standard deviations from the first mean to each; what all segments of each frame add up to; and
+   the mean square of what frames are brighter or darker, in standard deviations of a pixel. Returns
+   how many knots there are. */
+int64_t static_noise(const void *numbers, size_t itemsize, size_t frames, size_t stride,
+                     size_t pixels, const uint32_t *sums, size_t segments, size_t width,
+                     double *knots, size_t room, uint64_t *totals, double *unsteady);
 
 /* joining.c */
 enum { LOGARITHMS = 4096 };
@@ -170,6 +175,12 @@ enum { LOGARITHMS = 4096 };
    of each; returns how many tables there are. Prices are in 2^-16 bit. */
 int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, int64_t symbol,
                     int64_t table, size_t most, uint8_t *of_row);
+
+/* tables.c */
+/* Writes the roots and the frequencies of tables, (tables, 256), in which symbols of less than one
+   part in `rare` are escapes unless that is 0. Returns the bits that the counts take, times 2^16. */
+int64_t static_fit(const uint32_t *counts, size_t tables, const uint32_t *logarithms,
+                   uint64_t rare, uint8_t *roots, uint16_t *frequencies);
 
 /* lookup.c */
 /* Writes the entries, of 4 or 8 bytes, of numbers of 1 or 2 bytes; returns how many they are, or 0

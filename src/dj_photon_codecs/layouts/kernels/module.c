@@ -233,11 +233,12 @@ FUNCTION(unpack_frames, "nnn18r488rrw",
 FUNCTION(sum_pixels, "sEI", LENGTH(1) == PIXELS(0) && LENGTH(2) == PIXELS(0),
          static_sum(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), ITEMS(2)))
 
-/* 0 numbers; 1 first pixels of segments; 2 pixels of each; 3 their sums; 4 changes of pixels */
-FUNCTION(sum_segments, "s4nEI",
-         fits(FRAMES(0), LENGTH(1), LENGTH(3)) && fits(LENGTH(1), NUMBER(2), LENGTH(4)),
-         static_sum_segments(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1),
-                             LENGTH(1), NUMBER(2), ITEMS(3), ITEMS(4)))
+/* 0 numbers; 1 sums of pixels; 2, 3 segments and their pixels; 4 knots; 5 totals of frames; 6 how
+   unsteady they are */
+FUNCTION(measure_noise, "s4nnIII",
+         LENGTH(1) == PIXELS(0) && LENGTH(4) % 3 == 0 && LENGTH(5) == FRAMES(0) && LENGTH(6) == 1,
+         static_noise(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), NUMBER(2),
+                      NUMBER(3), ITEMS(4), LENGTH(4) / 3, ITEMS(5), ITEMS(6)))
 
 /* 0 numbers; 1 bins; 2 class of each frame; 3 level of each pixel; 4 rows;
    5 counts (classes, levels, 256) */
@@ -316,6 +317,12 @@ FUNCTION(join_tables, "E4nnnB",
          static_join(ITEMS(0), LENGTH(5), ITEMS(1), given.number[2], given.number[3], NUMBER(4),
                      ITEMS(5)))
 
+/* 0 counts; 1 logarithms; 2 rare; 3 roots; 4 frequencies */
+FUNCTION(fit_tables, "44nBC",
+         LENGTH(0) % RANS_SYMBOLS == 0 && LENGTH(1) == LOGARITHMS && LENGTH(3) == LENGTH(0) &&
+             LENGTH(4) == LENGTH(0),
+         static_fit(ITEMS(0), LENGTH(0) / RANS_SYMBOLS, ITEMS(1), NUMBER(2), ITEMS(3), ITEMS(4)))
+
 /* 0 table; 1 numbers; 2 values */
 FUNCTION(look_up, "rrw", LENGTH(1) == LENGTH(2) && ITEMSIZE(0) == ITEMSIZE(2),
          table_look_up(ITEMS(0), LENGTH(0), ITEMSIZE(0), ITEMS(1), ITEMSIZE(1), LENGTH(1),
@@ -392,7 +399,7 @@ FUNCTION(join_numbers, "C41", 1,
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 static PyMethodDef methods[] = {
-    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(sum_segments),
+    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(measure_noise), METHOD(fit_tables),
     METHOD(count_symbols), METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams),
     METHOD(decode_streams), METHOD(count_map), METHOD(encode_map), METHOD(decode_map),
     METHOD(join_tables), METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),

@@ -7,35 +7,15 @@
 
 enum { MOST = 1 << 16, MAP_SLOTS = MAP_CONTEXTS * RANS_SLOTS };
 
-/* Fills the slots of a table from the roots of its frequencies: see `frequencies_of`. */
-static int fill_table(const uint8_t roots[RANS_SYMBOLS], uint32_t slots[RANS_SLOTS])
-{
-    uint16_t frequencies[RANS_SYMBOLS] = {0};
-    uint32_t present = 0, total = 0, left = RANS_SLOTS;
-    size_t most = 0;
-    for (size_t i = 0; i < RANS_SYMBOLS; i++) {
-        uint32_t above = roots[i] - (uint32_t)(roots[i] > 0);
-        present += roots[i] > 0;
-        total += above * above;
-    }
-    for (size_t i = 0; i < RANS_SYMBOLS; i++) {
-        uint32_t above = roots[i] - (uint32_t)(roots[i] > 0), frequency = roots[i] > 0;
-        if (above)
-            frequency += above * above * (RANS_SLOTS - present) / total;
-        frequencies[i] = (uint16_t)frequency;
-        left -= frequency;
-        most = roots[i] > roots[most] ? i : most;
-    }
-    most = present ? most : RANS_ESCAPE;
-    frequencies[most] = (uint16_t)(frequencies[most] + left);
-    return rans_fill_slots(frequencies, slots);
-}
-
+/* Fills the slots of tables from the roots of their frequencies. */
 static int fill_tables(const uint8_t *roots, size_t tables, uint32_t *slots)
 {
+    uint16_t frequencies[RANS_SYMBOLS];
     int error = 0;
-    for (size_t i = 0; i < tables && !error; i++)
-        error = fill_table(roots + i * RANS_SYMBOLS, slots + i * RANS_SLOTS);
+    for (size_t i = 0; i < tables && !error; i++) {
+        rans_frequencies(roots + i * RANS_SYMBOLS, frequencies);
+        error = rans_fill_slots(frequencies, slots + i * RANS_SLOTS);
+    }
     return error;
 }
 

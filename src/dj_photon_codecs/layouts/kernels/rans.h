@@ -13,6 +13,8 @@
 enum { RANS_BITS = 12, RANS_SLOTS = 1 << RANS_BITS, RANS_SYMBOLS = 256, RANS_ESCAPE = 255 };
 #define RANS_LEAST ((uint32_t)1 << 15)
 
+void rans_frequencies(const uint8_t roots[RANS_SYMBOLS], uint16_t frequencies[RANS_SYMBOLS]);
+
 /* What decoding needs of a slot: symbol | place among its slots << 8 | (frequency - 1) << 20.
    Refuses frequencies that do not add up to 4096. */
 static inline int rans_fill_slots(const uint16_t frequencies[RANS_SYMBOLS],

@@ -7,6 +7,7 @@ from dj_photon_codecs.layouts.kernels.reference_grouped import *
 from dj_photon_codecs.layouts.kernels.reference_joining import *
 from dj_photon_codecs.layouts.kernels.reference_lookup import *
 from dj_photon_codecs.layouts.kernels.reference_maps import *
+from dj_photon_codecs.layouts.kernels.reference_noise import *
 from dj_photon_codecs.layouts.kernels.reference_opening import *
 from dj_photon_codecs.layouts.kernels.reference_rans import *
 from dj_photon_codecs.layouts.kernels.reference_static import *
@@ -22,11 +23,12 @@ __all__ = [
     "encode_map",
     "encode_streams",
     "fill_cells",
+    "fit_tables",
     "join_numbers",
     "join_tables",
     "look_up",
+    "measure_noise",
     "open_streams",
     "sum_pixels",
-    "sum_segments",
     "unpack_frames",
 ]

@@ -1,4 +1,4 @@
-"""The joining of rows whose symbols are about as frequent, in NumPy."""
+"""The joining of rows whose symbols are about as frequent, and their tables, in NumPy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LOGARITHMS", "join_tables"]
+from dj_photon_codecs.layouts.kernels.reference_rans import refuse
+from dj_photon_codecs.layouts.static.tables import bits_of_symbols, find_roots, frequencies_of
+
+__all__ = ["LOGARITHMS", "fit_tables", "join_tables"]
 
 LOGARITHMS = 1 << 12
 
@@ -54,6 +57,24 @@ def join_tables(
     counts[first] = left
     of_row[...] = np.repeat(np.arange(len(first)), np.diff(first, append=of_row.size))
     return len(first)
+
+
+def fit_tables(
+    counts: NDArray[np.uint32],
+    logarithms: NDArray[np.uint32],
+    rare: int,
+    roots: NDArray[np.uint8],
+    frequencies: NDArray[np.uint16],
+) -> int:
+    """Put the roots and the frequencies of tables, (tables, 256), from counts of their symbols.
+
+    See `find_roots` and `frequencies_of`. Return 2**16 times the bits that the counts take;
+    `logarithms` are as in `join_tables`.
+    """
+    refuse(not 0 <= rare < 1 << 31 or logarithms.max() > 12 << 16)
+    roots[...] = find_roots(counts, rare=rare)
+    frequencies[...] = frequencies_of(roots)
+    return bits_of_symbols(counts, frequencies, logarithms)
 
 
 def _times_log(counts: NDArray[np.int64], logarithms: NDArray[np.uint32]) -> NDArray[Any]:

@@ -50,7 +50,6 @@ __all__ = [
     "encode_streams",
     "fill_cells",
     "sum_pixels",
-    "sum_segments",
 ]
 
 LANES = 32  # of a stream
@@ -65,25 +64,6 @@ def sum_pixels(
     squares[...] = 0
     for frame in numbers:
         squares += np.multiply(frame, frame, dtype=np.uint64)
-
-
-def sum_segments(
-    numbers: NDArray[Any],
-    starts: NDArray[np.uint32],
-    width: int,
-    totals: NDArray[np.uint32],
-    changes: NDArray[np.uint64],
-) -> None:
-    """Put the sums of segments of `width` pixels from `starts` on, shape (frames, segments).
-
-    Put of each of their pixels, shape (segments, width), the squares of its changes from frame to
-    frame.
-    """
-    refuse(totals.shape != (len(numbers), starts.size) or changes.shape != (starts.size, width))
-    refuse((starts + np.intp(width) > numbers.shape[1]).any())
-    chosen = numbers[:, starts[:, None] + np.arange(width)].astype(np.int64)
-    totals[...] = chosen.sum(axis=2)
-    changes[...] = np.square(np.diff(chosen, axis=0)).sum(axis=0)
 
 
 def count_symbols(

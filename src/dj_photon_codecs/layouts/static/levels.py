@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dj_photon_codecs.layouts.kernels.backend import kernel
-from dj_photon_codecs.layouts.static.noise import Noise, measure_noise
+from dj_photon_codecs.layouts.static.noise import KNOTS, Noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,13 +90,11 @@ def find_levels(
         Of a frame, in pixels.
     """
     frames = len(numbers)
-    starts, pixels = _segments(*numbers.shape)
-    totals = np.empty((frames, starts.size), np.uint32)
-    changes = np.empty((starts.size, pixels), np.uint64)
-    kernel().sum_segments(numbers, starts, pixels, totals, changes)
-    chosen = (starts[:, None] + np.arange(pixels)).reshape(-1)
-    noise = measure_noise(sums[chosen], changes.reshape(-1), frames=frames)
-    steady = _is_steady(totals / pixels, noise)
+    segments = _segments(*numbers.shape)
+    knots, totals, unsteady = np.empty((3, KNOTS)), np.empty(frames, np.uint64), np.empty(1)
+    found = kernel().measure_noise(numbers, sums, *segments, knots, totals, unsteady)
+    noise = Noise(*knots[:, :found])
+    steady = unsteady[0] < SAME
     smooth, scale = _smoothed(sums, noise, frames, width)
     bright = float(noise.depth[-2:][0])  # as are the brightest but for a few
     step = max(STEP / frames**0.5, 2 * bright / MOST_LEVELS)
@@ -114,31 +113,16 @@ def find_levels(
     frame_class = np.zeros(frames, np.uint8)
     if not steady:
         most = MOST_CLASSES, numbers.size // CLASS_NUMBERS, MOST_ROWS // (number * families)
-        depth = noise.depth_at(totals.sum(axis=1) / changes.size)
+        depth = noise.depth_at(totals / math.prod(segments))
         frame_class = _frame_classes(depth, most=min(most))
     return Levels(frame_class, brightness, family, number, families, noise, step)
 
 
-def _segments(frames: int, pixels: int) -> tuple[NDArray[np.uint32], int]:
-    """Return where segments of neighbours begin, spread over the frame, and their width."""
+def _segments(frames: int, pixels: int) -> tuple[int, int]:
+    """Return how many segments of neighbours, spread over the frame, are looked at, and of what."""
     wanted = max(SAMPLE[0], frames * pixels // SAMPLE[1]) // frames
     segments = min(wanted, pixels // 2) // SEGMENT
-    if segments < 2:
-        return np.zeros(1, np.uint32), min(wanted + 2, pixels)
-    return np.linspace(0, pixels - SEGMENT, segments).astype(np.uint32), SEGMENT
-
-
-def _is_steady(means: NDArray[np.float64], noise: Noise) -> bool:
-    """Return whether all frames are about as bright, from means of segments, (frames, segments).
-
-    The median of segments tells, so that a few pixels that flash do not count.
-    """
-    depth = noise.depth_at(means)
-    depth -= depth.mean(axis=0)
-    depth.sort(axis=1)
-    segments = depth.shape[1]
-    common = depth[:, (segments - 1) // 2] + depth[:, segments // 2]  # twice the median
-    return float((common * common).mean()) < 4 * SAME
+    return (1, min(wanted + 2, pixels)) if segments < 2 else (segments, SEGMENT)
 
 
 def _frame_classes(depth: NDArray[np.float64], *, most: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Noise", "measure_noise"]
+__all__ = ["KNOTS", "Noise"]
 
 # These are measured by benchmarks/constants.py.
 KNOTS = 24  # brightnesses at which the variance is known
@@ -49,29 +49,3 @@ class Noise(NamedTuple):
         above = 1 + np.maximum(depth - self.depth[-1], 0) * spread / (2 * last)
         found: NDArray[np.float64] = np.interp(depth, self.depth, self.mean) * above * above
         return found
-
-
-def measure_noise(sums: NDArray[Any], changes: NDArray[Any], *, frames: int) -> Noise:
-    """Measure how the variance of pixels grows with their mean.
-
-    Parameters
-    ----------
-    sums, changes : ndarray, shape (pixels,)
-        Of some pixels, over consecutive frames: of their numbers, and of the squares of their
-        differences from one frame to the next. Half of that is the variance of their noise, even
-        where pixels become brighter.
-    frames : int
-        At least two.
-    """
-    mean, variance = sums / frames, changes / (2 * (frames - 1))
-    order = np.argsort(mean)
-    edges = np.linspace(0, mean.size, min(KNOTS, mean.size) + 1).astype(int)
-    means, variances = (
-        np.add.reduceat(of_pixels[order], edges[:-1]) / np.diff(edges)
-        for of_pixels in (mean, variance)
-    )
-    brighter = np.diff(means, prepend=-1) > 0
-    means, variances = means[brighter], variances[brighter]
-    variances = np.maximum(variances, 0.3 / frames + 0.01)  # of what is ever dark
-    between = np.sqrt((variances[1:] + variances[:-1]) / 2)
-    return Noise(means, variances, np.append(0, np.cumsum(np.diff(means) / between)))

@@ -22,7 +22,7 @@ from dj_photon_codecs.layouts.static.sections import (
     Model,
     join_model,
 )
-from dj_photon_codecs.layouts.static.tables import find_roots, frequencies_of
+from dj_photon_codecs.layouts.static.tables import fit_tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,12 +187,10 @@ def _encoded_maps(
     counts = np.zeros((len(pictures), MAP_CONTEXTS, 256), np.uint32)
     for picture, of_map in zip(pictures, counts, strict=True):
         kernel().count_map(picture, width, of_map)
-    roots = find_roots(counts.reshape(-1, 256), sampled=False)
+    roots, tables, _ = fit_tables(counts.reshape(-1, 256), sampled=False)
     maps = []
     payload = np.empty(4 * pictures[0].size + 4 * (pictures[0].size // width) + 8, np.uint8)
-    for picture, frequencies in zip(
-        pictures, frequencies_of(roots).reshape(counts.shape), strict=True
-    ):
+    for picture, frequencies in zip(pictures, tables.reshape(counts.shape), strict=True):
         used = kernel().encode_map(picture, width, frequencies, payload)
         maps.append(payload[:used].tobytes())
     return roots.reshape(counts.shape), maps

@@ -9,7 +9,7 @@ import numpy as np
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.kernels.reference_rans import ESCAPE
 from dj_photon_codecs.layouts.static.bins import bins_of_numbers, find_bins
-from dj_photon_codecs.layouts.static.tables import bits_of_symbols, find_roots, frequencies_of
+from dj_photon_codecs.layouts.static.tables import LOGARITHMS, fit_tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows", "fit_rows"]
 
-LOGARITHMS = np.rint(65536 * np.log2(np.maximum(np.arange(4096), 1))).astype(np.uint32)
 # These are measured by benchmarks/constants.py.
 COUNTED, EVERY = 1 << 19, 8  # numbers that are counted, at least, or those of every 8th frame
 BINNED = 1 << 15  # numbers from which bins are found
@@ -85,11 +84,9 @@ def fit_rows(
     models = sample_class, level, base.astype(np.uint32), counts
     low_bits = kernel().count_symbols(sample, bins_of_numbers(low), *models)
     tables, table = _joined(counts.reshape(-1, 256), *_order(levels, expected))
-    roots = find_roots(tables, sampled=every > 1)
+    roots, frequencies, bits = fit_tables(tables, sampled=every > 1)
     rows = Rows(base, table.reshape(shape), roots, low)
-    frequencies = frequencies_of(roots)
-    bits = bits_of_symbols(tables, frequencies) + low_bits
-    return rows, frequencies, bits * numbers.size / sample.size
+    return rows, frequencies, (bits + low_bits) * numbers.size / sample.size
 
 
 def _expected(

@@ -1,0 +1,82 @@
+/* Tables of frequencies, stored as their square roots. */
+#include "rans.h"
+
+/* The frequencies of a table: see `frequencies_of`. */
+void rans_frequencies(const uint8_t roots[RANS_SYMBOLS], uint16_t frequencies[RANS_SYMBOLS])
+{
+    uint32_t present = 0, total = 0, left = RANS_SLOTS;
+    size_t most = 0;
+    for (size_t i = 0; i < RANS_SYMBOLS; i++) {
+        uint32_t above = roots[i] - (uint32_t)(roots[i] > 0);
+        present += roots[i] > 0;
+        total += above * above;
+    }
+    for (size_t i = 0; i < RANS_SYMBOLS; i++) {
+        uint32_t above = roots[i] - (uint32_t)(roots[i] > 0), frequency = roots[i] > 0;
+        if (above)
+            frequency += above * above * (RANS_SLOTS - present) / total;
+        frequencies[i] = (uint16_t)frequency;
+        left -= frequency;
+        most = roots[i] > roots[most] ? i : most;
+    }
+    most = present ? most : RANS_ESCAPE;
+    frequencies[most] = (uint16_t)(frequencies[most] + left);
+}
+
+/* The root of a count: 1, and sqrt(4 (4096 count - total) / total) to the nearest whole number. */
+static uint8_t root_of(uint64_t count, uint64_t total)
+{
+    uint64_t square = count * RANS_SLOTS > total ? 16 * (count * RANS_SLOTS - total) / total : 0;
+    uint8_t root = 1;
+    for (uint64_t odd = 1; odd * odd <= square; odd += 2)
+        root++;
+    return root;
+}
+
+static void find_roots(const uint32_t counts[RANS_SYMBOLS], uint64_t rare,
+                       uint8_t roots[RANS_SYMBOLS])
+{
+    uint64_t total = 0, escapes = counts[RANS_ESCAPE];
+    for (size_t i = 0; i < RANS_SYMBOLS; i++)
+        total += counts[i];
+    for (size_t i = 0; i < RANS_ESCAPE; i++) {
+        int escapes_here = counts[i] * rare < total && rare;
+        escapes += escapes_here ? counts[i] : 0;
+        roots[i] = counts[i] && !escapes_here ? root_of(counts[i], total) : 0;
+    }
+    roots[RANS_ESCAPE] = escapes || rare ? root_of(escapes, total ? total : 1) : 0;
+}
+
+/* The bits that symbols take, times 2^16: those without a frequency are escapes. */
+static int64_t bits_of(const uint32_t counts[RANS_SYMBOLS],
+                       const uint16_t frequencies[RANS_SYMBOLS], const uint32_t *logarithms)
+{
+    int64_t bits = 0, escapes = 0, all = (int64_t)RANS_BITS << 16;
+    for (size_t i = 0; i < RANS_SYMBOLS; i++) {
+        uint16_t frequency = frequencies[i];
+        if (!frequency)
+            escapes += counts[i];
+        else if (frequency < RANS_SLOTS)
+            bits += counts[i] * (all - logarithms[frequency]);
+    }
+    uint16_t escape = frequencies[RANS_ESCAPE];
+    bits += escape < RANS_SLOTS ? escapes * (all - logarithms[escape]) : 0;
+    return bits + ((escapes + counts[RANS_ESCAPE]) << 20);
+}
+
+int64_t static_fit(const uint32_t *counts, size_t tables, const uint32_t *logarithms,
+                   uint64_t rare, uint8_t *roots, uint16_t *frequencies)
+{
+    int64_t bits = 0;
+    if (rare >> 31)
+        return KERNEL_MISFIT;
+    for (size_t i = 0; i < LOGARITHMS; i++)
+        if (logarithms[i] > (uint32_t)RANS_BITS << 16)
+            return KERNEL_MISFIT;
+    for (size_t i = 0; i < tables; i++, counts += RANS_SYMBOLS) {
+        find_roots(counts, rare, roots + i * RANS_SYMBOLS);
+        rans_frequencies(roots + i * RANS_SYMBOLS, frequencies + i * RANS_SYMBOLS);
+        bits += bits_of(counts, frequencies + i * RANS_SYMBOLS, logarithms);
+    }
+    return bits;
+}
