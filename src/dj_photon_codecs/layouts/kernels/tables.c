@@ -1,6 +1,8 @@
 /* Tables of frequencies, stored as their square roots. */
 #include "rans.h"
 
+#include <math.h>
+
 /* The frequencies of a table: see `frequencies_of`. */
 void rans_frequencies(const uint8_t roots[RANS_SYMBOLS], uint16_t frequencies[RANS_SYMBOLS])
 {
@@ -27,10 +29,7 @@ void rans_frequencies(const uint8_t roots[RANS_SYMBOLS], uint16_t frequencies[RA
 static uint8_t root_of(uint64_t count, uint64_t total)
 {
     uint64_t square = count * RANS_SLOTS > total ? 16 * (count * RANS_SLOTS - total) / total : 0;
-    uint8_t root = 1;
-    for (uint64_t odd = 1; odd * odd <= square; odd += 2)
-        root++;
-    return root;
+    return (uint8_t)(1 + ((uint64_t)sqrt((double)square) + 1) / 2);
 }
 
 static void find_roots(const uint32_t counts[RANS_SYMBOLS], uint64_t rare,
