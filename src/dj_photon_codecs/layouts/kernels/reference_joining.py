@@ -68,10 +68,11 @@ def fit_tables(
 ) -> int:
     """Put the roots and the frequencies of tables, (tables, 256), from counts of their symbols.
 
-    See `find_roots` and `frequencies_of`. Return 2**16 times the bits that the counts take;
-    `logarithms` are as in `join_tables`.
+    See `find_roots` and `frequencies_of`. Return 2**16 times the bits that the counts take, 2**32
+    times at most in all; `logarithms` are as in `join_tables`.
     """
     refuse(not 0 <= rare < 1 << 31 or logarithms.max() > 12 << 16)
+    refuse(counts.sum(dtype=np.int64) >= 1 << 32)
     roots[...] = find_roots(counts, rare=rare)
     frequencies[...] = frequencies_of(roots)
     return bits_of_symbols(counts, frequencies, logarithms)

@@ -67,7 +67,10 @@ int64_t static_fit(const uint32_t *counts, size_t tables, const uint32_t *logari
                    uint64_t rare, uint8_t *roots, uint16_t *frequencies)
 {
     int64_t bits = 0;
-    if (rare >> 31)
+    uint64_t total = 0;
+    for (size_t i = 0; i < tables * RANS_SYMBOLS; i++)
+        total += counts[i];
+    if (rare >> 31 || total > UINT32_MAX)
         return KERNEL_MISFIT;
     for (size_t i = 0; i < LOGARITHMS; i++)
         if (logarithms[i] > (uint32_t)RANS_BITS << 16)
