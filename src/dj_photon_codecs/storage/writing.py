@@ -51,6 +51,7 @@ BUDGET = 448 << 20  # bytes of values and codes of the chunks that an insert hol
 COPIES = 3  # of the codes of a chunk: themselves, after their layout, and compressed
 NUMBER_BYTES = 2  # for each code, while a layout looks at it
 PIXEL_BYTES = 64  # for each pixel of a frame, while a layout looks at them
+FLUSHED = 1 << 20  # bytes of a chunk; smaller ones wait for the disk together, when all are written
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def write_chunks(  # noqa: PLR0913 - three callers, and all that they differ in
             stored = encode(source)
         if failures:
             raise CancelledError
-        folder.write(keys[number], stored)
+        folder.write(keys[number], stored, sync="now" if len(stored) > FLUSHED else "later")
         task.advance(task.total / len(keys), bytes_out=len(stored))
         return number, crc32c(stored), len(stored)
 

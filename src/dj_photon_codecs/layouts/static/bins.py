@@ -30,6 +30,8 @@ def bins_of_numbers(low: NDArray[np.uint8]) -> NDArray[np.uint32]:
     >>> [(entry & 0xFFFF, entry >> 16) for entry in bins_of_numbers(np.array([0, 2])).tolist()]
     [(0, 0), (1, 2), (1, 2), (1, 2), (1, 2)]
     """
+    if not low.size:
+        return np.zeros(0, np.uint32)
     entries = np.arange(low.size) | low.astype(np.int64) << 16
     return entries.repeat(np.left_shift(1, low, dtype=np.int64)).astype(np.uint32)
 

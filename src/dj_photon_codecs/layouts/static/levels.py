@@ -106,9 +106,9 @@ def find_levels(
         variance = _in_time(sums, squares, frames) if steady else _changes(numbers)
         measured = frames if steady else min(frames, MEASURED)
         family = _families(variance, brightness, expected, measured)
-        others = np.flatnonzero(family)
-        ratio = variance[others] / expected[brightness[others]]
-        family *= _are_worth(ratio, frames, sums.size, width)
+        if (others := np.flatnonzero(family)).size:
+            ratio = variance[others] / expected[brightness[others]]
+            family *= _are_worth(ratio, frames, sums.size, width)
     families = int(family.max()) + 1
     frame_class = np.zeros(frames, np.uint8)
     if not steady:

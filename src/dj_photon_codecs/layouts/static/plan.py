@@ -151,7 +151,6 @@ def plan_static(frames: NDArray[Any], repeats: Repeats = NOTHING) -> StaticPlan 
     roots, maps = _encoded_maps(pictures, width)
     model = Model(levels.frame_class, rows, roots, numbering.values)
     stored = [join_model(model), *maps]
-    header = np.zeros(1, BODY_HEADER)
     length, band = _stream_shape(len(numbers), pixels, bits / 8 / numbers.size)
     if repeats.frames < 1:
         length, band = 1, pixels
@@ -175,8 +174,7 @@ def plan_static(frames: NDArray[Any], repeats: Repeats = NOTHING) -> StaticPlan 
         "lowest": numbering.lowest % (1 << 64),
         "unit": numbering.unit,
     }
-    for name, value in fields.items():
-        header[name] = value
+    header = np.array([tuple(fields[name] for name in BODY_HEADER.names or ())], BODY_HEADER)
     return StaticPlan(numbers, levels.level, model, frequencies, header, stored, bits, repeats)
 
 
