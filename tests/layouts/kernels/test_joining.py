@@ -75,9 +75,7 @@ def test_both_kernels_join_the_same_rows(number):
 @pytest.mark.parametrize("rare", [0, 50_000, 100])
 def test_tables_are_fitted_by_both_kernels_alike(backend, rare):
     counts = poisson_counts([0.001, 0.3, 5, 80, 240, 1e9], 30_000)
-    counts = np.concatenate(
-        [counts, 4_000 * counts, counts[:1] * 0, np.eye(1, 256, 7, dtype="u4")]
-    )
+    counts = np.concatenate([counts, 4_000 * counts, counts[:1] * 0, np.eye(1, 256, 7, dtype="u4")])
     roots, frequencies = np.zeros(counts.shape, "u1"), np.zeros(counts.shape, "u2")
 
     bits = kernel().fit_tables(counts, LOGARITHMS, rare, roots, frequencies)
