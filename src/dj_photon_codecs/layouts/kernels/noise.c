@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Measures how the noise of pixels grows with their brightness, and whether frames are steady. */
 #include "kernel.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tables of frequencies, stored as their square roots. */
 #include "rans.h"
 
