@@ -235,7 +235,7 @@ FUNCTION(sum_pixels, "sEI", LENGTH(1) == PIXELS(0) && LENGTH(2) == PIXELS(0),
 
 /* 0 numbers; 1 sums of pixels; 2, 3 segments and their pixels; 4 knots; 5 totals of frames; 6 how
    unsteady they are */
-FUNCTION(measure_noise, "s4nnIII",
+FUNCTION(measure_noise, "s4nndId",
          LENGTH(1) == PIXELS(0) && LENGTH(4) % 3 == 0 && LENGTH(5) == FRAMES(0) && LENGTH(6) == 1,
          static_noise(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), NUMBER(2),
                       NUMBER(3), ITEMS(4), LENGTH(4) / 3, ITEMS(5), ITEMS(6)))
