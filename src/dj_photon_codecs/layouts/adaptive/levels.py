@@ -9,8 +9,7 @@ import numpy as np
 from dj_photon_codecs.layouts.adaptive.prediction import key_values
 from dj_photon_codecs.layouts.kernels.backend import kernel
 from dj_photon_codecs.layouts.layout import DamagedChunk
-from dj_photon_codecs.layouts.static.rows import LOGARITHMS
-from dj_photon_codecs.layouts.static.tables import find_roots
+from dj_photon_codecs.layouts.static.tables import LOGARITHMS, find_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
