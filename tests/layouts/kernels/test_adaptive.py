@@ -21,10 +21,10 @@ def written(encode, shape, *, seed):
     model = (*shape, np.ones(300, np.float32), 1.0, 0.1, 1.0, 0.1, np.zeros((6, 45), np.int32), 14)
     count = int(np.prod(shape))
     states, left = np.empty(16, np.uint32), np.empty(2, np.uint32)
-    words, escapes = np.empty(count + 1, np.uint16), np.empty(count, np.uint16)
+    escapes = np.empty(count, np.uint16)
     bins = rng.integers(0, 300, shape, np.uint16)
-    keys = rng.integers(0, KEYS, shape, np.uint16)
-    encode(*model, entries.astype(np.uint32), frequencies, bins, keys, states, words, escapes, left)
+    words = rng.integers(0, KEYS, count + 1, np.uint16)  # written over the keys
+    encode(*model, entries.astype(np.uint32), frequencies, bins, words, escapes, states, left)
     assert 0 < left[1] < count - 10  # some escaped
     return states.tolist(), words[left[0] :].tolist(), escapes[left[1] :].tolist()
 

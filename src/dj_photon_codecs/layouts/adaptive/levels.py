@@ -121,18 +121,19 @@ def _outline(
     used = np.flatnonzero(counts)
     if not used.size:
         return np.zeros(1, np.int64), np.zeros(1, np.uint16)
-    span = slice(int(used[0]), int(used[-1]) + 1)
-    sigma = _sigma(counts, squares)
-    noises = np.cumsum((np.diff(value, append=value[-1]) / sigma)[span])
+    first, last = int(used[0]), int(used[-1]) + 1
+    value = value[first : last + 1]
+    sigma = _sigma(counts[first:last], squares[first:last])
+    noises = np.cumsum(np.diff(value, append=value[-1])[: sigma.size] / sigma)
     step = max(np.cbrt(LEVEL_COST * noises[-1] / (share * counts.sum())), FINEST_STEP)
     number = ((noises - noises[0]) / max(step, noises[-1] / MOST_LEVELS)).astype(int)
-    key = np.flatnonzero(np.diff(number, prepend=-1)) + span.start
+    key = np.flatnonzero(np.diff(number, prepend=-1))
 
     def bins(at: NDArray[Any]) -> NDArray[np.int64]:
         return of_value[np.clip(at, 0, of_value.size - 1).astype(int)].astype(np.int64)
 
     below = bins(value[key] - REACH * sigma[key])
-    return key, np.maximum(below, bins(value[key]) - MOST_BELOW).astype(np.uint16)
+    return first + key, np.maximum(below, bins(value[key]) - MOST_BELOW).astype(np.uint16)
 
 
 def _sigma(counts: NDArray[Any], squares: NDArray[Any]) -> NDArray[np.float64]:

@@ -85,10 +85,12 @@ class Packed(NamedTuple):
     payload: NDArray[np.uint8]
 
 
-def pack_adaptive(numbers: NDArray[np.uint16], values: NDArray[np.uint16]) -> bytes:
-    """Pack numbers, shape (frames, height, width), which index values if there are any."""
+def pack_adaptive(numbers: NDArray[Any], values: NDArray[np.uint16]) -> list[Any]:
+    """Pack numbers, shape (frames, height, width), which index values if there are any.
+
+    They are of 8 or 16 bits. What is returned are the parts of the packed bytes, one by one.
+    """
     numbers = np.ascontiguousarray(numbers)
-    flat = numbers.reshape(len(numbers), -1)
     count = int(numbers.max()) + 1
     value = (values if values.size else np.arange(count)).astype(np.float32)
     noise = measure_noise(numbers, value)
@@ -97,35 +99,36 @@ def pack_adaptive(numbers: NDArray[np.uint16], values: NDArray[np.uint16]) -> by
     of_number = bins_of_numbers(bits)
     bins, payload = numbers, np.empty(0, np.uint8)
     if bits.any():
-        bins, payload = np.empty_like(numbers), np.empty(2 * numbers.size + 4, np.uint8)
+        bins = np.empty(numbers.shape, np.uint8 if bits.size <= 1 << 8 else np.uint16)
+        payload = np.empty(2 * numbers.size + 8, np.uint8)
         payload = payload[: kernel().split_numbers(numbers, of_number, bins, payload)]
     prediction = predict(bins, _bin_values(bits, values), noise)
     given = prediction.arguments(*numbers.shape)
-    keys = np.empty_like(flat)
+    flat = bins.reshape(len(bins), -1)
+    keys = np.empty(flat.size + 1, np.uint16)
     counts = np.zeros((2, key_values(prediction.dropped).size), np.uint32)
     squares = np.zeros(counts.shape)
     every = max(FEWEST_ROWS, flat.size // PREDICTED)
-    kernel().predict_keys(*given, bins, keys, prediction.scale, every, counts, squares)
+    kernel().predict_keys(*given, bins, keys[:-1], prediction.scale, every, counts, squares)
     below = np.searchsorted(value, np.arange(int(value[-1]) + 2) - 1, "right") - 1
     of_value = of_number[np.maximum(below, 0)].astype(np.uint16)
     levels = fit_levels(
-        bins.reshape(flat.shape),
-        keys,
+        flat,
+        keys[:-1],
         (counts, squares, every),
         expected=prediction.expected,
         of_value=of_value,
     )
-    words, escapes = np.empty(flat.size + 1, np.uint16), np.empty(flat.size, np.uint16)
     states, left = np.empty(LANES, np.uint32), np.empty(2, np.uint32)
+    escapes = np.empty(flat.size, np.uint16)
     kernel().encode_predicted(
         *given,
         levels.entries(prediction.dropped),
         frequencies_of(levels.roots),
         bins,
         keys,
-        states,
-        words,
         escapes,
+        states,
         left,
     )
     return _join(
@@ -136,7 +139,7 @@ def pack_adaptive(numbers: NDArray[np.uint16], values: NDArray[np.uint16]) -> by
             values,
             escapes[left[1] :],
             states,
-            words[left[0] :],
+            keys[left[0] :],
             payload,
         )
     )
@@ -198,8 +201,8 @@ def _bin_values(bits: NDArray[np.uint8], values: NDArray[np.uint16]) -> NDArray[
     return found.astype(np.float32) + np.float32(1)
 
 
-def _join(parts: Packed) -> bytes:
-    """Return the bytes of a chunk."""
+def _join(parts: Packed) -> list[Any]:
+    """Return the bytes of a chunk, in parts."""
     prediction, levels = parts.prediction, parts.levels
     columns = (
         bytewise(prediction.weights.T),
@@ -214,9 +217,8 @@ def _join(parts: Packed) -> bytes:
     counts = len(model), parts.bits.size, parts.values.size, parts.escapes.size, parts.words.size
     sizes = levels.first, levels.key.size, len(levels.roots), prediction.dropped
     header = np.array([(prediction.start, prediction.gate, *counts, *sizes)], BODY_HEADER)
-    stored = header, parts.states.astype("<u4"), parts.words.astype("<u2"), parts.payload
-    first, *others = (part.tobytes() for part in stored)
-    return b"".join([first, model, *others])
+    words = parts.words.astype("<u2", copy=False)
+    return [header.tobytes(), model, parts.states.astype("<u4"), words, parts.payload]
 
 
 def _split(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Packed:

@@ -32,7 +32,7 @@ __all__ = ["DenseLayout"]
 
 FINDER = Blosc(cname="zstd", clevel=7, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24)  # of repeats
 NEAR = 1.005  # times the size of an adaptive chunk, up to which frames are decoded alone instead
-CLEAR = 1.01  # the same, as a sample estimates it, to half a hundredth
+CLEAR = 1.008  # the same, as a sample estimates it, to about half a hundredth
 SAMPLED, FEWEST_ROWS = 1 << 13, 16  # pixels of a frame, and rows, of such a sample
 WORTH = 4  # times as many pixels in all, from where on a sample is taken
 
@@ -112,7 +112,7 @@ def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:
         return None
     numbers, numbering = numbered
     header = chunk_header(Form.ADAPTIVE, codes, varying=len(varying), numbering=numbering)
-    return header + pack_adaptive(numbers.astype(np.uint16, copy=False), numbering.values)
+    return b"".join([header, *pack_adaptive(numbers, numbering.values)])
 
 
 def _looks_larger(varying: NDArray[Any], *, size: int) -> bool:

@@ -38,21 +38,40 @@ enum {
 struct past {
     const struct adaptive_model *model; /* `whole` */
     struct adaptive_model whole;        /* has a value for any bin: movies change while they are read */
+    const void *bins;                   /* of 8 or 16 bits */
+    size_t itemsize;
     float *room;
     size_t stride;
     int is_whole;                                /* bins are taken for their number, plus 1 */
     float *mean[2];                              /* images; the long mean is the first */
     float *near[2], *last;                       /* rings */
-    float *far[2], *reference, *gated, *expected; /* rows; `gated` are five, the gate first */
+    float *far[2], *reference, *gated, *value, *expected; /* rows; `gated` are five */
     float *innovation[ABOVE + 1];                /* rows of a frame, in turn */
 };
 
-static inline uint16_t highest_of(const uint16_t *numbers, size_t count)
+/* Numbers of 8 or 16 bits, from one of them on, with 16: where they are, or copied. */
+static inline const uint16_t *words_of(const void *numbers, size_t itemsize, size_t from,
+                                       size_t count, uint16_t *room)
 {
-    uint16_t highest = 0;
+    const uint8_t *bytes = (const uint8_t *)numbers + from;
+    if (itemsize == 2)
+        return (const uint16_t *)numbers + from;
     for (size_t i = 0; i < count; i++)
-        highest = numbers[i] > highest ? numbers[i] : highest;
-    return highest;
+        room[i] = bytes[i];
+    return room;
+}
+
+static inline unsigned highest_of(const void *numbers, size_t itemsize, size_t count)
+{
+    const uint8_t *bytes = numbers;
+    const uint16_t *words = numbers;
+    uint8_t byte = 0;
+    uint16_t word = 0;
+    for (size_t i = 0; i < count && itemsize == 1; i++)
+        byte = bytes[i] > byte ? bytes[i] : byte;
+    for (size_t i = 0; i < count && itemsize == 2; i++)
+        word = words[i] > word ? words[i] : word;
+    return itemsize == 1 ? byte : word;
 }
 
 /* The bits of an expected value from .5 to 2^17, without the dropped ones; NaN counts as .5. */
@@ -94,10 +113,11 @@ static inline size_t epoch_of(size_t t)
 int past_check(const struct adaptive_model *model);
 
 /* To be freed: past->room, also after an error. */
-int past_open(struct past *past, const struct adaptive_model *model);
+int past_open(struct past *past, const struct adaptive_model *model, const void *bins,
+              size_t itemsize);
 
-/* Takes row y of the frame before this one, the t-th, into the means. */
-void past_learn(struct past *past, const uint16_t *bins, size_t t, size_t y);
+/* Takes row y of the frame before the t-th, if there are both, into the means. */
+void past_learn(struct past *past, size_t t, size_t y);
 
 /* Blurs row y of the means, if there is one; those beside it must be known. */
 void past_blur(struct past *past, ptrdiff_t y);
@@ -106,15 +126,14 @@ void past_blur(struct past *past, ptrdiff_t y);
    known, and those up to two rows beside it blurred. */
 void past_features(struct past *past, size_t y, int gated, const float *rows[FEATURES]);
 
-/* The innovations of row y, whose features were made; before a frame there are none. */
-void past_innovate(struct past *past, const uint16_t *bins, size_t y);
+/* The values and innovations of row y, whose features were made; before a frame there are none. */
+void past_innovate(struct past *past, size_t t, size_t y);
 void past_forget(struct past *past);
 
 void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEATURES]);
 
-/* The features of row y, what it is expected to be with their weights, and the keys of that. */
-void past_expect(struct past *past, const uint16_t *bins, size_t y, const float *weights,
-                 uint16_t *keys);
+/* Also what row y is expected to be with the weights of features, and the keys of that. */
+void past_expect(struct past *past, size_t t, size_t y, const float *weights, uint16_t *keys);
 
 /* Rows up and columns right of the pixels whose innovations are features. */
 extern const int8_t past_within[FEATURES - WITHIN][2];

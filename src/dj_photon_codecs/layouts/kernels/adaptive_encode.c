@@ -10,8 +10,10 @@ struct writer {
     uint32_t state[LANES];
     uint16_t *word, *escape; /* both are written from the end */
     const uint32_t *entries; /* of the frame */
-    size_t height, width, period;
+    const void *bins; /* of 8 or 16 bits */
+    size_t itemsize, height, width, period;
     uint32_t *place; /* of the codes of 16 rows: of each step, `period` and OVERLAP, and lane */
+    uint16_t *row;
 };
 
 /* From pixel i on. */
@@ -25,8 +27,8 @@ static void place_plain(const uint32_t *entries, const uint16_t *bins, const uin
     }
 }
 
-/* Lists the escapes of a step of the rows from `row` on. */
-static int put_escapes(struct writer *writer, const uint16_t *bins, size_t row, size_t step)
+/* Lists the escapes of a step of the rows from `row` on, of all frames. */
+static int put_escapes(struct writer *writer, size_t row, size_t step)
 {
     for (size_t lane = LANES; lane-- > 0;) {
         uint64_t code = writer->codes[writer->place[step * LANES + lane]];
@@ -39,13 +41,13 @@ static int put_escapes(struct writer *writer, const uint16_t *bins, size_t row, 
             continue;
         if (!(uint32_t)code)
             return KERNEL_MISFIT;
-        *--writer->escape = bins[y * writer->width + x];
+        *--writer->escape = *words_of(writer->bins, writer->itemsize, y * writer->width + x, 1,
+                                      writer->row);
     }
     return 0;
 }
 
-static int put_steps(struct writer *writer, const uint16_t *bins, size_t row, size_t first,
-                     size_t step)
+static int put_steps(struct writer *writer, size_t row, size_t first, size_t step)
 {
     while (step-- > first) {
         uint64_t marks = 0;
@@ -54,7 +56,7 @@ static int put_steps(struct writer *writer, const uint16_t *bins, size_t row, si
             marks |= code;
             writer->state[lane] = rans_put(writer->state[lane], code, &writer->word);
         }
-        if (marks & RANS_ESCAPED && put_escapes(writer, bins, row, step) < 0)
+        if (marks & RANS_ESCAPED && put_escapes(writer, row, step) < 0)
             return KERNEL_MISFIT;
     }
     return 0;
@@ -115,8 +117,7 @@ AVX2 static inline __m256i put_avx2(__m256i state, __m256i code, uint16_t **word
                             _mm256_mul_epu32(quotient, complement));
 }
 
-AVX2 static int put_steps_avx2(struct writer *writer, const uint16_t *bins, size_t row,
-                               size_t first, size_t step)
+AVX2 static int put_steps_avx2(struct writer *writer, size_t row, size_t first, size_t step)
 {
     enum { PARTS = LANES / 4 };
     __m256i state[PARTS];
@@ -133,7 +134,7 @@ AVX2 static int put_steps_avx2(struct writer *writer, const uint16_t *bins, size
             state[i] = put_avx2(state[i], code, &writer->word);
         }
         if (_mm256_movemask_pd(_mm256_castsi256_pd(marks)))
-            error = put_escapes(writer, bins, row, step);
+            error = put_escapes(writer, row, step);
     }
     for (size_t lane = 0; lane < LANES; lane++) {
         uint64_t wide[4];
@@ -182,8 +183,7 @@ AVX512 static inline __m512i put_avx512(__m512i state, __m512i code, uint16_t **
                             _mm512_mul_epu32(quotient, complement));
 }
 
-AVX512 static int put_steps_avx512(struct writer *writer, const uint16_t *bins, size_t row,
-                                   size_t first, size_t step)
+AVX512 static int put_steps_avx512(struct writer *writer, size_t row, size_t first, size_t step)
 {
     __m512i low = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)writer->state));
     __m512i high = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)writer->state + 1));
@@ -195,7 +195,7 @@ AVX512 static int put_steps_avx512(struct writer *writer, const uint16_t *bins, 
         high = put_avx512(high, after, &writer->word);
         low = put_avx512(low, code, &writer->word);
         if (_mm512_cmplt_epi64_mask(_mm512_or_si512(code, after), _mm512_setzero_si512()))
-            error = put_escapes(writer, bins, row, step);
+            error = put_escapes(writer, row, step);
     }
     _mm256_storeu_si256((__m256i *)writer->state, _mm512_cvtepi64_epi32(low));
     _mm256_storeu_si256((__m256i *)writer->state + 1, _mm512_cvtepi64_epi32(high));
@@ -216,31 +216,33 @@ void encode_places(const uint32_t *entries, const uint16_t *bins, const uint16_t
 }
 
 /* Writes steps of the 16 rows from `row` on, and of those after: from before `step` down to `first`. */
-static int write_steps(struct writer *writer, const uint16_t *bins, size_t row, size_t first,
-                       size_t step)
+static int write_steps(struct writer *writer, size_t row, size_t first, size_t step)
 {
 #ifdef AVX2
     if (processor_vectors == VECTORS_AVX512)
-        return put_steps_avx512(writer, bins, row, first, step);
+        return put_steps_avx512(writer, row, first, step);
     if (processor_vectors == VECTORS_AVX2)
-        return put_steps_avx2(writer, bins, row, first, step);
+        return put_steps_avx2(writer, row, first, step);
 #endif
-    return put_steps(writer, bins, row, first, step);
+    return put_steps(writer, row, first, step);
 }
 
 /* 16 rows at a time, whose first steps are also the last ones of the rows before. */
-static int write_frame(struct writer *writer, const uint16_t *bins, const uint16_t *keys)
+static int write_frame(struct writer *writer, size_t t, const uint16_t *keys)
 {
     size_t period = writer->period, width = writer->width, end = period + OVERLAP;
     int error = 0;
     for (size_t i = 0; i < end * LANES; i++)
         writer->place[i] = writer->none;
     for (size_t row = (writer->height - 1) / LANES * LANES;; row -= LANES) {
-        for (size_t lane = 0; lane < smaller(LANES, writer->height - row); lane++)
-            encode_places(writer->entries, bins + (row + lane) * width,
-                          keys + (row + lane) * width, width,
-                          writer->place + lane * DELAY * LANES + lane, LANES);
-        error = error ? error : write_steps(writer, bins, row, row ? OVERLAP : 0, end);
+        size_t first = t * writer->height + row;
+        for (size_t lane = 0; lane < smaller(LANES, writer->height - row); lane++) {
+            size_t from = (first + lane) * width;
+            encode_places(writer->entries,
+                          words_of(writer->bins, writer->itemsize, from, width, writer->row),
+                          keys + from, width, writer->place + lane * DELAY * LANES + lane, LANES);
+        }
+        error = error ? error : write_steps(writer, first, row ? OVERLAP : 0, end);
         if (error || !row)
             return error;
         memcpy(writer->place + period * LANES, writer->place,
@@ -249,34 +251,33 @@ static int write_frame(struct writer *writer, const uint16_t *bins, const uint16
 }
 
 static int write_frames(struct writer *writer, const struct adaptive_model *model,
-                        const uint32_t *entries, const uint16_t *bins, const uint16_t *keys)
+                        const uint32_t *entries, const uint16_t *keys)
 {
-    size_t pixels = model->height * model->width;
     int error = 0;
     for (size_t t = model->frames; t-- > 0 && !error;) {
         writer->entries = entries + (t ? keys_of(model) : 0);
-        error = write_frame(writer, bins + t * pixels, keys + t * pixels);
+        error = write_frame(writer, t, keys);
     }
     return error;
 }
 
-/* `words` and `escapes` have room for a pixel each, and `words` for one more; both are filled from
-   their ends. A pixel takes 12 bits at most: four words at least are left over. */
+/* `keys` and `escapes` have room for a pixel each, and `keys` for one more; both are filled from
+   their ends. A pixel takes 12 bits at most, and the keys of 16 are known before the first is
+   written: words, and the three that may be written before them, are where keys are needless. */
 int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
-                    const uint16_t *frequencies, size_t tables, const uint16_t *bins,
-                    const uint16_t *keys, uint32_t *states, uint16_t *words, uint16_t *escapes,
-                    uint32_t *left)
+                    const uint16_t *frequencies, size_t tables, const void *bins, size_t itemsize,
+                    uint16_t *keys, uint32_t *states, uint16_t *escapes, uint32_t *left)
 {
     size_t numbers = model->frames * model->height * model->width;
     size_t period = order_period(model->width), steps = period + OVERLAP;
     uint64_t *codes = malloc((tables * RANS_SYMBOLS + 1) * sizeof *codes);
-    uint32_t *place = malloc(steps * LANES * sizeof *place);
+    uint32_t *place = malloc(steps * LANES * sizeof *place + model->width * sizeof(uint16_t));
     struct writer writer = {.codes = codes, .none = (uint32_t)(tables * RANS_SYMBOLS),
-                            .word = words + numbers + 1, .escape = escapes + numbers,
-                            .height = model->height, .width = model->width, .period = period,
+                            .word = keys + numbers + 1, .escape = escapes + numbers,
+                            .bins = bins, .itemsize = itemsize, .height = model->height, .width = model->width, .period = period,
                             .place = place};
     int error = past_check(model) < 0 || check_entries(entries, tables, keys_of(model)) < 0 ||
-                        highest_of(keys, numbers) >= keys_of(model)
+                        highest_of(keys, sizeof *keys, numbers) >= keys_of(model)
                     ? KERNEL_MISFIT
                     : 0;
     error = !error && !(codes && place) ? KERNEL_MEMORY : error;
@@ -286,12 +287,13 @@ int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
         writer.state[lane] = RANS_LEAST;
     if (!error) {
         codes[tables * RANS_SYMBOLS] = 0;
-        error = write_frames(&writer, model, entries, bins, keys);
+        writer.row = (uint16_t *)(place + steps * LANES);
+        error = write_frames(&writer, model, entries, keys);
     }
     free(codes);
     free(place);
     memcpy(states, writer.state, sizeof writer.state);
-    left[0] = (uint32_t)(writer.word - words);
+    left[0] = (uint32_t)(writer.word - keys);
     left[1] = (uint32_t)(writer.escape - escapes);
     return error;
 }

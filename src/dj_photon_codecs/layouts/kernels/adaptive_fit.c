@@ -4,13 +4,13 @@
 
 enum { BLOCK = 4 }; /* rows that are sampled together */
 
-static int open_fitting(struct past *past, const struct adaptive_model *model,
-                        const uint16_t *bins)
+static int open_fitting(struct past *past, const struct adaptive_model *model, const void *bins,
+                        size_t itemsize)
 {
     size_t numbers = model->frames * model->height * model->width;
-    if (past_check(model) < 0 || highest_of(bins, numbers) >= model->bins)
+    if (past_check(model) < 0 || highest_of(bins, itemsize, numbers) >= model->bins)
         return KERNEL_MISFIT;
-    return past_open(past, model);
+    return past_open(past, model, bins, itemsize);
 }
 
 /* Pixels of rows that are sampled together: for each feature, and the value, `length` of them. */
@@ -21,11 +21,11 @@ struct sample {
 
 /* Takes the features and the value of a row, less the long mean, into a sample, in standard
    deviations of the noise. */
-static inline void sample_row(const struct past *past, const uint16_t *bins, const float *scales,
+static inline void sample_row(const struct past *past, const float *scales,
                               const float *const *rows, struct sample *sample)
 {
     const struct adaptive_model *model = past->model;
-    const float *restrict lasting = rows[LONG], *near = rows[LONG_NEAR], *value = model->value;
+    const float *restrict lasting = rows[LONG], *near = rows[LONG_NEAR], *value = past->value;
     size_t width = model->width, length = sample->length;
     float start = model->start, *restrict scale = sample->scale;
     float *restrict to = sample->feature + sample->count;
@@ -34,7 +34,7 @@ static inline void sample_row(const struct past *past, const uint16_t *bins, con
     for (size_t x = 0; x < width; x++) {
         to[x] = scale[x] * 16.0f;
         to[LONG * length + x] = scale[x] * (lasting[x] - start);
-        to[FEATURES * length + x] = scale[x] * (value[bins[x]] - lasting[x]);
+        to[FEATURES * length + x] = scale[x] * (value[x] - lasting[x]);
     }
     for (size_t i = LONG + 1; i < FEATURES; i++) {
         const float *restrict row = rows[i];
@@ -69,10 +69,10 @@ static inline void add_four(const float *restrict one, const float *restrict oth
 }
 
 #ifdef AVX2
-AVX2 static void sample_row_avx2(const struct past *past, const uint16_t *bins, const float *scales,
+AVX2 static void sample_row_avx2(const struct past *past, const float *scales,
                                  const float *const *rows, struct sample *sample)
 {
-    sample_row(past, bins, scales, rows, sample);
+    sample_row(past, scales, rows, sample);
 }
 
 AVX2 static void add_four_avx2(const float *one, const float *others, size_t stride, size_t count,
@@ -81,8 +81,6 @@ AVX2 static void add_four_avx2(const float *one, const float *others, size_t str
     add_four(one, others, stride, count, products);
 }
 
-#define WITH_AVX2(function, ...) \
-    (processor_vectors >= VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) : function(__VA_ARGS__))
 
 enum { DOWN = 6 }; /* rows of a tile of products, whose sums are in registers */
 
@@ -123,8 +121,6 @@ AVX512 static void add_tile(const struct sample *sample, size_t count, size_t ro
         _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), found));
     }
 }
-#else
-#define WITH_AVX2(function, ...) function(__VA_ARGS__)
 #endif
 
 /* Only those of features and of later ones, at least; others are needless. */
@@ -151,26 +147,26 @@ static void add_products(struct sample *sample, double *products)
 /* Takes blocks of four rows from a frame, every `every`-th; the three rows above each are needed
    for their innovations, and two more on both sides for what is blurred. Returns how many rows
    there were. */
-static uint32_t sample_frame(struct past *past, const uint16_t *bins, size_t t, size_t every,
-                             const float *scales, struct sample *sample, double *products)
+static uint32_t sample_frame(struct past *past, size_t t, size_t every, const float *scales,
+                             struct sample *sample, double *products)
 {
-    size_t height = past->model->height, width = past->model->width;
+    size_t height = past->model->height;
     size_t first = (every - 7 * t % every) % every * BLOCK; /* of the rows of the next block */
     const float *rows[FEATURES];
     uint32_t sampled = 0;
     past_forget(past);
     for (size_t below = 0, y; below < height + BELOW; below++) {
-        past_learn(past, bins, t, below);
+        past_learn(past, t, below);
         if (below + BELOW + 1 >= first &&
             (below < first + BLOCK + BELOW || below + BELOW + 1 >= first + every * BLOCK))
             past_blur(past, (ptrdiff_t)below - 1);
         if (below < BELOW || (y = below - BELOW) + ABOVE < first)
             continue;
         past_features(past, y, y >= first, rows);
-        past_innovate(past, bins, y);
+        past_innovate(past, t, y);
         if (y < first)
             continue;
-        WITH_AVX2(sample_row, past, bins + y * width, scales, rows, sample);
+        WITH_AVX2(sample_row, past, scales, rows, sample);
         sampled++;
         if (y + 1 == smaller(first + BLOCK, height)) {
             add_products(sample, products);
@@ -189,13 +185,12 @@ static size_t sample_of(size_t t, size_t frames, size_t samples)
     return ADAPTIVE_ALONE + (t - ADAPTIVE_ALONE) / ((rest + room - 1) / room);
 }
 
-int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
+int adaptive_products(const struct adaptive_model *model, const void *bins, size_t itemsize,
                       const float *scales, const uint32_t *every, double *products,
                       uint32_t *sampled, size_t samples)
 {
     struct past past;
-    size_t pixels = model->height * model->width;
-    int error = samples ? open_fitting(&past, model, bins) : KERNEL_MISFIT;
+    int error = samples ? open_fitting(&past, model, bins, itemsize) : KERNEL_MISFIT;
     if (error)
         return error;
     size_t length = BLOCK * model->width + WIDTH; /* and padding */
@@ -204,7 +199,7 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
     for (size_t t = 0; room && t < model->frames; t++) {
         size_t step = every[epoch_of(t)] ? every[epoch_of(t)] : 1;
         size_t at = sample_of(t, model->frames, samples);
-        sampled[at] += sample_frame(&past, bins + t * pixels, t, step, scales, &sample,
+        sampled[at] += sample_frame(&past, t, step, scales, &sample,
                                     products + at * (FEATURES + 1) * ADAPTIVE_PRODUCTS);
     }
     free(room);
@@ -214,58 +209,61 @@ int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
 
 /* How often each key of a row occurs, and the squares of what is off the prediction, which is 1 more
    than `scale` times what is expected. */
-static void count_row(const struct past *past, const uint16_t *bins, const uint16_t *keys,
-                      float scale, uint32_t *counts, double *squares)
+static void count_row(const struct past *past, const uint16_t *keys, float scale, uint32_t *counts,
+                      double *squares)
 {
-    const float *expected = past->expected, *value = past->model->value;
+    const float *expected = past->expected, *value = past->value;
     for (size_t x = 0; x < past->model->width; x++) {
-        float off = (value[bins[x]] - 1.0f) - (expected[x] - 1.0f) / scale;
+        float off = (value[x] - 1.0f) - (expected[x] - 1.0f) / scale;
         counts[keys[x]]++;
         squares[keys[x]] += off * off;
     }
 }
 
-int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
-                  float scale, size_t every, uint32_t *counts, double *squares)
+int adaptive_keys(const struct adaptive_model *model, const void *bins, size_t itemsize,
+                  uint16_t *keys, float scale, size_t every, uint32_t *counts, double *squares)
 {
     struct past past;
     float weights[FEATURES];
-    size_t width = model->width, height = model->height, all = keys_of(model);
-    int error = every ? open_fitting(&past, model, bins) : KERNEL_MISFIT;
+    size_t height = model->height, all = keys_of(model);
+    int error = every ? open_fitting(&past, model, bins, itemsize) : KERNEL_MISFIT;
     if (error)
         return error;
-    for (size_t t = 0; t < model->frames; t++, bins += height * width, keys += height * width) {
+    for (size_t t = 0; t < model->frames; t++) {
         size_t from = t ? all : 0;
         past_weigh(model, t, weights);
         past_forget(&past);
         for (size_t below = 0; below < height + BELOW; below++) {
-            past_learn(&past, bins, t, below);
+            past_learn(&past, t, below);
             past_blur(&past, (ptrdiff_t)below - 1);
             if (below < BELOW)
                 continue;
             size_t y = below - BELOW;
-            past_expect(&past, bins, y, weights, keys);
+            past_expect(&past, t, y, weights, keys);
             if (!t || (y + t) % every == 0)
-                count_row(&past, bins + y * width, keys + y * width, scale, counts + from,
-                          squares + from);
+                count_row(&past, keys, scale, counts + from, squares + from);
+            keys += model->width;
         }
     }
     free(past.room);
     return 0;
 }
 
-int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,
-                   const uint32_t *entries, size_t all, size_t levels, size_t every,
+int adaptive_count(const void *bins, size_t itemsize, const uint16_t *keys, size_t frames,
+                   size_t pixels, const uint32_t *entries, size_t all, size_t levels, size_t every,
                    uint32_t *counts)
 {
     enum { PART = 1024 }; /* pixels */
     uint32_t place[PART];
-    if (!every || check_entries(entries, levels, all) < 0 || highest_of(keys, frames * pixels) >= all)
+    uint16_t room[PART];
+    if (!every || every > UINT32_MAX || check_entries(entries, levels, all) < 0 ||
+        highest_of(keys, sizeof *keys, frames * pixels) >= all)
         return KERNEL_MISFIT;
-    for (size_t t = 0; t < frames; t++, bins += pixels, keys += pixels, entries += t == 1 ? all : 0)
+    for (size_t t = 0; t < frames; t++, keys += pixels, entries += t == 1 ? all : 0)
         for (size_t i = t ? t % every * PART : 0; i < pixels; i += t ? every * PART : PART) {
             size_t count = smaller(PART, pixels - i);
-            encode_places(entries, bins + i, keys + i, count, place, 1);
+            encode_places(entries, words_of(bins, itemsize, t * pixels + i, count, room), keys + i,
+                          count, place, 1);
             for (size_t k = 0; k < count; k++)
                 counts[place[k]]++;
         }

@@ -15,14 +15,15 @@ const int8_t past_within[FEATURES - WITHIN][2] = {
     {1, -1}, {1, 0}, {1, 1}, {1, 2}, {1, 3}, {0, -3}, {0, -2}, {0, -1},
 };
 
-int past_open(struct past *past, const struct adaptive_model *model)
+int past_open(struct past *past, const struct adaptive_model *model, const void *bins,
+              size_t itemsize)
 {
-    enum { RINGS = 3 * RING, ROWS = 9 + ABOVE + 1 };
+    enum { RINGS = 3 * RING, ROWS = 10 + ABOVE + 1 };
     size_t stride = (model->width + LANES - 1) / LANES * LANES + 2 * MARGIN;
     size_t image = stride * model->height, all = 2 * image + RINGS * stride;
     float *room = malloc((MOST_BINS + all + ROWS * stride + LANES) * sizeof *room);
-    *past = (struct past){.model = &past->whole, .whole = *model, .room = room, .stride = stride};
-    past->is_whole = 1;
+    *past = (struct past){.model = &past->whole, .whole = *model, .bins = bins,
+                          .itemsize = itemsize, .room = room, .stride = stride, .is_whole = 1};
     if (!room)
         return KERNEL_MEMORY;
     memcpy(room, model->value, model->bins * sizeof *room);
@@ -37,12 +38,12 @@ int past_open(struct past *past, const struct adaptive_model *model)
     memset(room + all, 0, ROWS * stride * sizeof *room);
     room += MARGIN;
     float **rings[] = {past->near, past->near + 1, &past->last};
-    float **rows[] = {past->far, past->far + 1, &past->reference, &past->expected};
+    float **rows[] = {past->far, past->far + 1, &past->reference, &past->value, &past->expected};
     for (int i = 0; i < 2; i++, room += image)
         past->mean[i] = room;
     for (int i = 0; i < 3; i++, room += RING * stride)
         *rings[i] = room;
-    for (int i = 0; i < 4; i++, room += stride)
+    for (int i = 0; i < 5; i++, room += stride)
         *rows[i] = room;
     for (int i = 0; i <= ABOVE; i++, room += stride)
         past->innovation[i] = room;
@@ -93,12 +94,11 @@ static void continue_row(float *row, size_t width)
 #define BEST(function, ...) function##_plain(__VA_ARGS__)
 #endif
 
-void past_learn(struct past *past, const uint16_t *bins, size_t t, size_t y)
+void past_learn(struct past *past, size_t t, size_t y)
 {
-    size_t height = past->model->height, width = past->model->width;
     const float rates[] = {1.0f / (float)smaller(t, LONG_MEAN), t > 1 ? 0.5f : 1.0f};
-    if (t && y < height)
-        BEST(learn, past, bins - (height - y) * width, y, rates);
+    if (t && y < past->model->height)
+        BEST(learn, past, t - 1, y, rates);
 }
 
 void past_blur(struct past *past, ptrdiff_t y)
@@ -145,10 +145,10 @@ void past_features(struct past *past, size_t y, int gated, const float *rows[FEA
         BEST(gate_row, past, rows);
 }
 
-void past_innovate(struct past *past, const uint16_t *bins, size_t y)
+void past_innovate(struct past *past, size_t t, size_t y)
 {
     float *row = past->innovation[y % (ABOVE + 1)];
-    BEST(innovate, past, bins + y * past->model->width, row);
+    BEST(innovate, past, t, y, row);
     memset(row + past->model->width, 0, EDGE * sizeof *row);
 }
 
@@ -158,17 +158,16 @@ void past_forget(struct past *past)
     memset(first, 0, (ABOVE + 1) * past->stride * sizeof *first);
 }
 
-void past_expect(struct past *past, const uint16_t *bins, size_t y, const float *weights,
-                 uint16_t *keys)
+void past_expect(struct past *past, size_t t, size_t y, const float *weights, uint16_t *keys)
 {
     const float *rows[FEATURES];
     struct term terms[FEATURES], *end = terms;
     past_features(past, y, is_gated(weights), rows);
-    past_innovate(past, bins, y);
+    past_innovate(past, t, y);
     for (int i = 1; i < FEATURES; i++)
         if (weights[i] != 0)
             *end++ = (struct term){rows[i], weights[i]};
-    BEST(expect, past, terms, end, weights[0] * 16.0f, keys + y * past->model->width);
+    BEST(expect, past, terms, end, weights[0] * 16.0f, keys);
 }
 
 void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEATURES])

@@ -25,26 +25,33 @@
 BLUR(blur_near, 1)
 BLUR(blur_far, 2)
 
-TARGET static void NAME(take_values)(const struct past *past, const uint16_t *restrict bins,
+TARGET static void NAME(take_values)(const struct past *past, size_t t, size_t y,
                                      float *restrict to)
 {
     const float *restrict value = past->model->value;
-    size_t width = past->model->width;
-    if (past->is_whole)
+    size_t width = past->model->width, from = (t * past->model->height + y) * width;
+    const uint8_t *restrict bytes = (const uint8_t *)past->bins + from;
+    const uint16_t *restrict words = (const uint16_t *)past->bins + from;
+    if (past->itemsize == 1 && past->is_whole)
         for (size_t x = 0; x < width; x++)
-            to[x] = (float)(bins[x] + 1);
+            to[x] = (float)(bytes[x] + 1);
+    else if (past->itemsize == 1)
+        for (size_t x = 0; x < width; x++)
+            to[x] = value[bytes[x]];
+    else if (past->is_whole)
+        for (size_t x = 0; x < width; x++)
+            to[x] = (float)(words[x] + 1);
     else
         for (size_t x = 0; x < width; x++)
-            to[x] = value[bins[x]];
+            to[x] = value[words[x]];
 }
 
-/* Takes row y of the last frame into the means. */
-TARGET static void NAME(learn)(struct past *past, const uint16_t *bins, size_t y,
-                               const float rates[2])
+/* Takes row y of a frame into the means. */
+TARGET static void NAME(learn)(struct past *past, size_t t, size_t y, const float rates[2])
 {
     float *last = past->last + y % RING * past->stride;
     size_t width = past->model->width;
-    NAME(take_values)(past, bins, last);
+    NAME(take_values)(past, t, y, last);
     for (int i = 0; i < 2; i++) {
         float *mean = past->mean[i] + y * past->stride;
         NAME(floats) rate = NAME(splat)(rates[i]);
@@ -91,11 +98,12 @@ TARGET static void NAME(gate_row)(struct past *past, const float *rows[WITHIN])
         rows[GATED + i] = to + (i + 1) % 5 * past->stride;
 }
 
-TARGET static void NAME(innovate)(struct past *past, const uint16_t *bins, float *restrict row)
+TARGET static void NAME(innovate)(struct past *past, size_t t, size_t y, float *to)
 {
-    NAME(take_values)(past, bins, row);
+    const float *value = past->value, *reference = past->reference;
+    NAME(take_values)(past, t, y, past->value);
     for (size_t x = 0; x < past->model->width; x += LANES)
-        NAME(store)(row + x, NAME(sub)(NAME(load)(row + x), NAME(load)(past->reference + x)));
+        NAME(store)(to + x, NAME(sub)(NAME(load)(value + x), NAME(load)(reference + x)));
 }
 
 /* Adds up so many vectors of weighted rows together, as each sum waits for its terms. */

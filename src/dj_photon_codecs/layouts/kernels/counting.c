@@ -108,10 +108,6 @@ AVX2 static uint32_t place_symbols_avx2(const void *row, size_t itemsize, const 
     return place_symbols(row, itemsize, bins, level, base, pixels, place);
 }
 
-#define WITH_AVX2(function, ...) \
-    (processor_vectors >= VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) : function(__VA_ARGS__))
-#else
-#define WITH_AVX2(function, ...) function(__VA_ARGS__)
 #endif
 
 int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,

@@ -214,28 +214,29 @@ struct adaptive_model {
 /* Samples of the first frames each, then of equally many consecutive ones: `products` (samples,
    features and value, 48), those on and above the diagonal; and in `sampled` their rows. `scales`
    are one over the standard deviation of the noise at each key. */
-int adaptive_products(const struct adaptive_model *model, const uint16_t *bins,
+int adaptive_products(const struct adaptive_model *model, const void *bins, size_t itemsize,
                       const float *scales, const uint32_t *every, double *products,
                       uint32_t *sampled, size_t samples);
 /* Of the frames after the first, every `every`-th row is counted. */
-int adaptive_keys(const struct adaptive_model *model, const uint16_t *bins, uint16_t *keys,
-                  float scale, size_t every, uint32_t *counts, double *squares);
+int adaptive_keys(const struct adaptive_model *model, const void *bins, size_t itemsize,
+                  uint16_t *keys, float scale, size_t every, uint32_t *counts, double *squares);
 /* `entries` of the keys of the first frame, then of the others: base | level << 16. Of these, every
    `every`-th of some pixels are counted. */
-int adaptive_count(const uint16_t *bins, const uint16_t *keys, size_t frames, size_t pixels,
-                   const uint32_t *entries, size_t all, size_t levels, size_t every,
+int adaptive_count(const void *bins, size_t itemsize, const uint16_t *keys, size_t frames,
+                   size_t pixels, const uint32_t *entries, size_t all, size_t levels, size_t every,
                    uint32_t *counts);
-/* `entries` alike: base | table << 16. */
+/* `entries` alike: base | table << 16. Words are written over keys. */
 int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
-                    const uint16_t *frequencies, size_t tables, const uint16_t *bins,
-                    const uint16_t *keys, uint32_t *states, uint16_t *words, uint16_t *escapes,
-                    uint32_t *left);
+                    const uint16_t *frequencies, size_t tables, const void *bins, size_t itemsize,
+                    uint16_t *keys, uint32_t *states, uint16_t *escapes, uint32_t *left);
 int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *frequencies, size_t tables, const uint32_t *states,
                     const uint16_t *words, size_t word_count, const uint16_t *escapes,
                     size_t escape_count, size_t frames, void *bins, size_t itemsize);
-int64_t adaptive_split(const uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,
-                       uint16_t *found, uint8_t *payload, size_t size);
+/* Returns how many bytes of low bits there are. */
+int64_t adaptive_split(const void *numbers, size_t itemsize, size_t count, const uint32_t *bins,
+                       size_t all, void *found, size_t found_itemsize, uint8_t *payload,
+                       size_t size);
 int64_t adaptive_join(uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,
                       const uint8_t *payload, size_t size);
 

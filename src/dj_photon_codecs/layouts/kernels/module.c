@@ -343,37 +343,37 @@ FUNCTION(look_up, "rrw", LENGTH(1) == LENGTH(2) && ITEMSIZE(0) == ITEMSIZE(2),
 
 /* 10 bins; 11 scale of each key; 12 blocks for one that is sampled, of each epoch; 13 products;
    14 sampled rows of each sample */
-FUNCTION(sample_products, ADAPTIVE "2v4dE",
-         IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) &&
+FUNCTION(sample_products, ADAPTIVE "rv4dE",
+         ITEMSIZE(10) <= 2 && IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) &&
              LENGTH(12) == ADAPTIVE_EPOCHS && fits(LENGTH(14), PRODUCTS, LENGTH(13)),
-         adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), ITEMS(12), ITEMS(13), ITEMS(14),
-                           LENGTH(14)))
+         adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMSIZE(10), ITEMS(11), ITEMS(12), ITEMS(13),
+                           ITEMS(14), LENGTH(14)))
 
 /* 10 bins; 11 keys; 12 scale; 13 rows for one that is counted; 14, 15 how often keys occur in
    these, and the squares of what is off, of the first frame and the others */
-FUNCTION(predict_keys, ADAPTIVE "2CfnEd",
-         IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == LENGTH(10) &&
+FUNCTION(predict_keys, ADAPTIVE "rCfnEd",
+         ITEMSIZE(10) <= 2 && IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == LENGTH(10) &&
              LENGTH(14) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(15) == LENGTH(14),
-         adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), given.real[12], NUMBER(13), ITEMS(14),
-                       ITEMS(15)))
+         adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMSIZE(10), ITEMS(11), given.real[12], NUMBER(13),
+                       ITEMS(14), ITEMS(15)))
 
 /* 0 bins (frames, pixels); 1 keys; 2 entries; 3 pixels for one that is counted; 4 counts of symbols
    of each level */
 FUNCTION(count_levels, "s24nE",
-         ITEMSIZE(0) == 2 && STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) &&
-             LENGTH(2) % 2 == 0 && LENGTH(4) % RANS_SYMBOLS == 0,
-         adaptive_count(ITEMS(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2), LENGTH(2) / 2,
+         STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) && LENGTH(2) % 2 == 0 &&
+             LENGTH(4) % RANS_SYMBOLS == 0,
+         adaptive_count(ITEMS(0), ITEMSIZE(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2), LENGTH(2) / 2,
                         LENGTH(4) / RANS_SYMBOLS, NUMBER(3), ITEMS(4)))
 
-/* 10 entries; 11 frequencies; 12 bins; 13 keys; 14 states; 15 words and 16 escapes, which are
-   written from the end; 17 how many of both are left */
-FUNCTION(encode_predicted, ADAPTIVE "4222ECCE",
-         IS_ADAPTIVE(LENGTH(12)) && LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) &&
-             LENGTH(11) % RANS_SYMBOLS == 0 && LENGTH(13) == LENGTH(12) &&
-             LENGTH(14) == ADAPTIVE_LANES && LENGTH(15) == LENGTH(12) + 1 &&
-             LENGTH(16) == LENGTH(12) && LENGTH(17) == 2,
+/* 10 entries; 11 frequencies; 12 bins; 13 keys, and one more, over which words are written, and 14
+   escapes, both from the end; 15 states; 16 how many of keys and of escapes are left */
+FUNCTION(encode_predicted, ADAPTIVE "42rCCEE",
+         ITEMSIZE(12) <= 2 && IS_ADAPTIVE(LENGTH(12)) &&
+             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(11) % RANS_SYMBOLS == 0 &&
+             LENGTH(13) == LENGTH(12) + 1 && LENGTH(14) == LENGTH(12) &&
+             LENGTH(15) == ADAPTIVE_LANES && LENGTH(16) == 2,
          adaptive_encode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SYMBOLS,
-                         ITEMS(12), ITEMS(13), ITEMS(14), ITEMS(15), ITEMS(16), ITEMS(17)))
+                         ITEMS(12), ITEMSIZE(12), ITEMS(13), ITEMS(15), ITEMS(14), ITEMS(16)))
 
 /* 10 entries; 11 frequencies; 12 states; 13 words; 14 escapes; 15 how many frames; 16 their bins */
 FUNCTION(decode_predicted, ADAPTIVE "42422nw",
@@ -387,8 +387,10 @@ FUNCTION(decode_predicted, ADAPTIVE "42422nw",
                          ITEMSIZE(16)))
 
 /* 0 numbers; 1 bin of each number; 2 bins; 3 payload of low bits */
-FUNCTION(split_numbers, "24CB", LENGTH(2) == LENGTH(0),
-         adaptive_split(ITEMS(0), LENGTH(0), ITEMS(1), LENGTH(1), ITEMS(2), ITEMS(3), LENGTH(3)))
+FUNCTION(split_numbers, "r4wB",
+         LENGTH(2) == LENGTH(0) && ITEMSIZE(0) <= 2 && ITEMSIZE(2) <= 2,
+         adaptive_split(ITEMS(0), ITEMSIZE(0), LENGTH(0), ITEMS(1), LENGTH(1), ITEMS(2),
+                        ITEMSIZE(2), ITEMS(3), LENGTH(3)))
 
 /* 0 bins, which become numbers; 1 first number of each bin; 2 payload of low bits */
 FUNCTION(join_numbers, "C41", 1,

@@ -16,7 +16,7 @@ static int vectors_found(void)
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_POPCNT))
         return VECTORS_NONE;
     __asm__("xgetbv" : "=a"(saved), "=d"(unused) : "c"(0));
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2) ||
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2) || !(b & bit_BMI2) ||
         (saved & AVX_REGISTERS) != AVX_REGISTERS)
         return VECTORS_NONE;
     if ((b & wide) == wide && c & bit_AVX512VBMI2 &&

@@ -18,8 +18,12 @@ extern int processor_vectors;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
-#define AVX2 __attribute__((target("avx2,popcnt")))
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,popcnt")))
+#define AVX2 __attribute__((target("avx2,bmi2,popcnt")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,bmi2,popcnt")))
+#define WITH_AVX2(function, ...) \
+    (processor_vectors >= VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) : function(__VA_ARGS__))
+#else
+#define WITH_AVX2(function, ...) function(__VA_ARGS__)
 #endif
 
 #endif
