@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from dj_photon_codecs.layouts.adaptive import levels, packing
 from dj_photon_codecs.layouts.adaptive.packing import BODY_HEADER, pack_adaptive, unpack_adaptive
 from tests.backends import use_backend
 
@@ -77,6 +78,25 @@ def test_numbers_come_back(kind):
     found, values = unpacked(packed(numbers), numbers.shape)
     np.testing.assert_array_equal(found, numbers)
     assert values.size == 0
+
+
+@pytest.mark.parametrize("kind", ["photons", "outliers", "changing"])
+def test_numbers_come_back_of_which_some_are_counted(kind, monkeypatch):
+    monkeypatch.setattr(levels, "COUNTED", 2000)  # as of large chunks
+    monkeypatch.setattr(packing, "PREDICTED", 2000)
+    numbers = KINDS[kind]()
+    found, _ = unpacked(packed(numbers), numbers.shape)
+    np.testing.assert_array_equal(found, numbers)
+
+
+@pytest.mark.parametrize("spread", [1, 40])
+def test_bytes_are_packed_as_numbers_of_16_bits_are(spread):  # with low bits and without
+    noise = np.random.default_rng(3).normal(120, spread, (17, 20, 33))
+    numbers = np.clip(np.rint(noise), 0, 255).astype("u1")
+    chunk = packed(numbers)
+    bins = int(chunk[: BODY_HEADER.itemsize].view(BODY_HEADER)["bins"][0])
+    assert (bins == int(numbers.max()) + 1) == (spread == 1)
+    np.testing.assert_array_equal(chunk, packed(numbers.astype("u2")))
 
 
 @pytest.mark.parametrize("frames", [0, 1, 5])
