@@ -21,7 +21,7 @@ FIRST_KEY, LAST_KEY = 0x3F000000, 0x48000000  # bits of the float32 0.5 and 2**1
 MOST_DROPPED, FEWEST_DROPPED = 14, 12  # bits that keys are without
 # These were found by ablation on real and simulated movies.
 KNOTS = 32  # of brightness, at which noise is measured
-SAMPLED, PAIRS = 1 << 12, 16  # pixels, and pairs of frames, in which it is measured
+SAMPLED, PAIRS = 1 << 12, 32  # pixels, and pairs of frames, in which it is measured
 LEAST_VARIANCE, LEAST_SHARE = 0.02, 1e-3  # of the noise: of numbers, and of the largest
 FINEST = 0.25  # standard deviations of the noise, wider than which no key shall be
 GATED = 4 / 14  # variances of a change, at which the gate is half open
