@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from subjects import Movie
     from ways import Way
 
-__all__ = ["PATHS", "PLAIN", "Result", "measure", "size_of"]
+__all__ = ["PATHS", "PLAIN", "Result", "measure"]
 
 PATHS = ("write", "read_counts", "read_transformed")
 PATIENCE = 5.0  # seconds; a way that takes longer has one turn
@@ -35,7 +35,8 @@ class Result:
     """What one way of storing makes of one movie.
 
     `seconds` holds the times of each turn, under `PATHS`; `error` and `bias` are the root mean
-    square and the mean of what came back less what was stored, in photons.
+    square and the mean of what came back less what was stored, in photons. `beside` are the seconds
+    of the plain array in the same turns, of a way that was measured later than the others.
     """
 
     movie: str
@@ -48,6 +49,7 @@ class Result:
     error: float = math.nan
     bias: float = math.nan
     seconds: dict[str, list[float]] = field(default_factory=lambda: {path: [] for path in PATHS})
+    beside: dict[str, list[float]] | None = None
 
     @property
     def over_limit(self) -> float | None:
@@ -65,7 +67,7 @@ class Result:
 
     def times_plain(self, path: str, plain: Result) -> float:
         """Return the speed as a multiple of the plain array's, the median over common turns."""
-        turns = zip(plain.seconds[path], self.seconds[path], strict=False)
+        turns = zip((self.beside or plain.seconds)[path], self.seconds[path], strict=False)
         return median(theirs / ours for theirs, ours in turns)
 
 
@@ -82,14 +84,6 @@ def measure(movie: Movie, ways: Iterable[Way], *, turns: int) -> list[Result]:
                 if turn == 0 or _is_quick(results[name]):
                     _take_turn(way, movie, path, results[name])
     return list(results.values())
-
-
-def size_of(movie: Movie, way: Way) -> float:
-    """Return the bits that a pixel takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "movie")
-        way.write(movie, path)
-        return 8 * _size(path) / movie.values.size
 
 
 def _take_turn(way: Way, movie: Movie, path: Path, result: Result) -> None:

@@ -7,8 +7,8 @@ For each movie the ways take turns in one process. Movies are simulated, with kn
 so that the limit can be computed; small frames, few frames and sparse counts have rows of their
 own, and detectors whose limit is not known (`subjects.py`); --movie adds files of yours. With
 --write the tables and two plots go to benchmarks/results/. It takes about half an hour on two
-cores; fewer --frames or --rates, or --only, take less. With --sizes-of, the sizes of some ways are
-measured again, and the speeds and the other ways in benchmarks/results/ stay as they are.
+cores; fewer --frames or --rates, or --only, take less. With --renew, some ways are measured again,
+in turns with plain Zarr, and the other ways in benchmarks/results/ stay as they are.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measurement import Result, measure, size_of
+from measurement import PLAIN, Result, measure
 from plots import plot
 from subjects import counted, detected, from_files, in_steps, is_wanted, shaped
 from tables import document, machine, table
 from ways import available
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from ways import Way
+    from subjects import Movie
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -39,22 +39,22 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     """Run the benchmark from the command line."""
     options = _options()
-    ways, missing = available()
-    for each in missing:
-        print(f'Left out: {each}. pip install -e ".[benchmarks]"', file=sys.stderr)
-    if options.sizes_of:
-        renew_sizes([each for each in ways if each.name in options.sizes_of], options)
-        return
-    movies = []
-    for movie in chain(
+    subjects = chain(
         counted(options.rates, frames=options.frames),
         in_steps(options.steps, frames=options.frames),
         shaped(),
         detected(),
         from_files(options.movie),
-    ):
-        if not is_wanted(movie.name, options.only):
-            continue
+    )
+    wanted = (movie for movie in subjects if is_wanted(movie.name, options.only))
+    if options.renew:
+        renew(options.renew, wanted, options)
+        return
+    ways, missing = available()
+    for each in missing:
+        print(f'Left out: {each}. pip install -e ".[benchmarks]"', file=sys.stderr)
+    movies = []
+    for movie in wanted:
         movies.append(measure(movie, ways, turns=options.turns))
         print(table(movies[-1]), end="\n\n", flush=True)
     if options.write:
@@ -69,20 +69,20 @@ def write(movies: Sequence[Sequence[Result]], missing: Sequence[str], *, folder:
     _write({"command": command, **machine(), "missing": missing, "results": results}, folder)
 
 
-def renew_sizes(ways: Sequence[Way], options: argparse.Namespace) -> None:
-    """Put the sizes of some ways into the results that are there, and draw these again."""
+def renew(names: Sequence[str], movies: Iterable[Movie], options: argparse.Namespace) -> None:
+    """Put new results of some ways among those that are there, and draw all of them again."""
     folder = options.write or RESULTS
     run = json.loads((folder / "storage.json").read_text())
-    sizes: dict[tuple[str, str], float] = {}
-    for movie in chain(
-        counted(options.rates, frames=options.frames),
-        in_steps(options.steps, frames=options.frames),
-        from_files(options.movie),
-    ):
-        sizes |= {(movie.name, way.name): size_of(movie, way) for way in ways}
-    for each in run["results"]:
-        each["bits_per_pixel"] = sizes.get((each["movie"], each["way"]), each["bits_per_pixel"])
-    _write(run | {"sizes_of": {way.name: version("dj-photon-codecs") for way in ways}}, folder)
+    ways = [way for way in available()[0] if way.name in (*names, PLAIN)]
+    renewed: dict[tuple[str, str], dict[str, Any]] = {}
+    for movie in movies:
+        found = {each.way: each for each in measure(movie, ways, turns=options.turns)}
+        for name in set(names) & set(found):
+            beside = replace(found[name], beside=found[PLAIN].seconds)
+            renewed[movie.name, name] = asdict(beside)
+    run["results"] = [renewed.get((each["movie"], each["way"]), each) for each in run["results"]]
+    later = {name: version("dj-photon-codecs") for name in names}
+    _write(run | {"renewed": run.get("renewed", {}) | later}, folder)
 
 
 def _write(run: dict[str, Any], folder: Path) -> None:
@@ -104,7 +104,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=float, nargs="*", default=[0.5, 1])
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--only", nargs="*", help="movies whose names contain a text")
-    parser.add_argument("--sizes-of", nargs="*", help="ways whose sizes alone are measured again")
+    parser.add_argument("--renew", nargs="*", help="ways that alone are measured again")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--movie", type=Path, nargs="*", default=[], help=".npy or .npz")
     parser.add_argument("--write", type=Path, nargs="?", const=RESULTS, metavar="FOLDER")

@@ -95,11 +95,11 @@ def document(here: dict[str, Any], results: Sequence[Result]) -> str:
     packages = ", ".join(f"{name} {found}" for name, found in here["packages"].items())
     kernel = f"{here['kernel']} kernel, " if "kernel" in here else ""
     where = f"{here['architecture']}, {here['cores']} cores, {kernel}{here['system']}"
-    later = ", ".join(f"{_name(way)} {found}" for way, found in here.get("sizes_of", {}).items())
+    later = ", ".join(f"{_name(way)} {found}" for way, found in here.get("renewed", {}).items())
     lines = [
         f"`{here['command']}`: {where}, Python {here['python']}, {packages}.",
         *([f"Not measured: {'; '.join(here['missing'])}."] if here["missing"] else []),
-        *([f"Sizes, but not speeds, are those of a later version: {later}."] if later else []),
+        *([f"Measured later than the rest, in turns with plain Zarr: {later}."] if later else []),
         HOW,
         "![Size of the ways as multiples of Shannon's limit, by photon rate](storage-size.png)",
         "![Speed of the ways against their size](storage-speed.png)",
