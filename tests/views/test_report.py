@@ -54,6 +54,10 @@ def test_a_movie_costs_on_the_store_what_was_reported(tmp_path, step):
     assert cost.ratio == pytest.approx(stored / movie.values.nbytes)
 
 
+def test_the_megabytes_of_a_small_movie_are_said(costs):
+    assert float(costs[0].cells()[2]) == pytest.approx(costs[0].megabytes, rel=0.06)
+
+
 def frozen_first(frames=100):
     """Counts of which the first frames are all the same."""
     rng = np.random.default_rng(2)

@@ -53,7 +53,7 @@ class Cost:
         return (
             "exactly" if exact else f"step {self.step:g}",
             f"{self.bits_per_pixel:.2f}",
-            f"{self.megabytes:.1f}",
+            f"{self.megabytes:,.1f}" if self.megabytes >= 1 else f"{self.megabytes:.2g}",
             f"{self.ratio:.1%}",
             "0" if exact else f"{self.error:.3f}",
             "none" if exact else f"{self.noise_added:.2%}",
