@@ -55,8 +55,8 @@ def patches_of(chunk: NDArray[Any]) -> NDArray[Any] | None:
     flat = chunk.reshape(len(chunk), -1)
     if flat.shape[1] < PATCH:
         return None
-    apart = flat.shape[1] // PATCHES
-    return flat[:, : PATCHES * apart].reshape(len(chunk), PATCHES, apart)[:, :, :PATCH]
+    apart = max(1, (flat.shape[1] - PATCH) // (PATCHES - 1))  # so that columns differ, too
+    return np.lib.stride_tricks.sliding_window_view(flat, PATCH, axis=1)[:, ::apart][:, :PATCHES]
 
 
 def look_alike(patches: NDArray[Any]) -> bool:
