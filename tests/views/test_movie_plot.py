@@ -1,5 +1,7 @@
 """The picture of a movie, and what it says of the noise."""
 
+import re
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -64,6 +66,10 @@ VERDICTS = {
 @pytest.mark.parametrize(("movie", "verdict"), VERDICTS.values(), ids=VERDICTS)
 def test_the_verdict_tells_whether_the_calibration_fits(movie, verdict, plotted):
     assert verdict in said(plotted(movie))
+
+
+def test_a_large_variance_is_said_in_digits(plotted):
+    assert re.search(r"transformed noise: 3\d\d, where 1 is", said(plotted(300 * counts())))
 
 
 def test_the_expected_noise_is_that_of_poisson_counts(tmp_path):

@@ -95,7 +95,8 @@ def verdict(sample: Sample) -> str:
     found, wanted = np.median(sample.variance[seen]), np.median(sample.expected[seen])
     brightness = np.median(sample.mean[seen])
     ratio = float(np.median(sample.variance[seen] / sample.expected[seen]))
-    values = f"Variance of the transformed noise: {found:.2g}, where {wanted:.2g} is expected"
+    variance = f"{found:.2g}" if found < 10 else f"{found:.0f}"
+    values = f"Variance of the transformed noise: {variance}, where {wanted:.2g} is expected"
     if brightness < DIM:
         values += f" ({brightness:.2g} photons are too few for 1)"
     twos = sample.values.size * sample.values.mean() ** 2 / 2  # or more, that photons would make
