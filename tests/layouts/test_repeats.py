@@ -36,6 +36,12 @@ def test_photons_do_not_repeat(mean):
     assert found.alike == (mean < 0.01)
 
 
+def test_a_dark_edge_does_not_repeat():
+    codes = np.random.default_rng(1).poisson(3, (100, 128, 128)).astype("u1")
+    codes[:, :, :40] = codes[:, :, :40] > 10
+    assert not find_repeats(codes).alike
+
+
 def test_few_pixels_do_not_repeat():
     assert find_repeats(np.zeros((40, 3, 4), "u1")) == NOTHING
     assert find_repeats(np.zeros((40, 64), "u1")) == NOTHING
