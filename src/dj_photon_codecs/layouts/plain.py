@@ -23,8 +23,10 @@ COMPRESSORS = (
     Blosc(cname="zstd", clevel=3, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24),
     Blosc(cname="zstd", clevel=2, shuffle=Blosc.NOSHUFFLE, blocksize=1 << 24),
 )
+FASTEST = Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE)  # noise is as small
 # Multiples of the golden ratio, modulo 1, are spread evenly, and in step with nothing periodic.
 GOLDEN = (np.sqrt(5) - 1) / 2
+FIRST_AND_ALL = slice(64), slice(None)  # of the codes of a frame: what is compared
 OVERHEAD = 43  # bytes that a buffer has however well its sample is compressed
 # These are measured by benchmarks/constants.py.
 STRETCH = 1 << 10  # bytes that a sample takes from one place
@@ -37,7 +39,7 @@ ROUNDS = (1 << 14, 128, 0.92), (1 << 17, 16, 0.97)
 WHOLE = 4  # times the least of a sample, up to which a chunk is compressed whole instead
 INDEPENDENT, DEPENDENT = 0.93, 0.6  # the same, of the probe
 FEW = 1 << 19, 8  # bytes of a sample, and share, where there is nothing to compare with
-LONGEST = 32  # frames in which they are
+LONGEST = 12  # frames in which they are
 CORRELATED = 0.3  # of neighbouring pixels, from where on they are not independent
 
 
@@ -90,11 +92,10 @@ def compress_below(
     repeating = repeating or repeats.are_many or repeats.alike
     if repeats.columns > 1:
         chunk = chunk.reshape(-1).view(f"V{repeats.columns * chunk.itemsize}")
-    compressor = COMPRESSORS[0]
     varying = chunk if repeating else chunk[: count_varying(chunk)]  # the others take no space
     if patches is not None and not repeating and chunk.nbytes > SMALL:
         probe = _stretches(varying, *PROBE)
-        size = (len(compressor.encode(probe)) - OVERHEAD) / probe.nbytes * varying.nbytes
+        size = (len(FASTEST.encode(probe)) - OVERHEAD) / probe.nbytes * varying.nbytes
         if limit < size * (INDEPENDENT if _are_independent(patches) else DEPENDENT):
             return None
     for least, share, clear in ROUNDS:
@@ -125,18 +126,20 @@ def count_varying(frames: NDArray[Any]) -> int:
     >>> count_varying(np.array([[1, 1], [2, 1], [0, 0], [0, 0]]))
     2
     """
-    bits = frames.view(f"u{frames.itemsize}")
-    number = len(frames) if frames.size else 0
-    while number and (bits[number - 1] == bits.flat[-1]).all():
+    if not frames.size:
+        return 0
+    number, bits = len(frames), frames.view(f"u{frames.itemsize}").reshape(len(frames), -1)
+    while number and all((bits[number - 1, of] == bits[-1, -1]).all() for of in FIRST_AND_ALL):
         number -= 1
     return number
 
 
 def _are_independent(patches: NDArray[Any]) -> bool:
     """Return whether neighbouring pixels are, in what changes from frame to frame: their noise."""
-    change = np.diff(patches[:LONGEST].astype(np.float32), axis=0)
+    values = patches[:LONGEST].astype(np.float32)
+    change = values[1:] - values[:-1]
     related = float((change[:, :, 1:] * change[:, :, :-1]).sum())
-    return abs(related) < CORRELATED * float((change * change).sum())
+    return abs(related) < CORRELATED * float(np.vdot(change, change))
 
 
 def _best(sample: NDArray[Any]) -> tuple[Blosc, float]:
@@ -151,10 +154,10 @@ def _stretches(chunk: NDArray[Any], least: int, share: int) -> NDArray[Any]:
     flat = chunk.reshape(-1)
     number = max(least, flat.nbytes // share) // STRETCH
     whole = flat[: flat.size // length * length].reshape(-1, length)
-    if number >= len(whole) // 2:
+    if number >= len(whole) // 3:  # so that none is taken twice
         return flat
     places = np.arange(number) * GOLDEN % 1 * len(whole)
-    return whole[np.unique(places.astype(int))]
+    return whole[np.sort(places.astype(int))]
 
 
 def _compressed(chunk: NDArray[Any], compressor: Blosc) -> NDArray[np.uint8]:

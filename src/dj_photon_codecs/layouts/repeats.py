@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTHING", "Repeats", "find_repeats", "look_alike", "patches_of"]
 
 PATCHES, PATCH = 8, 32  # that are compared: how many, and pixels of each, at most
-ROWS = 64  # of a frame, that are
+ROWS, COLUMNS = 64, 96  # of a frame, that are
 FRAMES_REPEAT, ROWS_REPEAT = 0.03, 0.3  # share, from where on it is worth streams of their own
 
 
@@ -52,16 +52,21 @@ def patches_of(chunk: NDArray[Any]) -> NDArray[Any] | None:
     ndarray of the codes, shape (frames, patches, pixels of a patch)
         Those of patches that are spread over the frame: a view.
     """
-    flat = chunk.reshape(len(chunk), -1)
-    if flat.shape[1] < PATCH:
+    flat = np.ascontiguousarray(chunk).reshape(len(chunk), -1)
+    places = flat.shape[1] - PATCH + 1
+    if places < 1:
         return None
-    apart = max(1, (flat.shape[1] - PATCH) // (PATCHES - 1))  # so that columns differ, too
-    return np.lib.stride_tricks.sliding_window_view(flat, PATCH, axis=1)[:, ::apart][:, :PATCHES]
+    apart = max(1, (places - 1) // (PATCHES - 1))  # so that columns differ, too
+    shape = len(flat), min(PATCHES, -(-places // apart)), PATCH
+    strides = flat.strides[0], apart * flat.itemsize, flat.itemsize
+    return np.ndarray(shape, flat.dtype, flat, strides=strides)
 
 
 def look_alike(patches: NDArray[Any]) -> bool:
     """Return whether patches of two frames are the same, and not of one value."""
     flat = np.ascontiguousarray(patches).reshape(len(patches), -1)
+    if len(set(flat.view(np.uint64).sum(axis=1).tolist())) == len(flat):
+        return False
     varying = flat[(flat != flat[:, :1]).any(axis=1)]
     stored, size = varying.tobytes(), flat.shape[1] * flat.itemsize
     return len({stored[at : at + size] for at in range(0, len(stored), size)}) < len(varying)
@@ -78,18 +83,28 @@ def find_repeats(chunk: NDArray[Any]) -> Repeats:
     frames = len({hash(frame.tobytes()) for frame in chunk}) / len(chunk) if alike else 1.0
     rows = chunk[len(chunk) // 2].reshape(-1, chunk.shape[-1])
     rows = rows[len(rows) // 4 :][:ROWS]
-    rows = rows[(rows != rows[:, :1]).any(axis=1)]
-    other = 1 - float((rows[1:] == rows[:-1]).all(axis=1).sum()) / max(len(rows), 1)
+    middle = rows.shape[1] // 12 * 6  # all columns are looked at if these are dark, or repeat
+    varying, other, columns = _repeating(rows[: ROWS // 2, middle : middle + COLUMNS])
+    if varying < ROWS // 4 or other <= 1 - ROWS_REPEAT or columns > 1:
+        _, other, columns = _repeating(rows)
     return Repeats(
         frames if frames <= 1 - FRAMES_REPEAT else 1.0,
         other if other <= 1 - ROWS_REPEAT else 1.0,
-        next((number for number in (2, 3) if len(rows) > 1 and _repeat_by(rows, number)), 1),
+        columns,
         alike,
     )
 
 
+def _repeating(rows: NDArray[Any]) -> tuple[int, float, int]:
+    """Return how many rows vary, the share unlike the one above, and how many columns are alike."""
+    rows = rows[(rows != rows[:, :1]).any(axis=1)]
+    other = 1 - float((rows[1:] == rows[:-1]).all(axis=1).sum()) / max(len(rows), 1)
+    repeating = (number for number in (2, 3) if len(rows) > 1 and _repeat_by(rows, number))
+    return len(rows), other, next(repeating, 1)
+
+
 def _repeat_by(rows: NDArray[Any], number: int) -> bool:
     """Return whether so many columns side by side are alike, from the first one on."""
-    width = rows.shape[1]
-    parts = rows.reshape(len(rows), -1, number) if width % number == 0 else rows[:, :, None]
-    return width % number == 0 and bool((parts == parts[..., :1]).all())
+    if rows.shape[1] % number:
+        return False
+    return all(bool((rows[:, ::number] == rows[:, k::number]).all()) for k in range(1, number))
