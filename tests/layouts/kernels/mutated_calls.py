@@ -27,10 +27,10 @@ TESTS += ["tests/layouts/test_damage.py"]  # of whole chunks
 MOST_CALLS, MOST_BYTES = 80, 1 << 23  # of a function; larger ones take long
 SECONDS, FEWEST = 1, 20  # for a function of a kernel: as long, but as many calls at least
 REFUSALS = ValueError, TypeError, MemoryError, OverflowError
-# Functions that are given the memory of a movie, and as which argument.
+# Functions that are given memory that others may write to, and as which argument.
 MOVIES = {"count_levels": 0, "count_symbols": 0, "encode_predicted": 12, "encode_streams": 0}
 MOVIES |= {"predict_keys": 10, "sample_products": 10, "split_numbers": 0}
-MOVIES |= {"sum_pixels": 0, "measure_noise": 0}
+MOVIES |= {"sum_pixels": 0, "measure_noise": 0, "look_up": 1}
 NUMBERS = 0, 1, 2, 255, 4095, 4096, 65535, 1 << 24, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62
 
 

@@ -115,3 +115,29 @@ def test_arrays_of_other_sizes_are_refused():
         kernel.decode_dense(*GIVEN, out)
     with pytest.raises((ValueError, BufferError), match="contiguous"):
         kernel.decode_dense(*GIVEN, np.zeros((4, 3, 4), "u2")[::2])
+
+
+@pytest.mark.parametrize("shift", [0, 8, 4088], ids=["whole", "shifted", "one entry"])
+def test_an_array_that_is_written_shares_memory_with_no_other(shift):
+    room = np.zeros(2 * 4096, np.uint8)
+    table, values = room[:4096].view("f8"), room[shift:][:4096].view("f8")
+    numbers = np.zeros(values.size, np.uint8)
+    with use_backend("compiled"):
+        kernel = backend.kernel()
+    with pytest.raises(ValueError, match="2 is written, and shares memory with argument 0"):
+        kernel.look_up(table, numbers, values)
+    assert kernel.look_up(table, numbers, room[4096:].view("f8")) == numbers.size
+
+
+def test_frames_that_lie_apart_share_memory_as_far_as_they_reach():
+    room = np.zeros(8 * 1000, np.uint8)
+    numbers = np.lib.stride_tricks.as_strided(room, (4, 10), (1000, 1))
+    with use_backend("compiled"):
+        kernel = backend.kernel()
+    for start, refused in ((1000, True), (3000, True), (3016, False), (4000, False)):
+        sums, squares = room[start:][:40].view("u4"), np.zeros(10, "u8")
+        if refused:
+            with pytest.raises(ValueError, match="1 is written, and shares memory with argument 0"):
+                kernel.sum_pixels(numbers, sums, squares)
+        else:
+            kernel.sum_pixels(numbers, sums, squares)

@@ -186,7 +186,7 @@ int64_t static_fit(const uint32_t *counts, size_t tables, const uint32_t *logari
 /* Writes the entries, of 4 or 8 bytes, of numbers of 1 or 2 bytes; returns how many they are, or 0
    if one is beyond the table. */
 int64_t table_look_up(const void *table, size_t entries, size_t itemsize, const uint8_t *numbers,
-                      size_t size, size_t count, uint8_t *values);
+                      size_t size, size_t count, void *values);
 
 /* adaptive_fit.c, adaptive_encode.c, adaptive_decode.c and adaptive_bits.c */
 enum {

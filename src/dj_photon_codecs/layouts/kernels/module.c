@@ -32,12 +32,17 @@ static void give_back(struct arguments *given)
             PyBuffer_Release(&given->view[i]);
 }
 
+static const char *format_of(const Py_buffer *view) { return view->format ? view->format : "B"; }
+
 /* Whether items are what `formats` has, in the byte order of this machine. */
 static int is_one_of(const Py_buffer *view, const char *formats)
 {
-    const char *format = view->format ? view->format : "B";
+    const char *format = format_of(view);
     return format[0] && !format[1] && strchr(formats, format[0]);
 }
+
+/* Kinds of arguments that are written. */
+static int is_written(char kind) { return strchr("wdSBCEI", kind) != NULL; }
 
 #define WHOLE "?bBhHiIlLqQ"
 
@@ -50,8 +55,8 @@ static int take_array(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, in
     Py_ssize_t size = view->itemsize;
     if (!is_one_of(view, formats))
         PyErr_Format(PyExc_ValueError,
-                     "argument %zd has items of format %s; it must have one of %s", i, view->format,
-                     formats);
+                     "argument %zd has items of format %s; it must have one of %s", i,
+                     format_of(view), formats);
     else if (itemsize ? size != itemsize : size != 1 && size != 2 && size != 4 && size != 8)
         PyErr_Format(PyExc_ValueError, "argument %zd has items of %zd bytes; it must have %s%zd", i,
                      size, itemsize ? "" : "1, 2, 4 or ", itemsize ? itemsize : 8);
@@ -81,6 +86,7 @@ static int take_frames(PyObject *object, Py_buffer *view, int written, Py_ssize_
 
 static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssize_t i)
 {
+    int written = is_written(kind);
     switch (kind) {
     case 'n':
         given->number[i] = PyLong_AsLongLong(object);
@@ -92,21 +98,47 @@ static int take_one(struct arguments *given, PyObject *object, char kind, Py_ssi
         break;
     case 's':
     case 'S':
-        return take_frames(object, &given->view[i], kind == 'S', i);
+        return take_frames(object, &given->view[i], written, i);
     case 'r':
     case 'w':
-        return take_array(object, &given->view[i], 0, kind == 'w', WHOLE "fd", i);
+        return take_array(object, &given->view[i], 0, written, WHOLE "fd", i);
     case 'v':
-        return take_array(object, &given->view[i], 4, 0, "f", i);
+        return take_array(object, &given->view[i], 4, written, "f", i);
     case 'd':
-        return take_array(object, &given->view[i], 8, 1, "d", i);
-    default: { /* a digit: bytes of an item; 'A' plus these where it is written */
-        int written = kind >= 'A';
-        return take_array(object, &given->view[i], written ? kind - 'A' : kind - '0', written,
-                          WHOLE, i);
-    }
+        return take_array(object, &given->view[i], 8, written, "d", i);
+    default: /* a digit: bytes of an item; 'A' plus these where it is written */
+        return take_array(object, &given->view[i], kind - (written ? 'A' : '0'), written, WHOLE, i);
     }
     return PyErr_Occurred() ? -1 : 0;
+}
+
+/* From the first byte of an array to its last, between which rows of frames may be apart. */
+static size_t span_of(const Py_buffer *view)
+{
+    if (!view->len || view->ndim != 2 || !view->strides)
+        return (size_t)view->len;
+    return (size_t)((view->shape[0] - 1) * view->strides[0] + view->shape[1] * view->itemsize);
+}
+
+static int share_memory(const Py_buffer *one, const Py_buffer *other)
+{
+    uintptr_t first = (uintptr_t)one->buf, second = (uintptr_t)other->buf;
+    size_t length = span_of(one), other_length = span_of(other);
+    return length && other_length && first < second + other_length && second < first + length;
+}
+
+/* Refuses an array that is written and shares memory with another one, which was checked before. */
+static int check_apart(const struct arguments *given, const char *kinds)
+{
+    for (Py_ssize_t i = 0; i < given->count; i++)
+        for (Py_ssize_t k = 0; k < given->count && is_written(kinds[i]); k++)
+            if (k != i && share_memory(&given->view[i], &given->view[k])) {
+                PyErr_Format(PyExc_ValueError,
+                             "argument %zd is written, and shares memory with argument %zd; copy it",
+                             i, k);
+                return -1;
+            }
+    return 0;
 }
 
 /* Takes arguments of the given kinds: n a whole number that is not negative, f a float; 1, 2, 4, 8
@@ -130,6 +162,10 @@ static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t 
             give_back(given);
             return -1;
         }
+    }
+    if (check_apart(given, kinds) < 0) {
+        give_back(given);
+        return -1;
     }
     return 0;
 }
