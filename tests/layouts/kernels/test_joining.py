@@ -85,3 +85,11 @@ def test_tables_are_fitted_by_both_kernels_alike(backend, rare):
     assert bits == bits_of_symbols(counts, frequencies, LOGARITHMS)
     with pytest.raises(ValueError, match="do not fit"):
         kernel().fit_tables(counts, LOGARITHMS, 1 << 31, roots, frequencies)
+
+
+def test_counts_and_logarithms_whose_products_could_overflow_are_refused():
+    counts, of_row = np.zeros((3, 256), np.uint32), np.zeros(3, np.uint8)
+    counts[:, 0] = 1 << 31
+    for many, logarithms in ((3, LOGARITHMS), (1, LOGARITHMS * 2)):
+        with pytest.raises(ValueError, match="do not fit"):
+            kernel().join_tables(counts[:many].copy(), logarithms, 1, 1, 2, of_row[:many])

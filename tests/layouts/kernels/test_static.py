@@ -1,4 +1,5 @@
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -266,6 +267,25 @@ def test_damaged_streams_are_refused():
     movie.cells[0, 7] |= 200 << 24
     with pytest.raises(DamagedChunk, match="damaged chunk"):
         movie.decode(lengths, payload, *cut)
+
+
+@pytest.mark.parametrize("options", [{}, {"most_low": 8}, {"spread": 150}])
+def test_both_kernels_refuse_the_same_parts_of_a_stream_that_was_cut(options):
+    movie, cut = Movie(2, (6, 64), **options), (6, 64)
+    lengths, payload = movie.encode(*cut)
+    refused: dict[str, list[object]] = {"compiled": [], "numpy": []}
+    for left, frames in product(range(0, int(lengths[0]), 5), range(1, 6)):
+        words = np.array([left], np.uint32), payload[: 4 * LANES + 2 * left]
+        for backend, parts in refused.items():
+            out = np.zeros((frames, 64), np.uint16)
+            with use_backend(backend):
+                try:
+                    movie.decode(*words, *cut, out=out)
+                except DamagedChunk:
+                    parts.append((left, frames))
+                else:
+                    np.testing.assert_array_equal(out, movie.numbers[:frames])
+    assert refused["compiled"] == refused["numpy"]
 
 
 @pytest.mark.usefixtures("backend")

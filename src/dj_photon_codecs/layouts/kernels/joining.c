@@ -92,6 +92,9 @@ int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, i
         total += counts[i];
     if (total > UINT32_MAX)
         return KERNEL_MISFIT;
+    for (size_t i = 0; i < LOGARITHMS; i++)
+        if (logarithms[i] > (uint32_t)RANS_BITS << 16)
+            return KERNEL_MISFIT;
     struct joint *joints = malloc(rows * sizeof *joints);
     if (!joints)
         return KERNEL_MEMORY;

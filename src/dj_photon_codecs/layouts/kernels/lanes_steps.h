@@ -43,7 +43,7 @@ TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, uint32_t *restr
     reader->word = word;
 }
 
-/* Reads what is left of a row from pixel i on. */
+/* Reads what is left of a row from pixel i on, and refuses it if there were too few words. */
 TARGET static int NAME(read_row)(const struct row *row, size_t i)
 {
     struct reader *reader = row->reader;
@@ -57,7 +57,7 @@ TARGET static int NAME(read_row)(const struct row *row, size_t i)
         else
             read_step_plain(reader, reader->state, cells, count, row->numbers + i);
     }
-    return 0;
+    return reader->word > reader->end ? KERNEL_DAMAGED : 0;
 }
 
 /* Reads rows of two streams side by side, and returns how many pixels of both: while one waits for

@@ -32,6 +32,8 @@ def join_tables(
     at most, pairs are joined that save nothing. The table of each row, 0 or that of the row before
     or one more, is put into `of_row`; how many tables there are is returned.
     """
+    refuse(logarithms.max() > 12 << 16 or counts.sum(dtype=np.int64) >= 1 << 32)
+    refuse(not len(counts) or not 0 < most <= 256)
 
     def bits(rows: NDArray[np.int64]) -> NDArray[np.int64]:
         logs = _times_log(rows, logarithms).sum(axis=-1)
