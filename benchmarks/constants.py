@@ -113,7 +113,6 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "adaptive.prediction.LEAST_VARIANCE": (0.005, 0.1),
     "adaptive.prediction.FINEST": (0.125, 0.5),
     "adaptive.prediction.GATED": (1 / 7, 4 / 7),
-    "adaptive.prediction.RIDGE": (1e-6, 1e-4),
     "adaptive.prediction.WEIGHT_BITS": (5, 20),
     "adaptive.prediction.FEW": (7.5e3, 3e4),
     "adaptive.prediction.SHARE": (0.01, 0.2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ SAMPLED, PAIRS = 1 << 12, 32  # pixels, and pairs of frames, in which it is meas
 LEAST_VARIANCE, LEAST_SHARE = 0.02, 1e-3  # of the noise: of numbers, and of the largest
 FINEST = 0.25  # standard deviations of the noise, wider than which no key shall be
 GATED = 4 / 14  # variances of a change, at which the gate is half open
-RIDGE = 1e-5
+BITS_OF_SQUARES = 0.72  # of a pixel, for each natural logarithm of the squares that are left
 PRODUCTS = 48  # sums for each feature, of which the last two are needless
 WEIGHT_BITS = 14  # that a weight takes
 FEW_FRAMES, FEW = 16, 1.5e4  # pixels of which the weights of early frames are fitted
@@ -35,8 +36,6 @@ DIM, DIMMEST = 0.4, 4  # numbers, below which a pixel tells less, and how much l
 LARGEST = 512  # of a weight
 MOST_SCALE, HIGHEST = 64, 1 << 15  # of what is expected, and what it is scaled to at most
 SCALED = 1 << 16  # pixels for each step of that
-# By which products on the diagonal and above it become all of them, or are added up once.
-ABOVE = np.triu(np.ones((FEATURES + 1, FEATURES + 1))) - np.eye(FEATURES + 1) / 2
 
 
 class Noise(NamedTuple):
@@ -186,70 +185,16 @@ def _sample(
 def _fit(
     products: NDArray[Any], sampled: NDArray[Any], pixels: int, *, price: float
 ) -> NDArray[Any]:
-    """Return weights of least squares, in which a frame counts the less the worse it fits."""
-    flat, precision = products.reshape(len(products), -1), np.ones(len(products))
-    size, least = np.maximum(sampled, 1), 1e-6 * products[:, -1, FEATURES]
-    for _ in range(3 if np.count_nonzero(sampled) > 1 else 1):
-        total = (precision @ flat).reshape(products.shape[1:])[:, : FEATURES + 1] * ABOVE
-        total += total.T
-        used = total.diagonal()[:-1].nonzero()[0]
-        off = np.zeros(PRODUCTS)
-        off[used], off[FEATURES] = -np.linalg.solve(*_equations(total, used)[:2]), 1
-        pairs = 2 * np.outer(off[: FEATURES + 1], off)
-        pairs[:, : FEATURES + 1] *= ABOVE
-        square = np.maximum(flat @ pairs.ravel(), least)
-        precision = 1 / (square / size + 0.01)
-    return _without_needless(total, used, float(sampled.sum()), pixels, price)
+    """Return weights of least squares: of those features that save more bits than their weights.
 
-
-def _equations(
-    products: NDArray[Any], used: NDArray[np.intp]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return the left side of the equations, the right one, and what was added to the diagonal."""
-    own = products[used][:, used]
-    diagonal = own.diagonal()
-    ridge = RIDGE * diagonal + (1e-8 / used.size * diagonal.sum() + 1e-9)
-    own.flat[:: used.size + 1] += ridge
-    return own, products[used, -1], ridge
-
-
-def _solve(
-    products: NDArray[Any], used: NDArray[np.intp]
-) -> tuple[NDArray[Any], NDArray[Any], float]:
-    """Return weights of the used features, the inverse of their products, and the squares left."""
-    left_side, right_side, ridge = _equations(products, used)
-    inverse = np.linalg.inv(left_side)
-    weights = inverse @ right_side
-    left = products[-1, -1] - weights @ (right_side + ridge * weights)
-    return weights, inverse, max(float(left), 1e-9 * products[-1, -1], 1e-30)
-
-
-def _without_needless(
-    products: NDArray[Any], used: NDArray[np.intp], sampled: float, pixels: int, price: float
-) -> NDArray[Any]:
-    """Return weights of those features that save more bits than their weights take."""
-
-    def bits(left: float, number: int) -> float:  # also what chance made better in the sample
-        return 0.72 * pixels * np.log(left) + number * (price + 1.44 * pixels / sampled)
-
-    weights, inverse, left = _solve(products, used)
-    removed = used.size
-    while removed:
-        saves = weights**2 / inverse.diagonal() * sampled / left
-        needless = ((saves - 2) * 0.72 * pixels / sampled < price) & (used > LONG)
-        order = np.argsort(np.where(needless, saves, np.inf))
-        removed = min(removed, (int(needless.sum()) + 1) // 2)
-        while removed:
-            rest = used[np.sort(order[removed:])]
-            found = _solve(products, rest)
-            if bits(found[2], rest.size) <= bits(left, used.size):
-                used, (weights, inverse, left) = rest, found
-                removed = used.size
-                break
-            removed //= 2
-    everywhere = np.zeros(FEATURES)
-    everywhere[used] = weights
-    return everywhere
+    A frame counts the less the worse it fits.
+    """
+    number, squared = float(sampled.sum()), BITS_OF_SQUARES * pixels
+    saved = 2 + price * number / squared  # 2 of which are what chance made better in the sample
+    grows = math.expm1((price + 2 * squared / number) / squared)
+    weights = np.zeros(FEATURES)
+    kernel().fit_weights(products, sampled, saved, grows, weights)
+    return weights
 
 
 def _whole(weights: NDArray[Any], start: float, scale: float) -> NDArray[np.int32]:

@@ -188,7 +188,7 @@ int64_t static_fit(const uint32_t *counts, size_t tables, const uint32_t *logari
 int64_t table_look_up(const void *table, size_t entries, size_t itemsize, const uint8_t *numbers,
                       size_t size, size_t count, void *values);
 
-/* adaptive_fit.c, adaptive_encode.c, adaptive_decode.c and adaptive_bits.c */
+/* adaptive_fit.c, adaptive_weights.c, adaptive_encode.c, adaptive_decode.c and adaptive_bits.c */
 enum {
     ADAPTIVE_LANES = 16,
     ADAPTIVE_FEATURES = 45,
@@ -217,6 +217,10 @@ struct adaptive_model {
 int adaptive_products(const struct adaptive_model *model, const void *bins, size_t itemsize,
                       const float *scales, const uint32_t *every, double *products,
                       uint32_t *sampled, size_t samples);
+/* The weights of features, given `products` and the pixels of samples; but 0 of those that save less
+   than `saved` mean squares, and without which what is left grows by no more than `grows` each. */
+int adaptive_weights(const double *products, const double *sampled, size_t samples, float saved,
+                     float grows, double *weights);
 /* Of the frames after the first, every `every`-th row is counted. */
 int adaptive_keys(const struct adaptive_model *model, const void *bins, size_t itemsize,
                   uint16_t *keys, float scale, size_t every, uint32_t *counts, double *squares);

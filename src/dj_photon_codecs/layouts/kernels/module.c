@@ -385,6 +385,12 @@ FUNCTION(sample_products, ADAPTIVE "rv4dE",
          adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMSIZE(10), ITEMS(11), ITEMS(12), ITEMS(13),
                            ITEMS(14), LENGTH(14)))
 
+/* 0 products and 1 pixels of samples; 2 mean squares that a weight must save; 3 by how much squares
+   may grow without it; 4 weights */
+FUNCTION(fit_weights, "ddffd",
+         fits(LENGTH(1), PRODUCTS, LENGTH(0)) && LENGTH(4) == ADAPTIVE_FEATURES,
+         adaptive_weights(ITEMS(0), ITEMS(1), LENGTH(1), given.real[2], given.real[3], ITEMS(4)))
+
 /* 10 bins; 11 keys; 12 scale; 13 rows for one that is counted; 14, 15 how often keys occur in
    these, and the squares of what is off, of the first frame and the others */
 FUNCTION(predict_keys, ADAPTIVE "rCfnEd",
@@ -440,7 +446,8 @@ static PyMethodDef methods[] = {
     METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(measure_noise), METHOD(fit_tables),
     METHOD(count_symbols), METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams),
     METHOD(decode_streams), METHOD(count_map), METHOD(encode_map), METHOD(decode_map),
-    METHOD(join_tables), METHOD(sample_products), METHOD(predict_keys), METHOD(count_levels),
+    METHOD(join_tables), METHOD(sample_products), METHOD(fit_weights), METHOD(predict_keys),
+    METHOD(count_levels),
     METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
     METHOD(join_numbers),
     METHOD(look_up), METHOD(open_streams),
