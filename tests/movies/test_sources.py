@@ -410,6 +410,21 @@ def test_frames_that_change_places_are_refused():
         read_in_steps(source, 10)
 
 
+@pytest.mark.parametrize("frame", [3, 59])
+def test_what_is_written_while_a_slab_is_looked_at_is_refused(frame):
+    values = photon_counts(SHAPE)
+    source = Source(values)
+    survey(source, counts=True)
+
+    def code():
+        for first, slab in source.slabs(0, 60):
+            if first <= frame < first + len(slab):
+                values[frame, 2, 3] += 1  # after a look at the frame, and before its use
+
+    with pytest.raises(ValueError, match=f"frame {frame} is not what it was"):
+        code()
+
+
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i8", "f8"])
 def test_values_that_change_places_are_seen_at_any_distance(dtype):
     values = photon_counts((1, 8, 251 * 8), rate=3).astype(dtype)

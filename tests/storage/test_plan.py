@@ -53,6 +53,20 @@ def test_a_policy_with_a_compressor_is_followed():
     assert (plan.frames_per_chunk, plan.compression) == (30, compression_of(policy))
 
 
+def test_the_first_illegal_value_is_named_whichever_thread_finds_it(monkeypatch):
+    monkeypatch.setattr("dj_photon_codecs.movies.sources.SLAB_BYTES", 9 * 6 * 7 * 2)  # nine frames
+    values = photon_counts(dtype="i2")
+    values[[26, 99, 249], 2, 3] = -3, -4, -5
+
+    with pytest.raises(ValueError, match="movie holds -3 at frame 26;"):
+        plan_movie(counts_movie(values), Policy(), counts=True)
+
+    values[values < 0] = 0
+    values[[0, 249], 2, 3] = 300, -1
+    plan = plan_movie(counts_movie(values), Policy())  # of camera values
+    assert plan.code_dtype == np.dtype("i2")
+
+
 SIZES = [
     ((1000, 512, 512), 2, 100),
     ((1000, 1024, 1024), 2, 100),

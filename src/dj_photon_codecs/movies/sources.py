@@ -168,8 +168,17 @@ class Source:
             room = max(0, BAND_LIMIT // self._frame_bytes - self._longest_band)
             self._wanted = frozenset(sorted(set(frames))[:room])
 
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the parts, first frame and end, of a pass that several threads may share."""
+        frames = self.shape[0]
+        length = max(1, SLAB_BYTES // self._frame_bytes) if self.is_direct else frames
+        return [(start, min(start + length, frames)) for start in range(0, frames, length)]
+
     def slabs(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield the frames from `start` to `stop` in slabs: first frame, and slab.
+
+        Slabs of a NumPy array are compared with what they were when the next one is asked for, or
+        the end: then the cache has them, and what was made of them in between is known, too.
 
         Raises
         ------
@@ -187,9 +196,10 @@ class Source:
             else:
                 check_length(self._direct)
                 frames = np.asarray(self._direct[start:end])
-                self._compare(start, frames)
             yield start, frames
-            release_pages(self._direct)
+            if self._direct is not None:
+                self._compare(start, frames)
+                release_pages(self._direct)
             start += len(frames)
 
     def check_unchanged(self) -> None:
@@ -270,12 +280,12 @@ class Source:
     def _compare(self, start: int, frames: NDArray[Any]) -> None:
         """Refuse frames that are not what they were when they were read before."""
         place = slice(start, start + len(frames))
-        found, seen = fingerprints(frames), self._seen[place]
-        changed = np.flatnonzero(seen & (found != self.fingerprints[place]))
-        if changed.size:
+        found = fingerprints(frames)
+        changed = self._seen[place] & (found != self.fingerprints[place])
+        if changed.any():
             raise ValueError(
                 "movie has changed since it was first read: frame "
-                f"{self.first + start + changed[0]} is not what it was. {ADVICE}"
+                f"{self.first + start + int(changed.argmax())} is not what it was. {ADVICE}"
             )
         self.fingerprints[place] = found
         self._seen[place] = True

@@ -11,11 +11,13 @@ from dj_photon_codecs.movies.progress import Task
 from dj_photon_codecs.movies.sources import as_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from dj_photon_codecs.movies.sources import Frames
+
+    Spans = Iterable[tuple[int, int]]
 
 __all__ = ["ValueRange", "joint_range", "range_of", "survey"]
 
@@ -44,10 +46,16 @@ def range_of(dtype: np.dtype[Any]) -> ValueRange | None:
     return ValueRange(0, int(np.iinfo(dtype).max), whole=True)
 
 
-def survey(values: Frames, *, counts: bool) -> ValueRange:
+def survey(
+    values: Frames,
+    *,
+    counts: bool,
+    over: Callable[[Callable[[tuple[int, int]], ValueRange], Spans], Iterable[ValueRange]] = map,
+) -> ValueRange:
     """Read all values once, refuse illegal ones, and return their range.
 
-    Values may be camera values or `counts` of photons, which cannot be negative.
+    Values may be camera values or `counts` of photons, which cannot be negative. Parts of an array
+    in memory are looked at by what stands for `map`, which may do so in several threads.
 
     Raises
     ------
@@ -61,12 +69,16 @@ def survey(values: Frames, *, counts: bool) -> ValueRange:
     ValueRange(lowest=0.0, highest=23.0, whole=True)
     """
     source = as_source(values)
-    ranges = []
-    with Task("check", source.shape, itemsize=source.dtype.itemsize, rehearsal=True) as task:
-        for first, slab in source.slabs(0, source.shape[0]):
+
+    def look(span: tuple[int, int]) -> ValueRange:
+        ranges = []
+        for first, slab in source.slabs(*span):
             ranges.append(_checked_range(slab, source.first + first, counts=counts))
             task.advance(len(slab))
-    return joint_range(ranges)
+        return joint_range(ranges)
+
+    with Task("check", source.shape, itemsize=source.dtype.itemsize, rehearsal=True) as task:
+        return joint_range(list(over(look, source.spans())))
 
 
 def joint_range(ranges: Sequence[ValueRange]) -> ValueRange:

@@ -15,6 +15,7 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.choice import GROUPED, Compression
+from dj_photon_codecs.layouts.threads import in_threads
 from dj_photon_codecs.movies.camera_movie import CameraMovie
 from dj_photon_codecs.movies.sample import sample_frames, sampled_runs
 from dj_photon_codecs.movies.sources import as_source
@@ -74,12 +75,29 @@ class StoragePlan:
         return [f"{number}{zeros}" for number in range(self.chunks)]
 
     def encode_values(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the codes of frames of the movie, of any number, in their shape.
+        """Return the codes of frames of the movie, of any number, in their shape."""
+        codes = np.empty(values.shape, self.code_dtype)
+        self.put_codes(codes, values)
+        return codes
+
+    def put_codes(self, codes: NDArray[Any], values: NDArray[Any]) -> None:
+        """Write the codes of frames of the movie, of any number, into an array of their shape.
 
         A value that does not fit, because the movie has changed since it was surveyed, is a
         `ValueError`.
         """
-        return _codes(values, self.calibration, step=self.step, dtype=self.code_dtype)
+        if self.step is not None:
+            codes[...] = stepped_codes(
+                values, self.calibration, step=self.step, dtype=self.code_dtype
+            )
+            return
+        with np.errstate(invalid="ignore"):  # numpy's own words for what is refused right here
+            np.copyto(codes, values, casting="unsafe")
+        if not _is_equal(codes, values):
+            raise ValueError(
+                f"movie does not fit into {self.code_dtype} any more: it has changed since it was "
+                "first read. Let nothing write to it until that is over"
+            )
 
     def encode_chunk(self, codes: NDArray[Any]) -> bytes:
         """Return the bytes of a chunk, all of its codes in C order, as they lie on the store."""
@@ -117,7 +135,7 @@ def plan_movie(
     if found is None:
         if movie.step is not None:
             source.keep(frame for run in sampled_runs(source.shape) for frame in run)
-        found = survey(source, counts=counts)
+        found = survey(source, counts=counts, over=in_threads)
     shape = source.shape
     dtype = code_dtype(movie, found)
     return StoragePlan(
@@ -179,24 +197,10 @@ def decode_table(movie: CameraMovie, found: ValueRange) -> DecodeTable | None:
     )
 
 
-def _codes(
-    values: NDArray[Any], calibration: Calibration, *, step: float | None, dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    if step is not None:
-        return stepped_codes(values, calibration, step=step, dtype=dtype)
-    with np.errstate(invalid="ignore"):  # numpy's own words for what is refused right here
-        stored = values.astype(dtype, copy=False)
-    if not _is_equal(stored, values):
-        raise ValueError(
-            f"movie does not fit into {dtype} any more: it has changed since it was first read. "
-            "Let nothing write to it until that is over"
-        )
-    return stored
-
-
 def _is_equal(stored: NDArray[Any], values: NDArray[Any]) -> bool:
     """Return whether values, as another dtype, are what they were."""
     if stored.size and stored.dtype.kind in "iu" and values.dtype.kind in "iu":
         limits = np.iinfo(stored.dtype)  # ten times as fast as a comparison
-        return bool(limits.min <= values.min() and values.max() <= limits.max)
+        fits = values.dtype.kind == "u" or limits.min <= values.min()
+        return bool(fits and values.max() <= limits.max)
     return np.array_equal(stored, values)

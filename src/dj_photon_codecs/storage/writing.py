@@ -105,7 +105,7 @@ def write_movie(
     picture = Preview(plan.shape)
 
     def encode(frames: Iterable[NDArray[Any]]) -> bytes:
-        chunk = fill_chunk(plan, map(plan.encode_values, frames))
+        chunk = fill_chunk(plan, frames, put=plan.put_codes)
         if preview:
             picture.add(chunk)
         return plan.encode_chunk(chunk)
@@ -126,13 +126,22 @@ def write_movie(
     )
 
 
-def fill_chunk(plan: StoragePlan, parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
-    """Return a chunk of consecutive frames of codes, with zeros behind the end of the movie."""
-    chunk = np.zeros(plan.chunk_shape, plan.code_dtype)
+def fill_chunk(
+    plan: StoragePlan,
+    parts: Iterable[NDArray[Any]],
+    *,
+    put: Callable[[NDArray[Any], NDArray[Any]], None] = np.copyto,
+) -> NDArray[Any]:
+    """Return a chunk of consecutive frames of codes, with zeros behind the end of the movie.
+
+    `put` writes the codes of a part into the chunk: itself, unless it is `StoragePlan.put_codes`.
+    """
+    chunk = np.empty(plan.chunk_shape, plan.code_dtype)
     first = 0
-    for codes in parts:
-        chunk[first : first + len(codes)] = codes
-        first += len(codes)
+    for part in parts:
+        put(chunk[first : first + len(part)], part)
+        first += len(part)
+    chunk[first:] = 0
     return chunk
 
 

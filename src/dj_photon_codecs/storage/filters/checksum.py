@@ -55,8 +55,9 @@ class ChecksumFilter(Codec):  # type: ignore[misc]
         chunk = flatten(buf)
         room = -(-NUMBERS // max(1, chunk.itemsize))
         length = -(-(chunk.size + room) // MULTIPLE) * MULTIPLE
-        stored = np.zeros(length * max(1, chunk.itemsize), np.uint8)
+        stored = np.empty(length * max(1, chunk.itemsize), np.uint8)
         stored[: chunk.nbytes] = chunk.view(np.uint8)
+        stored[chunk.nbytes : -8] = 0
         stored[-8:-4] = _uint32(stored.size - chunk.nbytes)
         stored[-4:] = _uint32(_masked_crc32c(stored[:-4]))
         return stored.view(chunk.dtype)
