@@ -44,9 +44,11 @@ def find_interleaving(sample: Floats) -> Interleaving:
 
     Flicker apart; `sample` is (frames, pixels), what `sample_pixels` chose from consecutive frames.
     """
-    changes = _changes(_without_flicker(sample), min(LARGEST_PERIOD, len(sample) // PERIODS))
+    steady, longest = _without_flicker(sample), min(LARGEST_PERIOD, len(sample) // PERIODS)
+    # the mean square change from each frame to the one 1, 2, ... frames later
+    changes = [((steady[n:] - steady[:-n]) ** 2).mean() for n in range(1, longest + 1)]
     for period in range(2, len(changes) + 1):
-        shorter = changes[: period - 1].min()
+        shorter = min(changes[: period - 1])
         if changes[period - 1] < ALIKE * shorter:
             return Interleaving(period, float(changes[period - 1] / shorter))
     return Interleaving()
@@ -59,8 +61,3 @@ def _without_flicker(sample: Floats) -> Floats:
     rest = sample - sample.mean(axis=1, keepdims=True)
     rest -= np.outer(rest @ mean / max(float(mean @ mean), 1e-300), mean)
     return rest
-
-
-def _changes(sample: Floats, lags: int) -> Floats:
-    """Average the squared change from each frame to the one 1, 2, ... frames later."""
-    return np.array([((sample[lag:] - sample[:-lag]) ** 2).mean() for lag in range(1, lags + 1)])

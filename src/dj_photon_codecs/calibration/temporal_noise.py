@@ -46,8 +46,8 @@ def measure_noise(movie: Any) -> NoiseMaps:
     origin, count, motion = 0.0, 0, 0.0
     for starts, runs in reader:
         _refuse_infinite(runs)
-        if count == 0:
-            origin = _origin(runs)
+        if count == 0:  # near all others, so that float32 keeps every bit that matters
+            origin = float(np.rint(np.median(runs[0, 0].astype(np.float64))))
         if RUN * count < FRAMES:
             samples.append(sample_pixels(runs.reshape(-1, *runs.shape[2:])))
         means, contrasts = _contrasts(_relative(runs, origin))
@@ -189,11 +189,6 @@ def _steady(contrasts: Maps, tiles: Tiles) -> NDArray[np.bool_]:
     common, energy = tiles.sum(contrasts), tiles.sum(contrasts**2)
     steady: NDArray[np.bool_] = np.logical_and.reduce(common**2 <= STEADY**2 * energy)
     return steady
-
-
-def _origin(runs: NDArray[Any]) -> float:
-    """Choose a value near all others, so that float32 keeps every bit that matters."""
-    return float(np.rint(np.median(runs[0, 0].astype(np.float64))))
 
 
 def _refuse_infinite(frames: NDArray[Any]) -> None:

@@ -32,8 +32,11 @@ def compare_movies(inserted: Any, stored: PhotonArray, *, step: float | None) ->
     transformed values. `step` is that of the column's type. It is a `ComparisonError` otherwise,
     and whatever reading raises.
     """
-    copied = inserted.step if isinstance(inserted, PhotonArray) else None
-    movie = _as_camera_movie(inserted)
+    copied = None
+    if isinstance(inserted, PhotonArray):
+        copied, movie = inserted.step, CameraMovie(inserted.raw, inserted.calibration)
+    else:
+        movie, *_ = as_camera_movie(inserted)
     step = movie.step if movie.step is not None else (copied if copied is not None else step)
     source = Source(movie.values)
     _agree("shape", tuple(stored.shape), source.shape)
@@ -41,7 +44,7 @@ def compare_movies(inserted: Any, stored: PhotonArray, *, step: float | None) ->
     _agree("calibration", stored.calibration, movie.calibration)
     if step is None or copied is not None:
         _agree("dtype", stored.raw.dtype, source.dtype)
-        _compare(source, stored.raw, _equal)
+        _compare(source, stored.raw, np.equal)
         return
     camera, bound = movie.calibration, step / 2
 
@@ -53,21 +56,11 @@ def compare_movies(inserted: Any, stored: PhotonArray, *, step: float | None) ->
     _compare(source, stored, near)
 
 
-def _as_camera_movie(inserted: Any) -> CameraMovie:
-    if isinstance(inserted, PhotonArray):
-        return CameraMovie(inserted.raw, inserted.calibration)
-    return as_camera_movie(inserted)[0]
-
-
 def _agree(what: str, found: Any, expected: Any) -> None:
     if found != expected:
         raise ComparisonError(
             f"the stored movie has {what} {found}, and what was to be inserted {expected}"
         )
-
-
-def _equal(values: NDArray[Any], found: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.asarray(values == found)
 
 
 def _compare(source: Source, stored: Any, same: Callable[..., NDArray[np.bool_]]) -> None:

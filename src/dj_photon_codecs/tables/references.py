@@ -44,15 +44,11 @@ def referenced_names(connection: Any) -> set[str]:
     """
     columns: list[tuple[str, ...]] = []
     names: set[str] = set()
-    while (now := _columns(connection)) != columns:  # a table was declared meanwhile
-        columns = now
+    while (now := list(map(tuple, connection.query(COLUMNS)))) != columns:
+        columns = now  # again, if a table was declared meanwhile
         documents = connection.query(_statement(columns, connection.adapter))
         names = {name for (document,) in documents for name in NAME.findall(document)}
     return names
-
-
-def _columns(connection: Any) -> list[tuple[str, ...]]:
-    return [tuple(row) for row in connection.query(COLUMNS)]
 
 
 def _statement(columns: list[tuple[str, ...]], adapter: Any) -> str:

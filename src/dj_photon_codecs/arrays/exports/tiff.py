@@ -39,17 +39,13 @@ def write_tiff(exported: Exported, path: Path) -> None:
             (
                 page.astype(dtype, copy=False)
                 for frame in exported.frames()
-                for page in _pages(frame)
+                for page in frame.reshape(-1, *frame.shape[-2:])
             ),
             shape=exported.shape,
             dtype=dtype,
             photometric="minisblack",
             metadata=metadata,
         )
-
-
-def _pages(frame: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return frame.reshape(-1, *frame.shape[-2:])
 
 
 def _dtype(exported: Exported) -> np.dtype[Any]:

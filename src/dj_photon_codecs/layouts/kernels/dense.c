@@ -52,8 +52,8 @@ static void sum_images(const struct images *images, int which, size_t height, si
         sum_rows(room + y * width, far + y * width, width, 1, 2);
 }
 
-/* The keys are below DENSE_KEYS: what is predicted lies between the limits, and is no NaN, since
-   means are at most 2^25, sums 256 times that, and weights 2^17. */
+/* The keys are below DENSE_KEYS, since what is predicted lies between the limits; what is no number
+   counts as the lower one. */
 static void predict_keys(const struct images *images, const int32_t *weights, size_t pixels)
 {
     static const double units[] = {0x1p14, 0x1p18, 0x1p22, 0x1p14, 0x1p18, 0x1p22, 0x1p14};
@@ -122,10 +122,10 @@ static void read_pixels(struct stream *stream, const struct dense_chunk *chunk,
 {
     for (size_t i = 0; i < pixels; i += stream->count)
         read_symbols(stream, chunk, images->key + i, images->symbol + i,
-                     pixels - i < stream->count ? pixels - i : stream->count);
+                     smaller(stream->count, pixels - i));
     for (size_t i = 0; any_low && i < pixels; i += stream->count)
         read_low_bits(stream, chunk, images->key + i, images->symbol + i,
-                      pixels - i < stream->count ? pixels - i : stream->count);
+                      smaller(stream->count, pixels - i));
 }
 
 static int number_pixels(const struct dense_chunk *chunk, const struct images *images,
@@ -182,8 +182,8 @@ static int decode_frames(const struct dense_chunk *chunk, const struct images *i
         if (stream.missing || number_pixels(chunk, images, escape, &escapes))
             return KERNEL_DAMAGED;
         store(images->number, numbers, t * pixels, pixels, itemsize);
-        learn(images->mean[0], images->number, pixels, t + 1 < LONG_MEAN ? t + 1 : LONG_MEAN);
-        learn(images->mean[1], images->number, pixels, t + 1 < SHORT_MEAN ? t + 1 : SHORT_MEAN);
+        learn(images->mean[0], images->number, pixels, smaller(t + 1, LONG_MEAN));
+        learn(images->mean[1], images->number, pixels, smaller(t + 1, SHORT_MEAN));
     }
     for (size_t i = 0; i < stream.count; i++)
         if (stream.coders[i] != CODER_LEAST)

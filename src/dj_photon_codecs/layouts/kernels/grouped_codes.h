@@ -18,7 +18,7 @@ static void NAMED(add_plane, CODE)(CODE *code, const CODE *from, const struct gr
     size_t bit = frame * plane->width;
     uint32_t mask = ((uint32_t)1 << plane->width) - 1;
     for (size_t begin = 0; begin < plane->pixels; begin += length) {
-        size_t pixels = plane->pixels - begin < length ? plane->pixels - begin : length;
+        size_t pixels = smaller(length, plane->pixels - begin);
         const uint8_t *stretch = chunk->stored + plane->begin + begin * rows;
         size_t first = plane->first + begin;
         NAMED(add_bits, CODE)(code + first, from + first, stretch + bit / 8 * pixels, pixels,

@@ -100,8 +100,8 @@ struct static_model {
 };
 
 /* A part of the frames, and all pixels or, in ascending order, some `pixels`: as many as `wanted`.
-   In memory, frames are `stride` numbers of `itemsize` bytes apart: 2, or 1 for the lowest 8 bits of
-   numbers. */
+   In memory, frames are `stride` numbers of `itemsize` bytes apart: 2, or 1 for the lowest 8 bits
+   of numbers. */
 struct static_part {
     size_t start_frame, frames, stride, itemsize;
     const uint32_t *pixels;
@@ -178,7 +178,7 @@ int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, i
 
 /* tables.c */
 /* Writes the roots and the frequencies of tables, (tables, 256), in which symbols of less than one
-   part in `rare` are escapes unless that is 0. Returns the bits that the counts take, times 2^16. */
+   part in `rare` are escapes unless that is 0. Returns 2^16 times the bits that the counts take. */
 int64_t static_fit(const uint32_t *counts, size_t tables, const uint32_t *logarithms,
                    uint64_t rare, uint8_t *roots, uint16_t *frequencies);
 
@@ -206,7 +206,7 @@ struct adaptive_model {
     size_t frames, height, width; /* a width from ADAPTIVE_WIDTH to ADAPTIVE_WIDEST */
     const float *value;           /* of each bin: the number it is predicted as, plus 1 */
     size_t bins;
-    float start, gate[3];         /* mean of the first frame; offset, slope and least of the noise */
+    float start, gate[3];         /* mean of the first frame; offset, slope, least of the noise */
     const int32_t *weights;       /* (ADAPTIVE_EPOCHS, ADAPTIVE_FEATURES), in units of 2^-10 */
     uint32_t dropped;             /* bits that a key is without: 12 to 14 */
 };

@@ -205,7 +205,10 @@ AVX512 static inline void spill_avx512(uint32_t *state, const uint32_t *full, si
 #define WITH_VECTORS(function, ...) function##_plain(__VA_ARGS__)
 #endif
 
-int lanes_read(const struct row *rows, size_t count) { return WITH_VECTORS(read_rows, rows, count); }
+int lanes_read(const struct row *rows, size_t count)
+{
+    return WITH_VECTORS(read_rows, rows, count);
+}
 
 int lanes_begun(const uint32_t *state, size_t lanes)
 {

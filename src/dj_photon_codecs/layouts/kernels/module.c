@@ -79,7 +79,8 @@ static int take_frames(PyObject *object, Py_buffer *view, int written, Py_ssize_
          (view->strides[0] >= size * view->shape[1] && view->strides[0] % size == 0)))
         return 0;
     PyErr_Format(PyExc_ValueError,
-                 "argument %zd must be frames of 8-bit or 16-bit numbers, whose pixels are neighbours",
+                 "argument %zd must be frames of 8-bit or 16-bit numbers, whose pixels are "
+                 "neighbours",
                  i);
     return -1;
 }
@@ -134,7 +135,8 @@ static int check_apart(const struct arguments *given, const char *kinds)
         for (Py_ssize_t k = 0; k < given->count && is_written(kinds[i]); k++)
             if (k != i && share_memory(&given->view[i], &given->view[k])) {
                 PyErr_Format(PyExc_ValueError,
-                             "argument %zd is written, and shares memory with argument %zd; copy it",
+                             "argument %zd is written, and shares memory with argument %zd; copy "
+                             "one of them",
                              i, k);
                 return -1;
             }
@@ -154,16 +156,12 @@ static int take(struct arguments *given, PyObject *const *arguments, Py_ssize_t 
         PyErr_Format(PyExc_TypeError, "%zd arguments were given; it takes %zd", count, expected);
         return -1;
     }
-    for (; given->count < count; given->count++) {
-        Py_ssize_t i = given->count;
-        if (take_one(given, arguments[i], kinds[i], i) < 0) {
-            if (given->view[i].obj)
-                PyBuffer_Release(&given->view[i]);
-            give_back(given);
-            return -1;
-        }
+    int error = 0;
+    while (!error && given->count < count) {
+        Py_ssize_t i = given->count++;
+        error = take_one(given, arguments[i], kinds[i], i);
     }
-    if (check_apart(given, kinds) < 0) {
+    if (error || check_apart(given, kinds)) {
         give_back(given);
         return -1;
     }
@@ -208,8 +206,8 @@ static PyObject *finish(struct arguments *given, int64_t result)
         PyErr_NoMemory();
     else
         PyErr_SetString(PyExc_ValueError,
-                        "the sizes of the arrays do not fit each other, or a movie changed while it "
-                        "was encoded: let nothing write to it");
+                        "the sizes of the arrays do not fit each other, or a movie changed while "
+                        "it was encoded: let nothing write to it");
     return NULL;
 }
 
@@ -365,23 +363,24 @@ FUNCTION(look_up, "rrw", LENGTH(1) == LENGTH(2) && ITEMSIZE(0) == ITEMSIZE(2),
                        ITEMS(2)))
 
 /* The model in arguments: 0-2 frames, height, width; 3 value; 4 start; 5-7 gate; 8 weights; 9 bits
-   that keys are without. */
+   that keys are without; and whether it fits so many frames of so many pixels in all. */
 #define ADAPTIVE "nnnvffff4n"
 #define ADAPTIVE_MODEL \
     &(struct adaptive_model){NUMBER(0), NUMBER(1), NUMBER(2), ITEMS(3), LENGTH(3), given.real[4], \
                              {given.real[5], given.real[6], given.real[7]}, ITEMS(8), \
                              (uint32_t)NUMBER(9)}
-#define IS_ADAPTIVE(pixels) \
+#define IS_ADAPTIVE(frames, pixels) \
     (fits(NUMBER(1), NUMBER(2), NUMBER(1) * NUMBER(2)) && \
-     fits(NUMBER(0), NUMBER(1) * NUMBER(2), pixels) && NUMBER(9) < 23 && \
+     fits(frames, NUMBER(1) * NUMBER(2), pixels) && NUMBER(9) < 23 && \
      LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES)
 #define PRODUCTS ((size_t)(ADAPTIVE_FEATURES + 1) * ADAPTIVE_PRODUCTS)
 
 /* 10 bins; 11 scale of each key; 12 blocks for one that is sampled, of each epoch; 13 products;
    14 sampled rows of each sample */
 FUNCTION(sample_products, ADAPTIVE "rv4dE",
-         ITEMSIZE(10) <= 2 && IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) &&
-             LENGTH(12) == ADAPTIVE_EPOCHS && fits(LENGTH(14), PRODUCTS, LENGTH(13)),
+         ITEMSIZE(10) <= 2 && IS_ADAPTIVE(NUMBER(0), LENGTH(10)) &&
+             LENGTH(11) == ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(12) == ADAPTIVE_EPOCHS &&
+             fits(LENGTH(14), PRODUCTS, LENGTH(13)),
          adaptive_products(ADAPTIVE_MODEL, ITEMS(10), ITEMSIZE(10), ITEMS(11), ITEMS(12), ITEMS(13),
                            ITEMS(14), LENGTH(14)))
 
@@ -394,23 +393,23 @@ FUNCTION(fit_weights, "ddffd",
 /* 10 bins; 11 keys; 12 scale; 13 rows for one that is counted; 14, 15 how often keys occur in
    these, and the squares of what is off, of the first frame and the others */
 FUNCTION(predict_keys, ADAPTIVE "rCfnEd",
-         ITEMSIZE(10) <= 2 && IS_ADAPTIVE(LENGTH(10)) && LENGTH(11) == LENGTH(10) &&
+         ITEMSIZE(10) <= 2 && IS_ADAPTIVE(NUMBER(0), LENGTH(10)) && LENGTH(11) == LENGTH(10) &&
              LENGTH(14) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(15) == LENGTH(14),
-         adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMSIZE(10), ITEMS(11), given.real[12], NUMBER(13),
-                       ITEMS(14), ITEMS(15)))
+         adaptive_keys(ADAPTIVE_MODEL, ITEMS(10), ITEMSIZE(10), ITEMS(11), given.real[12],
+                       NUMBER(13), ITEMS(14), ITEMS(15)))
 
 /* 0 bins (frames, pixels); 1 keys; 2 entries; 3 pixels for one that is counted; 4 counts of symbols
    of each level */
 FUNCTION(count_levels, "s24nE",
          STRIDE(0) == PIXELS(0) && fits(FRAMES(0), PIXELS(0), LENGTH(1)) && LENGTH(2) % 2 == 0 &&
              LENGTH(4) % RANS_SYMBOLS == 0,
-         adaptive_count(ITEMS(0), ITEMSIZE(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2), LENGTH(2) / 2,
-                        LENGTH(4) / RANS_SYMBOLS, NUMBER(3), ITEMS(4)))
+         adaptive_count(ITEMS(0), ITEMSIZE(0), ITEMS(1), FRAMES(0), PIXELS(0), ITEMS(2),
+                        LENGTH(2) / 2, LENGTH(4) / RANS_SYMBOLS, NUMBER(3), ITEMS(4)))
 
 /* 10 entries; 11 frequencies; 12 bins; 13 keys, and one more, over which words are written, and 14
    escapes, both from the end; 15 states; 16 how many of keys and of escapes are left */
 FUNCTION(encode_predicted, ADAPTIVE "42rCCEE",
-         ITEMSIZE(12) <= 2 && IS_ADAPTIVE(LENGTH(12)) &&
+         ITEMSIZE(12) <= 2 && IS_ADAPTIVE(NUMBER(0), LENGTH(12)) &&
              LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(11) % RANS_SYMBOLS == 0 &&
              LENGTH(13) == LENGTH(12) + 1 && LENGTH(14) == LENGTH(12) &&
              LENGTH(15) == ADAPTIVE_LANES && LENGTH(16) == 2,
@@ -419,10 +418,9 @@ FUNCTION(encode_predicted, ADAPTIVE "42rCCEE",
 
 /* 10 entries; 11 frequencies; 12 states; 13 words; 14 escapes; 15 how many frames; 16 their bins */
 FUNCTION(decode_predicted, ADAPTIVE "42422nw",
-         NUMBER(15) <= NUMBER(0) && NUMBER(2) && NUMBER(1) < UINT32_MAX / 2 / NUMBER(2) &&
-             fits(NUMBER(15), NUMBER(1) * NUMBER(2), LENGTH(16)) && NUMBER(9) < 23 &&
-             LENGTH(8) == ADAPTIVE_EPOCHS * ADAPTIVE_FEATURES && LENGTH(11) % RANS_SYMBOLS == 0 &&
-             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(12) == ADAPTIVE_LANES &&
+         NUMBER(15) <= NUMBER(0) && IS_ADAPTIVE(NUMBER(15), LENGTH(16)) &&
+             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(11) % RANS_SYMBOLS == 0 &&
+             LENGTH(12) == ADAPTIVE_LANES &&
              (ITEMSIZE(16) == 2 || (ITEMSIZE(16) == 1 && LENGTH(3) <= 1 << 8)),
          adaptive_decode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SYMBOLS, ITEMS(12),
                          ITEMS(13), LENGTH(13), ITEMS(14), LENGTH(14), NUMBER(15), ITEMS(16),
@@ -443,15 +441,13 @@ FUNCTION(join_numbers, "C41", 1,
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 static PyMethodDef methods[] = {
-    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(measure_noise), METHOD(fit_tables),
-    METHOD(count_symbols), METHOD(decoding_slots), METHOD(fill_cells), METHOD(encode_streams),
-    METHOD(decode_streams), METHOD(count_map), METHOD(encode_map), METHOD(decode_map),
-    METHOD(join_tables), METHOD(sample_products), METHOD(fit_weights), METHOD(predict_keys),
-    METHOD(count_levels),
+    METHOD(decode_dense), METHOD(unpack_frames), METHOD(sum_pixels), METHOD(measure_noise),
+    METHOD(count_symbols), METHOD(fill_cells), METHOD(decoding_slots), METHOD(encode_streams),
+    METHOD(open_streams), METHOD(decode_streams), METHOD(count_map), METHOD(encode_map),
+    METHOD(decode_map), METHOD(join_tables), METHOD(fit_tables), METHOD(look_up),
+    METHOD(sample_products), METHOD(fit_weights), METHOD(predict_keys), METHOD(count_levels),
     METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
-    METHOD(join_numbers),
-    METHOD(look_up), METHOD(open_streams),
-    {NULL, NULL, 0, NULL},
+    METHOD(join_numbers), {NULL, NULL, 0, NULL},
 };
 
 static int add_constants(PyObject *module)
