@@ -70,8 +70,9 @@ ALWAYS_INLINE void add_up(const double *products, const double *precision, size_
 {
     memset(fit->of, 0, sizeof fit->of);
     for (size_t s = 0; s < samples; s++)
-        for (size_t i = 0; i < TERMS * STRIDE; i++)
-            fit->of[0][i] += precision[s] * products[s * TERMS * STRIDE + i];
+        for (size_t i = 0; i < TERMS; i++, products += STRIDE)
+            for (size_t j = 0; j < STRIDE; j++)
+                fit->of[i][j] += precision[s] * products[j];
     for (size_t i = 0; i < TERMS; i++)
         for (size_t j = 0; j < i; j++)
             fit->of[i][j] = fit->of[j][i];
