@@ -2,7 +2,7 @@
 /* What an encoder fits a model of: products of features, keys, and counts of symbols. */
 #include "adaptive.h"
 
-enum { BLOCK = 4 }; /* rows that are sampled together */
+enum { BLOCK = 4, REACH = ABOVE + BELOW }; /* rows: sampled together, and needed above them */
 
 static int open_fitting(struct past *past, const struct adaptive_model *model, const void *bins,
                         size_t itemsize)
@@ -144,19 +144,39 @@ static void add_products(struct sample *sample, double *products)
                       count, products + i * ADAPTIVE_PRODUCTS + j);
 }
 
+/* Of the rows of the first block of a frame that is sampled. */
+static inline size_t first_row(size_t t, size_t every)
+{
+    return (every - 7 * t % every) % every * BLOCK;
+}
+
+/* Notes the last frame before which each row is needed. */
+static void note_needed(const struct adaptive_model *model, const uint32_t *every, uint32_t *until)
+{
+    memset(until, 0, model->height * sizeof *until);
+    for (size_t t = 1; t < model->frames; t++) {
+        size_t step = every[epoch_of(t)], first = first_row(t, step);
+        for (; first < model->height; first += step * BLOCK)
+            for (size_t y = first > REACH ? first - REACH : 0;
+                 y < smaller(first + BLOCK + BELOW, model->height); y++)
+                until[y] = (uint32_t)t;
+    }
+}
+
 /* Takes blocks of four rows from a frame, every `every`-th; the three rows above each are needed
-   for their innovations, and two more on both sides for what is blurred. Returns how many rows
+   for their innovations, and three more on both sides for what is blurred. Returns how many rows
    there were. */
-static uint32_t sample_frame(struct past *past, size_t t, size_t every, const float *scales,
-                             struct sample *sample, double *products)
+static uint32_t sample_frame(struct past *past, size_t t, size_t every, const uint32_t *until,
+                             const float *scales, struct sample *sample, double *products)
 {
     size_t height = past->model->height;
-    size_t first = (every - 7 * t % every) % every * BLOCK; /* of the rows of the next block */
+    size_t first = first_row(t, every); /* of the next block */
     const float *rows[FEATURES];
     uint32_t sampled = 0;
     past_forget(past);
     for (size_t below = 0, y; below < height + BELOW; below++) {
-        past_learn(past, t, below);
+        if (below < height && t <= until[below])
+            past_learn(past, t, below);
         if (below + BELOW + 1 >= first &&
             (below < first + BLOCK + BELOW || below + BELOW + 1 >= first + every * BLOCK))
             past_blur(past, (ptrdiff_t)below - 1);
@@ -190,21 +210,28 @@ int adaptive_products(const struct adaptive_model *model, const void *bins, size
                       uint32_t *sampled, size_t samples)
 {
     struct past past;
-    int error = samples ? open_fitting(&past, model, bins, itemsize) : KERNEL_MISFIT;
+    int error = samples ? 0 : KERNEL_MISFIT;
+    for (size_t i = 0; i < ADAPTIVE_EPOCHS; i++)
+        error = every[i] ? error : KERNEL_MISFIT;
+    error = error ? error : open_fitting(&past, model, bins, itemsize);
     if (error)
         return error;
     size_t length = BLOCK * model->width + WIDTH; /* and padding */
     float *room = calloc((ADAPTIVE_PRODUCTS + 1) * length, sizeof *room);
+    uint32_t *until = malloc(model->height * sizeof *until);
     struct sample sample = {room, room + ADAPTIVE_PRODUCTS * length, 0, length};
-    for (size_t t = 0; room && t < model->frames; t++) {
-        size_t step = every[epoch_of(t)] ? every[epoch_of(t)] : 1;
+    if (room && until)
+        note_needed(model, every, until);
+    for (size_t t = 0; room && until && t < model->frames; t++) {
         size_t at = sample_of(t, model->frames, samples);
-        sampled[at] += sample_frame(&past, t, step, scales, &sample,
+        sampled[at] += sample_frame(&past, t, every[epoch_of(t)], until, scales, &sample,
                                     products + at * (FEATURES + 1) * ADAPTIVE_PRODUCTS);
     }
+    error = room && until ? 0 : KERNEL_MEMORY;
+    free(until);
     free(room);
     free(past.room);
-    return room ? 0 : KERNEL_MEMORY;
+    return error;
 }
 
 /* How often each key of a row occurs, and the squares of what is off the prediction, which is 1 more
