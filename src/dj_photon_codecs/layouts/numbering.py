@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["Numbering", "number_codes"]
 
 MOST = 1 << 16  # numbers
+CACHED = 1 << 19  # bytes of a part that stays in the cache of a processor
 # These are measured by benchmarks/constants.py.
 FEW = 255  # numbers, whose holes are left: they take no symbols
 SAMPLED = 1 << 14  # codes in which holes are looked for first
@@ -24,6 +25,7 @@ class Numbering(NamedTuple):
     lowest: int  # the lowest code, which may be negative
     unit: int  # the greatest common divisor of differences of codes that span more than 2**16; or 1
     values: NDArray[np.uint16]  # in ascending order; empty if numbers are not indices
+    top: int = MOST - 1  # the highest number, of those that are to be stored
 
     def apply(self, codes: NDArray[Any], numbers: NDArray[Any] | None = None) -> None:
         """Turn numbers into codes, unsigned; by default, the numbers are in `codes`."""
@@ -43,7 +45,7 @@ def number_codes(codes: NDArray[Any]) -> tuple[NDArray[Any], Numbering] | None:
 
     The numbers may be the codes themselves. None if they need more than 16 bits.
     """
-    lowest, highest = int(codes.min()), int(codes.max())
+    lowest, highest = _bounds(codes)
     word = np.dtype(f"u{codes.itemsize}").type
     unit = 1
     if highest - lowest < MOST:
@@ -59,10 +61,17 @@ def number_codes(codes: NDArray[Any]) -> tuple[NDArray[Any], Numbering] | None:
         above = (wide // word(unit)).astype(np.uint16)
     values = _values_in_use(above, (highest - lowest) // unit)
     if not values.size:
-        return above, Numbering(lowest, unit, values)
+        return above, Numbering(lowest, unit, values, (highest - lowest) // unit)
     index = np.zeros(MOST, np.uint16)
     index[values] = np.arange(len(values))
-    return np.take(index, above, mode="clip"), Numbering(lowest, unit, values)
+    return np.take(index, above, mode="clip"), Numbering(lowest, unit, values, values.size - 1)
+
+
+def _bounds(codes: NDArray[Any]) -> tuple[int, int]:
+    """Return the lowest and the highest code: of parts, which are read from memory once."""
+    flat = codes.reshape(-1)
+    parts = np.array_split(flat, -(-flat.nbytes // CACHED))
+    return min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
 
 
 def _common_divisor(numbers: NDArray[Any], *, most: int) -> int:

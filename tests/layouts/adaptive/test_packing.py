@@ -64,7 +64,7 @@ KINDS = {
 
 def packed(numbers, values=NOTHING):
     with use_backend("compiled"):
-        return np.frombuffer(b"".join(pack_adaptive(numbers, values)), np.uint8)
+        return np.frombuffer(b"".join(pack_adaptive(numbers, values, int(numbers.max()))), np.uint8)
 
 
 def unpacked(chunk, shape, frames=None, dtype=np.uint16):

@@ -85,14 +85,13 @@ class Packed(NamedTuple):
     payload: NDArray[np.uint8]
 
 
-def pack_adaptive(numbers: NDArray[Any], values: NDArray[np.uint16]) -> list[Any]:
-    """Pack numbers, shape (frames, height, width), which index values if there are any.
+def pack_adaptive(numbers: NDArray[Any], values: NDArray[np.uint16], top: int) -> list[Any]:
+    """Pack numbers up to `top`, shape (frames, height, width), which index values if there are any.
 
     They are of 8 or 16 bits. What is returned are the parts of the packed bytes, one by one.
     """
     numbers = np.ascontiguousarray(numbers)
-    count = int(numbers.max()) + 1
-    value = (values if values.size else np.arange(count)).astype(np.float32)
+    value = (values if values.size else np.arange(top + 1)).astype(np.float32)
     noise = measure_noise(numbers, value)
     deviation = np.sqrt(np.interp(value + 1, *noise))
     bits = choose_bins(numbers, value, deviation)

@@ -112,7 +112,7 @@ def _adaptive(codes: NDArray[Any], varying: NDArray[Any]) -> bytes | None:
         return None
     numbers, numbering = numbered
     header = chunk_header(Form.ADAPTIVE, codes, varying=len(varying), numbering=numbering)
-    return b"".join([header, *pack_adaptive(numbers, numbering.values)])
+    return b"".join([header, *pack_adaptive(numbers, numbering.values, numbering.top)])
 
 
 def _looks_larger(varying: NDArray[Any], *, size: int) -> bool:

@@ -11,7 +11,7 @@ struct writer {
     uint16_t *word, *escape; /* both are written from the end */
     const uint32_t *entries; /* of the frame */
     const void *bins; /* of 8 or 16 bits */
-    size_t itemsize, height, width, period;
+    size_t itemsize, height, width, keys, period; /* `keys` are as many as there can be */
     uint32_t *place; /* of the codes of 16 rows: of each step, `period` and OVERLAP, and lane */
     uint16_t *row;
 };
@@ -238,6 +238,8 @@ static int write_frame(struct writer *writer, size_t t, const uint16_t *keys)
         size_t first = t * writer->height + row;
         for (size_t lane = 0; lane < smaller(LANES, writer->height - row); lane++) {
             size_t from = (first + lane) * width;
+            if (highest_of(keys + from, sizeof *keys, width) >= writer->keys)
+                return KERNEL_MISFIT;
             encode_places(writer->entries,
                           words_of(writer->bins, writer->itemsize, from, width, writer->row),
                           keys + from, width, writer->place + lane * DELAY * LANES + lane, LANES);
@@ -255,7 +257,7 @@ static int write_frames(struct writer *writer, const struct adaptive_model *mode
 {
     int error = 0;
     for (size_t t = model->frames; t-- > 0 && !error;) {
-        writer->entries = entries + (t ? keys_of(model) : 0);
+        writer->entries = entries + (t ? writer->keys : 0);
         error = write_frame(writer, t, keys);
     }
     return error;
@@ -274,10 +276,10 @@ int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
     uint32_t *place = malloc(steps * LANES * sizeof *place + model->width * sizeof(uint16_t));
     struct writer writer = {.codes = codes, .none = (uint32_t)(tables * RANS_SYMBOLS),
                             .word = keys + numbers + 1, .escape = escapes + numbers,
-                            .bins = bins, .itemsize = itemsize, .height = model->height, .width = model->width, .period = period,
+                            .bins = bins, .itemsize = itemsize, .height = model->height,
+                            .width = model->width, .keys = keys_of(model), .period = period,
                             .place = place};
-    int error = past_check(model) < 0 || check_entries(entries, tables, keys_of(model)) < 0 ||
-                        highest_of(keys, sizeof *keys, numbers) >= keys_of(model)
+    int error = past_check(model) < 0 || check_entries(entries, tables, writer.keys) < 0
                     ? KERNEL_MISFIT
                     : 0;
     error = !error && !(codes && place) ? KERNEL_MEMORY : error;

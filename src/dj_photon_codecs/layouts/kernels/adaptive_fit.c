@@ -283,12 +283,13 @@ int adaptive_count(const void *bins, size_t itemsize, const uint16_t *keys, size
     enum { PART = 1024 }; /* pixels */
     uint32_t place[PART];
     uint16_t room[PART];
-    if (!every || every > UINT32_MAX || check_entries(entries, levels, all) < 0 ||
-        highest_of(keys, sizeof *keys, frames * pixels) >= all)
+    if (!every || every > UINT32_MAX || check_entries(entries, levels, all) < 0)
         return KERNEL_MISFIT;
     for (size_t t = 0; t < frames; t++, keys += pixels, entries += t == 1 ? all : 0)
         for (size_t i = t ? t % every * PART : 0; i < pixels; i += t ? every * PART : PART) {
             size_t count = smaller(PART, pixels - i);
+            if (highest_of(keys + i, sizeof *keys, count) >= all)
+                return KERNEL_MISFIT;
             encode_places(entries, words_of(bins, itemsize, t * pixels + i, count, room), keys + i,
                           count, place, 1);
             for (size_t k = 0; k < count; k++)
