@@ -12,12 +12,12 @@ from dj_photon_codecs.layouts.dense.unpacking import (
     fewest_coders,
 )
 from dj_photon_codecs.layouts.kernels.reference_dense import (
-    ESCAPE,
     FEATURES,
     UNIT,
     Brightness,
     brightness_keys,
 )
+from dj_photon_codecs.layouts.kernels.reference_rans import ESCAPE
 
 LEAST = 1 << 16  # of a coder
 

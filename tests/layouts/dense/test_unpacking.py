@@ -189,20 +189,20 @@ def changed(**changes):
 
 
 @pytest.mark.parametrize(
-    ("packed", "message"),
+    "packed",
     [
-        (changed(escapes=lambda e: e[:-1]), r"\d+ escapes where \d+ are listed"),
-        (changed(escapes=lambda e: [*e, 1]), "1 escapes are left"),
-        (changed(escapes=lambda e: [e[0] + (1 << 20), *e[1:]]), r"a code of \d+ where"),
-        (changed(top=lambda t: t - 1), r"a code of \d+ where"),
-        (changed(words=lambda w: w[:-5]), r"its \d+ words are too few"),
-        (changed(words=lambda w: [*w, 7]), "its symbols took"),
-        (changed(states=lambda s: [s[0] ^ 1, *s[1:]]), "."),
+        changed(escapes=lambda e: e[:-1]),
+        changed(escapes=lambda e: [*e, 1]),
+        changed(escapes=lambda e: [e[0] + (1 << 20), *e[1:]]),
+        changed(top=lambda t: t - 1),
+        changed(words=lambda w: w[:-5]),
+        changed(words=lambda w: [*w, 7]),
+        changed(states=lambda s: [s[0] ^ 1, *s[1:]]),
     ],
     ids=["escapes", "more", "escape", "top", "cut", "longer", "state"],
 )
-def test_what_was_not_packed_is_refused(packed, message):
-    with pytest.raises(ValueError, match=f"damaged chunk: ({message}|its bytes are not)"):
+def test_what_was_not_packed_is_refused(packed):
+    with pytest.raises(ValueError, match="damaged chunk: its bytes are not"):
         unpacked(packed)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dj_photon_codecs.layouts.layout import DamagedChunk
+from dj_photon_codecs.layouts.kernels.reference_rans import ESCAPE, SLOTS, damaged
 
 __all__ = ["FEATURES", "KEYS", "UNIT", "Brightness", "SymbolReader", "brightness_keys"]
 __all__ += ["decode_dense"]
@@ -28,7 +28,6 @@ DARKEST, BRIGHTEST = np.float32(0.5), np.float32(1 << 25)
 DROPPED = 13  # low bits of a float32 that a key is without, so that a key is a range of 0.1 %
 FIRST_KEY = int(DARKEST.view(np.int32)) >> DROPPED
 KEYS = (int(BRIGHTEST.view(np.int32)) >> DROPPED) - FIRST_KEY + 1
-ESCAPE = 255
 LEAST = 1 << 16  # of a coder
 
 
@@ -66,18 +65,16 @@ def decode_dense(
             bits[escaped] = 0
             codes = codes << bits | reader.read_bits(bits)
         if escaped.size > escapes.size:
-            raise DamagedChunk(
-                f"damaged chunk: {escaped.size} escapes where {escapes.size} are listed"
-            )
+            raise damaged()
         codes[escaped], escapes = np.split(escapes, [escaped.size])
         codes += np.take(base, keys, mode="clip")
         if int(codes.max()) > top:
-            raise DamagedChunk(f"damaged chunk: a code of {codes.max()} where {top} is the largest")
+            raise damaged()
         frame[...] = codes.reshape(height, width)
         brightness.learn(frame)
     reader.finish()
     if escapes.size:
-        raise DamagedChunk(f"damaged chunk: {escapes.size} escapes are left")
+        raise damaged()
 
 
 def brightness_keys(expected: Image) -> NDArray[np.int32]:
@@ -150,11 +147,12 @@ class SymbolReader:
         symbols = np.empty(first_slot.size, np.uint8)
         for turn in self._turns(first_slot.size):
             coders = self._coders[: turn.stop - turn.start]
-            entry = np.take(self._slots, (coders & np.uint32(4095)) + first_slot[turn], mode="clip")
+            place = first_slot[turn] + (coders & np.uint32(SLOTS - 1))
+            entry = np.take(self._slots, place, mode="clip")
             symbols[turn] = entry
             coders >>= np.uint32(12)
             coders *= (entry >> np.uint32(20)) + np.uint32(1)
-            coders += (entry >> np.uint32(8)) & np.uint32(4095)
+            coders += (entry >> np.uint32(8)) & np.uint32(SLOTS - 1)
             self._refill(coders)
         return symbols
 
@@ -171,9 +169,7 @@ class SymbolReader:
     def finish(self) -> None:
         """Refuse words that are left, and coders that are not what they were at first."""
         if self._taken != self._words.size or (self._coders != LEAST).any():
-            raise DamagedChunk(
-                f"damaged chunk: its symbols took {self._taken} of {self._words.size} words"
-            )
+            raise damaged()
 
     def _turns(self, size: int) -> list[slice]:
         width = self._coders.size
@@ -183,6 +179,6 @@ class SymbolReader:
         low = np.flatnonzero(coders < LEAST)
         words = self._words[self._taken : self._taken + low.size]
         if words.size < low.size:
-            raise DamagedChunk(f"damaged chunk: its {self._words.size} words are too few")
+            raise damaged()
         self._taken += low.size
         coders[low] = coders[low] << np.uint32(16) | words
