@@ -42,6 +42,10 @@ class Movie:
         self._widen(rng, most_low)
         self.symbol_counts = np.zeros((classes, levels, 256), np.uint32)
         np.add.at(self.symbol_counts, (self.frame_class[:, None], self.level, symbols), 1)
+        pairs = np.arange(table.size, dtype=np.uint32).reshape(table.shape) // 2
+        self.groups = base | pairs << np.uint32(16)
+        self.group_counts = np.zeros((pairs.max() + 1, 256), np.uint32)
+        np.add.at(self.group_counts, pairs.ravel(), self.symbol_counts.reshape(-1, 256))
         by_table = np.zeros((self.tables, 256))
         np.add.at(by_table, table.ravel(), self.symbol_counts.reshape(-1, 256))
         self.frequencies = frequencies_of(by_table)
@@ -199,18 +203,20 @@ def test_a_smooth_map_takes_few_bits():
 def test_sums_and_counts_are_those_of_the_numbers(most_low):
     movie = Movie(4, (12, 300), classes=3, spread=150, most_low=most_low)
     sums, squares = np.empty(300, np.uint32), np.empty(300, np.uint64)
-    counts = np.zeros_like(movie.symbol_counts)
+    counts = np.zeros_like(movie.group_counts)
 
     kernel().sum_pixels(movie.numbers[::2], sums, squares)
     low = 0
     for part in (slice(5), slice(5, None)):
-        given = movie.frame_class[part], movie.level, movie.rows, counts
+        given = movie.frame_class[part], movie.level, movie.groups, counts
         low += kernel().count_symbols(movie.numbers[part], movie.bin_of, *given)
 
     np.testing.assert_array_equal(sums, movie.numbers[::2].sum(axis=0))
     np.testing.assert_array_equal(squares, (movie.numbers[::2].astype("u8") ** 2).sum(axis=0))
-    np.testing.assert_array_equal(counts, movie.symbol_counts)
+    np.testing.assert_array_equal(counts, movie.group_counts)
     assert low == (movie.bin_of[movie.numbers] >> 16).sum() if most_low else low == 0
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel().count_symbols(movie.numbers[part], movie.bin_of, *given[:3], counts[:-1])
 
 
 @pytest.mark.usefixtures("backend")
@@ -221,8 +227,8 @@ def test_numbers_of_8_bits_are_as_those_of_16(options):
         movie.numbers = movie.numbers.astype(np.uint8).astype(dtype)
         sums, squares = np.empty(2500, np.uint32), np.empty(2500, np.uint64)
         kernel().sum_pixels(movie.numbers[::3], sums, squares)
-        counts = np.zeros_like(movie.symbol_counts)
-        given = movie.frame_class[::3].copy(), movie.level, movie.rows, counts
+        counts = np.zeros_like(movie.group_counts)
+        given = movie.frame_class[::3].copy(), movie.level, movie.groups, counts
         kernel().count_symbols(movie.numbers[::3], movie.bin_of, *given)
         found.append([*movie.encode(3, 700), sums, squares, counts])
     for short, long in zip(*found, strict=True):

@@ -73,9 +73,9 @@ struct bins {
     size_t count;
 };
 
-/* Where the symbols of a row are counted: level << 8 | symbol. Returns all low bits. */
+/* Where the symbols of a row are counted: group << 8 | symbol. Returns all low bits. */
 static inline uint32_t place_symbols(const void *row, size_t itemsize, const struct bins *bins,
-                                     const uint16_t *level, const uint32_t *base, size_t pixels,
+                                     const uint32_t *base, size_t pixels,
                                      uint32_t *restrict place)
 {
     const uint8_t *bytes = row;
@@ -90,7 +90,7 @@ static inline uint32_t place_symbols(const void *row, size_t itemsize, const str
         low += place[i] >> 16;
     }
     for (size_t i = 0; i < pixels; i++)
-        place[i] = (uint32_t)level[i] << 8 | symbol_of(place[i], base[i]);
+        place[i] = base[i] >> 16 << 8 | symbol_of(place[i], base[i]);
     return low;
 }
 
@@ -102,12 +102,10 @@ AVX2 static void add_pixels_avx2(const struct frames *of, size_t first, size_t p
 }
 
 AVX2 static uint32_t place_symbols_avx2(const void *row, size_t itemsize, const struct bins *bins,
-                                        const uint16_t *level, const uint32_t *base, size_t pixels,
-                                        uint32_t *place)
+                                        const uint32_t *base, size_t pixels, uint32_t *place)
 {
-    return place_symbols(row, itemsize, bins, level, base, pixels, place);
+    return place_symbols(row, itemsize, bins, base, pixels, place);
 }
-
 #endif
 
 int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
@@ -131,17 +129,17 @@ static int64_t count_pixels(const struct frames *of, size_t first, size_t pixels
     uint32_t base[COUNTED], place[COUNTED];
     int64_t low = 0;
     for (size_t t = 0; t < of->frames; t++) {
-        size_t class = frame_class[t], before = class * levels * RANS_SYMBOLS, i = 0;
+        size_t class = frame_class[t], i = 0;
         for (size_t p = 0; p < pixels && (!t || class != frame_class[t - 1]); p++)
             base[p] = rows[class * levels + level[p]];
-        low += WITH_AVX2(place_symbols, row_at(of, t, first), of->itemsize, bins, level, base,
-                         pixels, place);
+        low += WITH_AVX2(place_symbols, row_at(of, t, first), of->itemsize, bins, base, pixels,
+                         place);
         for (; i + 1 < pixels; i += 2) {
-            counts[before + place[i]]++;
-            others[before + place[i + 1]]++;
+            counts[place[i]]++;
+            others[place[i + 1]]++;
         }
         if (i < pixels)
-            counts[before + place[i]]++;
+            counts[place[i]]++;
     }
     return low;
 }
@@ -149,12 +147,15 @@ static int64_t count_pixels(const struct frames *of, size_t first, size_t pixels
 int64_t static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride,
                      size_t pixels, const uint32_t *bin_of, size_t bin_count,
                      const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
-                     size_t classes, size_t levels, uint32_t *counts)
+                     size_t classes, size_t levels, uint32_t *counts, size_t groups)
 {
     const struct frames of = {numbers, itemsize, frames, stride};
     const struct bins bins = {bin_of, bin_count};
     int64_t low = 0;
-    size_t counters = classes * levels * RANS_SYMBOLS;
+    size_t counters = groups * RANS_SYMBOLS;
+    for (size_t i = 0; i < classes * levels; i++)
+        if (rows[i] >> 16 >= groups)
+            return KERNEL_MISFIT;
     for (size_t i = 0; i < pixels; i++)
         if (level[i] >= levels)
             return KERNEL_MISFIT;

@@ -26,29 +26,43 @@ struct joint {
     int64_t bits, saved;
     size_t first;     /* of the rows that were joined */
     size_t low, high; /* no other symbols occur than from one to before the other */
+    uint64_t peak;    /* none occurs more often */
 };
+
+static uint32_t highest(const uint32_t counts[RANS_SYMBOLS])
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < RANS_SYMBOLS; i++)
+        found = counts[i] > found ? counts[i] : found;
+    return found;
+}
 
 static void widen(struct joint *joint, const struct joint *other)
 {
     joint->low = smaller(joint->low, other->low);
     joint->high = other->high > joint->high ? other->high : joint->high;
+    joint->peak += other->peak;
 }
 
 /* What the symbols of two rows, or of one and none, take with a table of their own. */
 static int64_t bits(const struct prices *prices, struct joint row, const struct joint *other)
 {
+    static const uint32_t none[RANS_SYMBOLS];
+    const uint32_t *counts = row.counts, *others = other ? other->counts : none;
     uint64_t total = 0;
-    int64_t cost = prices->table;
+    int64_t symbols = 0, spread = 0;
     if (other)
         widen(&row, other);
     for (size_t i = row.low; i < row.high; i++) {
-        uint64_t count = (uint64_t)row.counts[i] + (other ? other->counts[i] : 0);
-        if (!count)
-            continue;
+        uint64_t count = (uint64_t)counts[i] + others[i];
         total += count;
-        cost += prices->symbol - times_log(prices, count);
+        symbols += count > 0;
+        if (row.peak < LOGARITHMS) /* of all: without further branches */
+            spread += (int64_t)(count * prices->logarithms[count]);
+        else
+            spread += times_log(prices, count);
     }
-    return cost + times_log(prices, total);
+    return prices->table + symbols * prices->symbol + times_log(prices, total) - spread;
 }
 
 static void save(struct joint *joint, size_t left, const struct prices *prices)
@@ -75,6 +89,7 @@ static void join(struct joint *joints, size_t left, size_t best, uint32_t *count
         counts[i] += other[i];
     joints[best].bits += joints[best + 1].bits - joints[best].saved;
     widen(joints + best, joints + best + 1);
+    joints[best].peak = highest(counts);
     memmove(joints + best + 1, joints + best + 2, (left - best - 2) * sizeof *joints);
     save(joints + best, left - 1 - best, prices);
     if (best)
@@ -100,7 +115,7 @@ int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, i
         return KERNEL_MEMORY;
     for (size_t i = 0; i < rows; i++) {
         const uint32_t *row = counts + i * RANS_SYMBOLS;
-        joints[i] = (struct joint){row, 0, 0, i, 0, RANS_SYMBOLS};
+        joints[i] = (struct joint){row, 0, 0, i, 0, RANS_SYMBOLS, highest(row)};
         while (joints[i].high && !row[joints[i].high - 1])
             joints[i].high--;
         while (joints[i].low < joints[i].high && !row[joints[i].low])

@@ -152,11 +152,12 @@ int static_open(const struct static_opening *opening, const uint8_t *columns, si
 /* counting.c */
 int static_sum(const void *numbers, size_t itemsize, size_t frames, size_t stride, size_t pixels,
                uint32_t *sums, uint64_t *squares);
-/* Returns how many low bits the numbers have. */
+/* Of `rows`, (classes, levels): base | group << 16, where symbols are counted. Returns how many low
+   bits the numbers have. */
 int64_t static_count(const void *numbers, size_t itemsize, size_t frames, size_t stride,
                      size_t pixels, const uint32_t *bin_of, size_t bin_count,
                      const uint8_t *frame_class, const uint16_t *level, const uint32_t *rows,
-                     size_t classes, size_t levels, uint32_t *counts);
+                     size_t classes, size_t levels, uint32_t *counts, size_t groups);
 
 /* noise.c */
 /* Of pixels of which `sums` are known, in segments of `width`, spread over the frame: the mean and

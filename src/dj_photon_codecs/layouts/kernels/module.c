@@ -275,12 +275,13 @@ FUNCTION(measure_noise, "s4nndId",
                       NUMBER(3), ITEMS(4), LENGTH(4) / 3, ITEMS(5), ITEMS(6)))
 
 /* 0 numbers; 1 bins; 2 class of each frame; 3 level of each pixel; 4 rows;
-   5 counts (classes, levels, 256) */
+   5 counts (groups, 256) */
 FUNCTION(count_symbols, "s4124E",
          LENGTH(2) == FRAMES(0) && LENGTH(3) == PIXELS(0) && given.view[4].ndim == 2 &&
-             LENGTH(1) <= UINT32_MAX && fits(LENGTH(4), RANS_SYMBOLS, LENGTH(5)),
+             LENGTH(1) <= UINT32_MAX && LENGTH(5) % RANS_SYMBOLS == 0,
          static_count(ITEMS(0), ITEMSIZE(0), FRAMES(0), STRIDE(0), PIXELS(0), ITEMS(1), LENGTH(1),
-                      ITEMS(2), ITEMS(3), ITEMS(4), FRAMES(4), PIXELS(4), ITEMS(5)))
+                      ITEMS(2), ITEMS(3), ITEMS(4), FRAMES(4), PIXELS(4), ITEMS(5),
+                      LENGTH(5) / RANS_SYMBOLS))
 
 /* 0 level of each pixel; 1 rows; 2 cells */
 FUNCTION(fill_cells, "24E",

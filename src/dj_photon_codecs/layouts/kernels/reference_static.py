@@ -74,16 +74,21 @@ def count_symbols(
     rows: NDArray[np.uint32],
     counts: NDArray[np.uint32],
 ) -> int:
-    """Add to `counts`, (classes, levels, 256), how often symbols occur; return all low bits."""
+    """Add to `counts`, (groups, 256), how often symbols occur; return all low bits.
+
+    Rows, here, are base | group << 16: where their symbols are counted.
+    """
     classes, levels = rows.shape
     refuse(levels <= level.max(initial=0) or classes <= frame_class.max(initial=0))
+    refuse(len(counts) <= rows.max(initial=0) >> 16)
     low = 0
     for frame, kind in zip(numbers, frame_class, strict=True):
         entries = np.take(bins, frame, mode="clip") if bins.size else frame.astype(np.uint32)
         low += int((entries >> 16).sum())
-        symbols = np.minimum(entries.astype(np.uint16) - Cells.of(rows[kind][level]).base, ESCAPE)
-        counted = np.bincount(level.astype(np.intp) << 8 | symbols, minlength=256 * levels)
-        counts[kind] += counted.reshape(levels, 256).astype(np.uint32)
+        row = rows[kind][level]
+        symbols = np.minimum(entries.astype(np.uint16) - row.astype(np.uint16), ESCAPE)
+        counted = np.bincount((row >> 16).astype(np.intp) << 8 | symbols, minlength=counts.size)
+        counts += counted.reshape(counts.shape).astype(np.uint32)
     return low
 
 

@@ -20,9 +20,9 @@ __all__ = ["Rows", "fit_rows"]
 
 # These are measured by benchmarks/constants.py.
 COUNTED, EVERY = 1 << 19, 8  # numbers that are counted, at least, or those of every 8th frame
-BINNED = 1 << 15  # numbers from which bins are found
+BINNED = 1 << 13  # numbers from which bins are found
 MOST_TABLES = 64  # more do not stay in the cache
-SYMBOL_PRICE, TABLE_PRICE = 4, 16  # bits, of a symbol in a table and of a table
+SYMBOL_PRICE, TABLE_PRICE = 5, 16  # bits, of a symbol in a table and of a table
 # Bits of a further bin, and how many bits wider bins may be: until windows hold what they should.
 PRICES = (8, 0), (500, 0), (2000, 1), (2000, 2)
 BELOW, ABOVE = 7, 9  # standard deviations from the mean of a row that its window should hold
@@ -80,12 +80,13 @@ def fit_rows(
     every = max(1, min(EVERY, numbers.size // COUNTED) // (1 if classes == 1 else 3))
     start = int(every > 1)  # not the frames in which pixels were chosen for their variance
     sample, sample_class = numbers[start::every], levels.frame_class[start::every].copy()
-    counts = np.zeros((*shape, 256), np.uint32)
-    models = sample_class, level, base.astype(np.uint32), counts
+    group = _groups(levels, expected)
+    counts = np.zeros((int(group.max()) + 1, 256), np.uint32)
+    models = sample_class, level, base | group << np.uint32(16), counts
     low_bits = kernel().count_symbols(sample, bins_of_numbers(low), *models)
-    tables, table = _joined(counts.reshape(-1, 256), *_order(levels, expected))
-    roots, frequencies, bits = fit_tables(tables, sampled=every > 1)
-    rows = Rows(base, table.reshape(shape), roots, low)
+    counts, table = _joined(counts)
+    roots, frequencies, bits = fit_tables(counts, sampled=every > 1)
+    rows = Rows(base, table[group], roots, low)
     return rows, frequencies, (bits + low_bits) * numbers.size / sample.size
 
 
@@ -129,31 +130,23 @@ def _windows(
     return low, np.maximum(below, centred).astype(np.uint16)
 
 
-def _order(
-    levels: Levels, expected: NDArray[np.float64] | None
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows by family and brightness, and where those of another brightness begin."""
+def _groups(levels: Levels, expected: NDArray[np.float64] | None) -> NDArray[np.uint32]:
+    """Return the group of each row, by family and brightness, (classes, levels).
+
+    Rows of a group share a table.
+    """
+    rows = np.arange(levels.families * levels.number, dtype=np.uint32)
     if expected is None or len(expected) == 1:
-        rows = np.arange(levels.families * levels.number)
-        return rows, rows
-    depth = np.rint(levels.noise.depth_at(expected) / levels.step)
-    family = np.arange(expected.shape[1]) // levels.number
-    key = (depth + family * (depth.max() + 1)).reshape(-1)
-    order = np.argsort(key, kind="stable")
-    return order, np.flatnonzero(np.diff(key[order], prepend=-1))
+        return rows[np.newaxis]
+    family = rows // levels.number
+    depth = np.rint(levels.noise.depth_at(expected) / levels.step).astype(np.intp)
+    _, group = np.unique(family * (depth.max() + 1) + depth, return_inverse=True)
+    return group.reshape(expected.shape).astype(np.uint32)
 
 
-def _joined(
-    counts: NDArray[np.uint32], order: NDArray[np.intp], starts: NDArray[np.intp]
-) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Return the counts of tables that rows share, and the table of each row."""
-    alike = counts[order]
-    if starts.size < order.size:
-        alike = np.add.reduceat(alike, starts, axis=0, dtype=np.uint32)
-    table = np.empty(len(alike), np.uint8)
+def _joined(counts: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """Return the counts of tables that groups share, and the table of each group."""
+    table = np.empty(len(counts), np.uint8)
     prices = SYMBOL_PRICE << 16, TABLE_PRICE << 16
-    kernel().join_tables(alike, LOGARITHMS, *prices, MOST_TABLES, table)
-    tables = alike[np.flatnonzero(np.diff(table, prepend=255))]
-    of_row = np.empty(order.size, np.uint8)
-    of_row[order] = np.repeat(table, np.diff(starts, append=order.size))
-    return tables, of_row
+    kernel().join_tables(counts, LOGARITHMS, *prices, MOST_TABLES, table)
+    return counts[np.flatnonzero(np.diff(table, prepend=255))], table
