@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dj_photon_codecs.layouts.adaptive.prediction import values_of
 from dj_photon_codecs.layouts.static.bins import RESOLUTION, find_bins
 from dj_photon_codecs.layouts.static.noise import Noise
 
@@ -16,7 +17,7 @@ __all__ = ["choose_bins"]
 
 # These were found by ablation on real and simulated movies.
 SHARE = 0.5  # of the noise that a bin may be wide
-COUNTED, COMPARED = 1 << 18, 1 << 14  # pixels in which numbers are counted, and noise is measured
+COUNTED, COMPARED = 1 << 17, 1 << 13  # pixels in which numbers are counted, and noise is measured
 PRICES = 20.0, 500.0  # bits of a further bin; the second, where a window would not hold the noise
 REACHED = 6  # standard deviations of the noise that shall be within
 FLOOR = 0.3  # numbers, of which no noise is less, as logarithms are taken of it
@@ -72,7 +73,7 @@ def _robust_noise(numbers: NDArray[np.uint16], values: NDArray[np.float32]) -> N
     frames, height, width = numbers.shape
     last = np.unique(np.linspace(min(1, frames - 1), frames - 1, 12).astype(int))
     rows = numbers[:, :: max(1, last.size * height * width // COMPARED)]
-    now, before = values[rows[last]], values[rows[np.maximum(last - 1, 0)]]
+    now, before = (values_of(rows[at], values) for at in (last, np.maximum(last - 1, 0)))
     across = (now[..., 1:] - now[..., :-1]) / np.sqrt(2)
     along = now[..., 1:] - before[..., 1:]
     both = (along - now[..., :-1] + before[..., :-1]) / 2

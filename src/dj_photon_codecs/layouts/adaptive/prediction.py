@@ -12,7 +12,15 @@ from dj_photon_codecs.layouts.kernels.backend import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EPOCHS", "FEATURES", "Prediction", "key_values", "measure_noise", "predict"]
+__all__ = [
+    "EPOCHS",
+    "FEATURES",
+    "Prediction",
+    "key_values",
+    "measure_noise",
+    "predict",
+    "values_of",
+]
 
 # These are parts of the stored format.
 FEATURES, EPOCHS = 45, 6
@@ -96,16 +104,23 @@ def key_values(dropped: int) -> NDArray[np.float32]:
     return ((keys << np.uint32(dropped)) + np.uint32(FIRST_KEY)).view(np.float32)
 
 
+def values_of(numbers: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the value of each number, of 8 or 16 bits."""
+    found = np.empty(numbers.shape, np.float32)
+    kernel().look_up(values, np.ascontiguousarray(numbers), found)
+    return found
+
+
 def measure_noise(numbers: NDArray[np.uint16], values: NDArray[np.float32]) -> Noise:
     """Measure the noise of numbers, shape (frames, height, width), whose values are given."""
     flat = numbers.reshape(len(numbers), -1)
     step = max(1, flat.shape[1] // SAMPLED)
     places = slice(None, None, step + (step > 1 and step % 2 == 0))
     times = np.arange(0, max(len(flat) - 1, 1), 1 + max(len(flat) - 2, 0) // PAIRS)
-    one = values[flat[times, places]]
+    one = values_of(flat[times, places], values)
     mean, variance = one[0], np.maximum(one[0], 1)
     if len(flat) > 1:
-        other = values[flat[times + 1, places]]
+        other = values_of(flat[times + 1, places], values)
         mean = (one + other).mean(axis=0) / 2
         variance = ((one - other) ** 2).mean(axis=0) / 2
     order = np.argsort(mean, kind="stable")
