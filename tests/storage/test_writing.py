@@ -176,8 +176,19 @@ def test_the_document_without_which_it_is_no_movie_is_written_last(counts, targe
 
     store_movie(counts, files, target)
 
-    assert sorted(files.written[:-2]) == CHUNKS
-    assert files.written[-2:] == [".zattrs", ".zarray"]
+    assert sorted(files.written[:-1]) == [".zattrs", *CHUNKS]
+    assert files.written[-1] == ".zarray"
+
+
+def test_the_other_document_is_written_beside_the_last_chunk(counts, target):
+    attributes = threading.Event()
+
+    def at_write(write):
+        if write.name == ".zattrs":
+            attributes.set()
+        assert write.name != CHUNKS[-1] or attributes.wait(10)
+
+    store_movie(counts, WatchedFiles(at_write), target)
 
 
 def test_dark_chunks_are_written_too(target):

@@ -1,7 +1,7 @@
 """Writing a movie to its store.
 
 By the plan of `plan_movie`, frames become codes, a chunk at a time; each chunk is encoded and
-written, and then the documents, ``.zarray`` last: a directory without it is an unfinished insert.
+written, and the documents, ``.zarray`` last: a directory without it is an unfinished insert.
 `MovieFolder` removes everything if anything fails.
 """
 
@@ -11,9 +11,10 @@ import json
 import math
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
-from threading import Lock, Semaphore
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from itertools import repeat
+from threading import Event, Lock, Semaphore
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -182,63 +183,106 @@ def write_chunks(  # noqa: PLR0913 - three callers, and all that they differ in
     task: Task,
     preview: Picture = None,
 ) -> Documents:
-    """Write chunks, several at a time, and then the documents; all of them, or nothing.
+    """Write chunks, several at a time, and the documents; all of them, or nothing.
 
     For each of the keys there is a source, from which `encode` makes the bytes; one thread at a
     time takes from `sources`. `documents` come from the checksums of the chunks, and the bytes of
-    all of them; a picture of the movie, if there is one, from `preview`. For the progress
-    of the task all chunks count alike.
+    all of them; a picture of the movie, if there is one, from `preview`: both while the last chunks
+    are written. For the progress of the task all chunks count alike.
     """
-    numbered = enumerate(sources)
-    encoding, taking = Semaphore(limits.encoders), Lock()
-    failures: list[BaseException] = []
+    chunks = _Chunks(keys, enumerate(sources), encode, folder, task, Semaphore(limits.encoders))
 
-    def write_next(_: int) -> tuple[int, str, int]:
-        with encoding:
-            with taking:
-                if failures or (taken := next(numbered, None)) is None:
-                    raise CancelledError
-            number, source = taken
-            stored = encode(source)
-        if failures:
-            raise CancelledError
-        folder.write(keys[number], stored, sync="now" if len(stored) > FLUSHED else "later")
-        task.advance(task.total / len(keys), bytes_out=len(stored))
-        return number, crc32c(stored), len(stored)
+    def write_picture() -> None:
+        chunks.wait_for_all()
+        if preview is not None and (picture := preview()) is not None:
+            folder.write(PREVIEW, picture, sync="never")
 
-    def write_or_fail(turn: int) -> tuple[int, str, int]:
-        try:
-            return write_next(turn)
-        except CancelledError:  # for another chunk failed
-            raise
-        except BaseException as error:
-            failures.append(error)
-            raise
+    def write_attributes() -> Documents:
+        described = documents(*chunks.wait_for_all())
+        check_documents(described)  # what could not be read is not written
+        _write_document(described, ".zattrs", folder)
+        return described
 
     with folder.publish(), task:  # an interrupt at the end of the task leaves nothing, either
+        writes = [*repeat(chunks.write_next, len(keys)), write_picture, write_attributes]
         try:
-            written = in_threads(write_or_fail, range(len(keys)), most=limits.workers)
+            *_, described = in_threads(chunks.noting_failures, writes, most=limits.workers)
         except CancelledError:
-            raise failures[0] from None
-        _, checksums, sizes = zip(*sorted(written), strict=True)
-        described = documents(list(checksums), sum(sizes))
-        write_documents(described, folder, picture=preview and preview())
-    return described
+            raise chunks.failures[0] from None
+        _write_document(described, ".zarray", folder)
+    return cast("Documents", described)
 
 
-def write_documents(
-    described: Documents, folder: MovieFolder, *, picture: bytes | None = None
-) -> None:
-    """Write a picture, if there is one, and both documents, that last without which it is none."""
-    check_documents(described)  # what could not be read is not written
-    files = {} if picture is None else {PREVIEW: picture}
-    for name, key in NAMES.items():
-        text = json.dumps(described[key], allow_nan=False, indent=1)  # type: ignore[literal-required]
-        files[name] = text.encode()
-    last = files.popitem()
+@dataclass(eq=False)
+class _Chunks:
+    """The chunks of one movie on their way to the store, which several threads take in turn."""
 
-    def write(item: tuple[str, bytes]) -> None:
-        folder.write(*item, sync="never" if item[0] == PREVIEW else "later")
+    keys: list[str]
+    numbered: Iterator[tuple[int, Any]]  # what they are encoded from
+    encode: Callable[[Any], bytes]
+    folder: MovieFolder
+    task: Task
+    encoding: Semaphore
+    taking: Lock = field(default_factory=Lock)
+    failures: list[BaseException] = field(default_factory=list)
+    found: dict[int, tuple[str, int]] = field(default_factory=dict)  # checksums and bytes
+    over: list[bool] = field(default_factory=list)  # as many as were encoded, or failed
+    all_over: Event = field(default_factory=Event)
 
-    in_threads(write, files.items(), most=WAITING if folder.fs.async_impl else 1)
-    write(last)
+    def noting_failures(self, write: Callable[[], Any]) -> Any:
+        """Call a function; note what it raises, unless another has failed before."""
+        try:
+            return write()
+        except CancelledError:
+            raise
+        except BaseException as error:
+            self.failures.append(error)
+            raise
+
+    def write_next(self) -> None:
+        """Encode a chunk and write it."""
+        number, stored = self._encode_next()
+        if self.failures:
+            raise CancelledError
+        sync: Literal["now", "later"] = "now" if len(stored) > FLUSHED else "later"
+        self.folder.write(self.keys[number], stored, sync=sync)
+        self.task.advance(self.task.total / len(self.keys), bytes_out=len(stored))
+
+    def wait_for_all(self) -> tuple[list[str], int]:
+        """Return, when all are encoded, their checksums, and how many bytes they have.
+
+        Others must have begun with each of them.
+        """
+        self.all_over.wait()
+        if self.failures or len(self.found) < len(self.keys):
+            raise CancelledError
+        checksums, sizes = zip(*(self.found[n] for n in range(len(self.keys))), strict=True)
+        return list(checksums), sum(sizes)
+
+    def _encode_next(self) -> tuple[int, bytes]:
+        try:
+            with self.encoding:
+                with self.taking:
+                    if self.failures or (taken := next(self.numbered, None)) is None:
+                        raise CancelledError
+                number, source = taken
+                stored = self.encode(source)
+            self.found[number] = crc32c(stored), len(stored)
+            return number, stored
+        finally:
+            self.over.append(True)
+            if len(self.over) == len(self.keys):
+                self.all_over.set()
+
+
+def write_documents(described: Documents, folder: MovieFolder) -> None:
+    """Write both documents, that last without which it is no movie."""
+    check_documents(described)
+    for name in NAMES:
+        _write_document(described, name, folder)
+
+
+def _write_document(described: Documents, name: str, folder: MovieFolder) -> None:
+    document = described[NAMES[name]]  # type: ignore[literal-required]
+    text = json.dumps(document, allow_nan=False, indent=1)
+    folder.write(name, text.encode(), sync="later")

@@ -115,7 +115,8 @@ class MovieFolder:
         """Return the movie's directory and missing ones above it, the innermost first."""
         missing = [self.path]
         with self._errors_named("reading"):
-            occupied = self.fs.exists(self.path)
+            is_there = self.fs.isdir if self.fs.async_impl else self.fs.exists  # by one request
+            occupied = is_there(self.path)
             parent = self.path.rpartition("/")[0]
             while not self.fs.async_impl and parent and not self.fs.exists(parent):
                 missing.append(parent)
