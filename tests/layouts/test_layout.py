@@ -81,3 +81,17 @@ def test_codecs_that_open_chunks_are_layouts():
     assert isinstance(GroupedLayout(), Layout)
     assert isinstance(Reversed(), Layout)
     assert not isinstance(Zlib(), Layout)
+
+
+def test_the_frames_that_are_wanted_first_are_decoded_alone_and_all_for_others():
+    codes, decoded = np.arange(30, dtype="u2").reshape(6, 5), []
+
+    def decode(room, start):
+        decoded.append((start, len(room)))
+        room[...] = codes[start : start + len(room)]
+
+    chunk = WholeChunk(codes.shape, codes.dtype, decode, some=True)
+    for start, stop in ((2, 4), (3, 4), (1, 3), (0, 6)):
+        np.testing.assert_array_equal(chunk.frames(start, stop), codes[start:stop])
+    np.testing.assert_array_equal(chunk.pixels(np.array([1, 4]), range(5, 6)), codes[5:, [1, 4]])
+    assert decoded == [(2, 2), (0, 6)]

@@ -102,7 +102,7 @@ class MovieReader:
             with self._chunks.decoding(number):
                 runs = _runs(inside, gap=1)
                 if len(runs) > 1:
-                    _decode_together(chunk, int(inside[-1]))
+                    _decode_together(chunk, int(inside[0]), int(inside[-1]) + 1)
                 for run in runs:
                     start = place.start + run.start
                     out = values[start : start + len(inside[run])]
@@ -159,7 +159,7 @@ class MovieReader:
         if self._transform is None:
             chunk.frames(first, first + len(out), out=out.reshape(len(out), -1))
             return
-        _decode_together(chunk, first + len(out) - 1)
+        _decode_together(chunk, first, first + len(out))
         for start in range(0, len(out), self._tile):
             tile = out[start : start + self._tile]
             codes = chunk.frames(first + start, first + start + len(tile))
@@ -226,7 +226,7 @@ class MovieReader:
         """Decode pixels of some frames of a chunk; both are in rising order."""
         chunk = self._chunks.open(number, keep=keep)
         with self._chunks.decoding(number):
-            _decode_together(chunk, int(frames[-1]))
+            _decode_together(chunk, int(frames[0]), int(frames[-1]) + 1)
             for run in _runs(frames, gap=GAP):
                 start, last = int(frames[run.start]), int(frames[run.stop - 1])
                 out[run] = chunk.pixels(pixels, range(start, last + 1))[frames[run] - start]
@@ -262,10 +262,10 @@ class MovieReader:
         in_threads(read, chunks, most=most)
 
 
-def _decode_together(chunk: OpenChunk, last: int) -> None:
-    """Decode a chunk up to the last wanted frame, if it would decode the first ones once more."""
+def _decode_together(chunk: OpenChunk, start: int, stop: int) -> None:
+    """Decode the wanted frames of a chunk at once, if it would decode the first ones once more."""
     if not chunk.divisible:
-        chunk.frames(last, last + 1)
+        chunk.frames(start, stop)
 
 
 def _distinct(numbers: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:

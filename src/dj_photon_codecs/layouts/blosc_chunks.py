@@ -58,7 +58,7 @@ def plain_chunk(
     """Open a chunk of codes in the order of frames, which Blosc compressed."""
     size = math.prod(shape) * dtype.itemsize
     decompressed_size(stored, least=size, most=size)
-    return WholeChunk(shape, dtype, lambda codes: decompress(stored, out=codes))
+    return WholeChunk(shape, dtype, lambda codes, _start: decompress(stored, out=codes))
 
 
 def decompress(stored: NDArray[np.uint8], *, out: NDArray[Any]) -> None:

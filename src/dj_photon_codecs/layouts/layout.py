@@ -82,61 +82,61 @@ class Layout(Protocol):
 class WholeChunk:
     """An `OpenChunk` whose codes are decoded together, when some are first asked for.
 
-    `decode` puts the codes of the first frames into an array of so many, (frames, pixels): of those
-    up to the last that is first asked for if it can do `some`, else of all. Several threads may do
-    so at a time: a lock would hang a process that is forked meanwhile.
+    `decode` puts the codes of frames from one on into an array of so many, (frames, pixels): those
+    that are first asked for if it can do `some`, else and later all. Several threads may do so at a
+    time: a lock would hang a process that is forked meanwhile.
     """
 
     def __init__(
         self,
         shape: tuple[int, int],
         dtype: np.dtype[Any],
-        decode: Callable[[NDArray[Any]], object],
+        decode: Callable[[NDArray[Any], int], object],
         *,
         some: bool = False,
     ) -> None:
         self.shape, self.dtype = shape, dtype
         self._decode, self._some = decode, some
-        self._codes: NDArray[Any] | None = None
+        self._known: tuple[int, NDArray[Any]] | None = None  # the first of the frames, and these
 
     @classmethod
     def of(cls, codes: NDArray[Any]) -> WholeChunk:
         """Return a chunk of codes that are decoded already, (frames, pixels)."""
         frames, pixels = codes.shape
-        chunk = cls((frames, pixels), codes.dtype, lambda room: np.copyto(room, codes))
-        chunk._codes = codes
+        chunk = cls((frames, pixels), codes.dtype, lambda room, _start: np.copyto(room, codes))
+        chunk._known = 0, codes
         return chunk
 
     @property
     def divisible(self) -> bool:
         """Whether a part of the frames takes less time to decode than all of them."""
-        return self._codes is not None
+        return self._known is not None and len(self._known[1]) == self.shape[0]
 
     def frames(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the codes of consecutive frames; see `OpenChunk`."""
         if out is None:
-            return self._decoded(stop)[start:stop]
-        if out.shape == self.shape and self._codes is None:
-            self._decode(out)
+            return self._decoded(start, stop)
+        if out.shape == self.shape and self._known is None:
+            self._decode(out, 0)
         else:
-            out[...] = self._decoded(stop)[start:stop]
+            out[...] = self._decoded(start, stop)
         return out
 
     def pixels(self, pixels: NDArray[np.intp], frames: range) -> NDArray[Any]:
         """Return the codes of single pixels in consecutive frames; see `OpenChunk`."""
-        codes: NDArray[Any] = self._decoded(frames.stop)[frames.start : frames.stop, pixels]
+        codes: NDArray[Any] = self._decoded(frames.start, frames.stop)[:, pixels]
         return codes
 
-    def _decoded(self, stop: int) -> NDArray[Any]:
-        """Return the codes of the frames before `stop`, at least."""
-        codes = self._codes
-        if codes is None or len(codes) < stop:
-            frames = stop if self._some and codes is None else self.shape[0]
-            codes = np.empty((frames, self.shape[1]), self.dtype)
-            self._decode(codes)
+    def _decoded(self, start: int, stop: int) -> NDArray[Any]:
+        known = self._known
+        if known is None or start < known[0] or known[0] + len(known[1]) < stop:
+            first, last = (start, stop) if self._some and known is None else (0, self.shape[0])
+            codes = np.empty((last - first, self.shape[1]), self.dtype)
+            self._decode(codes, first)
             codes.setflags(write=False)
-            self._codes = codes
-        return codes
+            self._known = known = first, codes
+        first, codes = known
+        return codes[start - first : stop - first]
 
 
 def open_chunk(

@@ -67,9 +67,9 @@ def packed(numbers, values=NOTHING):
         return np.frombuffer(b"".join(pack_adaptive(numbers, values, int(numbers.max()))), np.uint8)
 
 
-def unpacked(chunk, shape, frames=None, dtype=np.uint16):
+def unpacked(chunk, shape, frames=None, dtype=np.uint16, start=0):
     numbers = np.empty((shape[0] if frames is None else frames, *shape[1:]), dtype)
-    return unpack_adaptive(chunk, shape, numbers)
+    return unpack_adaptive(chunk, shape, numbers, start=start)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -105,6 +105,23 @@ def test_the_first_frames_come_back_alone(kind, frames):
     numbers = KINDS[kind]()
     found, _ = unpacked(packed(numbers), numbers.shape, frames)
     np.testing.assert_array_equal(found, numbers[:frames])
+
+
+@pytest.mark.parametrize("kind", ["photons", "clipped", "outliers", "changing", "high"])
+def test_the_last_frame_comes_back_alone(kind):  # those before it are not put anywhere
+    numbers = KINDS[kind]()
+    found, _ = unpacked(packed(numbers), numbers.shape, 1, start=len(numbers) - 1)
+    np.testing.assert_array_equal(found, numbers[-1:])
+
+
+def test_low_bits_that_are_missing_are_noticed_where_their_frames_are_not_wanted():
+    numbers = clipped()
+    chunk = packed(numbers)
+    for frames, start in ((17, 0), (1, 16)):
+        with pytest.raises(ValueError, match="damaged chunk: "):
+            unpacked(chunk[:-1], numbers.shape, frames, start=start)
+    found, _ = unpacked(chunk[:-1], numbers.shape, 1, start=15)
+    np.testing.assert_array_equal(found, numbers[15:16])
 
 
 @pytest.mark.parametrize("backend", ["compiled", "numpy"])

@@ -71,8 +71,10 @@ class Packed(NamedTuple):
         If there are any, numbers are indices into them; in ascending order.
     escapes : ndarray of uint16
         The bins of escapes, in the order of coding.
-    states, words : ndarray of integers
-        The lanes as they were written, and the words.
+    states : ndarray of uint32
+        The lanes as they were written.
+    words : ndarray of uint16, or uint8
+        The words, or when read their bytes.
     payload : ndarray of uint8
         The low bits of all numbers.
     """
@@ -83,7 +85,7 @@ class Packed(NamedTuple):
     values: NDArray[np.uint16]
     escapes: NDArray[np.uint16]
     states: NDArray[np.uint32]
-    words: NDArray[np.uint16]
+    words: NDArray[Any]
     payload: NDArray[np.uint8]
 
 
@@ -147,9 +149,9 @@ def pack_adaptive(numbers: NDArray[Any], values: NDArray[np.uint16], top: int) -
 
 
 def unpack_adaptive(
-    packed: NDArray[np.uint8], shape: tuple[int, int, int], out: NDArray[Any]
+    packed: NDArray[np.uint8], shape: tuple[int, int, int], out: NDArray[Any], *, start: int = 0
 ) -> tuple[NDArray[Any], NDArray[np.uint16]]:
-    """Unpack the first frames of a chunk.
+    """Unpack frames of a chunk.
 
     Parameters
     ----------
@@ -159,6 +161,8 @@ def unpack_adaptive(
         Frames, height and width.
     out : ndarray of unsigned integers, shape (frames, ...)
         Where to put the numbers, if it can hold them; of fewer frames, if only these are wanted.
+    start : int
+        The first frame that is wanted: those before it are decoded too, and not kept.
 
     Returns
     -------
@@ -177,6 +181,7 @@ def unpack_adaptive(
     narrow = parts.bits.size <= 1 << 8 and not parts.bits.any()
     holds = out.itemsize == 2 or (out.itemsize == 1 and narrow)
     numbers = out if holds else np.empty(out.shape, np.uint16)
+    has_bits = bool(parts.bits.any())
     kernel().decode_predicted(
         *prediction.arguments(*shape),
         levels.entries(prediction.dropped),
@@ -184,13 +189,12 @@ def unpack_adaptive(
         parts.states,
         parts.words,
         parts.escapes,
-        len(numbers),
+        numbers_of_bins(parts.bits if has_bits else parts.bits[:0]),
+        parts.payload if has_bits else parts.payload[:0],
+        start,
+        start + len(numbers),
         numbers,
     )
-    if parts.bits.any():
-        used = kernel().join_numbers(numbers, numbers_of_bins(parts.bits), parts.payload)
-        if len(numbers) == shape[0] and used != parts.payload.size:
-            raise DamagedChunk(f"damaged chunk: {used} of {parts.payload.size} bytes of low bits")
     return numbers, parts.values
 
 
@@ -241,8 +245,8 @@ def _split(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> Packed:
     sizes = BODY_HEADER.itemsize, int(header["model"]), 4 * LANES, 2 * int(header["words"])
     _, model, states, words, payload = cut(packed, sizes)
     prediction, levels, bits, values, escapes = _model(header, model)
-    coded = states.copy().view("<u4"), words.copy().view("<u2")
-    return Packed(prediction, levels, bits, values, escapes, *coded, payload)
+    coded = states.copy().view("<u4")
+    return Packed(prediction, levels, bits, values, escapes, coded, words, payload)
 
 
 def _model(header: Any, stored: NDArray[np.uint8]) -> tuple[Any, ...]:

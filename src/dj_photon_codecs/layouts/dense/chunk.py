@@ -68,17 +68,17 @@ def open_dense(buf: Any) -> OpenChunk:
     if header["form"] == Form.GROUPED:
         return _grouped(body, shape, dtype)
 
-    def decode(codes: NDArray[Any]) -> None:
-        _decode_frames(header, body, codes.reshape(len(codes), height, width))
+    def decode(codes: NDArray[Any], start: int) -> None:
+        _decode_frames(header, body, codes.reshape(len(codes), height, width), start)
 
     return WholeChunk(shape, dtype, decode, some=header["form"] == Form.ADAPTIVE)
 
 
-def _decode_frames(header: Any, body: NDArray[np.uint8], codes: NDArray[Any]) -> None:
-    """Decode the first frames of a dense or adaptive chunk, (frames, height, width)."""
+def _decode_frames(header: Any, body: NDArray[np.uint8], codes: NDArray[Any], start: int) -> None:
+    """Decode frames of a dense or adaptive chunk, from one on, (frames, height, width)."""
     dtype, number = codes.dtype, int(header["varying"])
-    codes[number:] = read_code(header, "last", dtype=dtype)
-    varying = codes[:number].view(f"u{dtype.itemsize}")
+    codes[max(0, number - start) :] = read_code(header, "last", dtype=dtype)
+    varying = codes[: max(0, number - start)].view(f"u{dtype.itemsize}")
     if not varying.size:
         if body.size and len(codes) == header["frames"]:
             raise DamagedChunk(f"damaged chunk: {body.size} bytes where there should be none")
@@ -90,7 +90,7 @@ def _decode_frames(header: Any, body: NDArray[np.uint8], codes: NDArray[Any]) ->
     if header["form"] == Form.DENSE:
         values: Any = unpack_dense(body, varying.shape, out=varying)
     else:
-        numbers, values = unpack_adaptive(body, (number, *codes.shape[1:]), varying)
+        numbers, values = unpack_adaptive(body, (number, *codes.shape[1:]), varying, start=start)
     lowest = int(read_code(header, "lowest", dtype=dtype)[0])
     Numbering(lowest, unit, values).apply(varying, numbers)
 

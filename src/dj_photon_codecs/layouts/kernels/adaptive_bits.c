@@ -78,24 +78,3 @@ int64_t adaptive_split(const void *numbers, size_t itemsize, size_t count, const
     }
     return bits.payload - payload + (bits.held > 0);
 }
-
-/* The inverse, in place; `bins` of each bin: its first number | its low bits << 16. */
-int64_t adaptive_join(uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,
-                      const uint8_t *payload, size_t size)
-{
-    size_t place = 0; /* in bits: a number waits for the place of the one before alone */
-    static const uint16_t masks[] = {0,      1,      3,      7,      0xf,    0x1f,   0x3f,   0x7f,
-                                     0xff,   0x1ff,  0x3ff,  0x7ff,  0xfff,  0x1fff, 0x3fff, 0x7fff};
-    for (size_t i = 0; i < count; i++) {
-        if (numbers[i] >= all || place > 8 * size)
-            return KERNEL_DAMAGED;
-        uint32_t bin = bins[numbers[i]], bits = bin >> 16 & 15, word = 0;
-        if (place / 8 + sizeof word <= size)
-            memcpy(&word, payload + place / 8, sizeof word);
-        else
-            memcpy(&word, payload + place / 8, size - place / 8);
-        numbers[i] = (uint16_t)(bin + (word >> place % 8 & masks[bits]));
-        place += bits;
-    }
-    return place > 8 * size ? KERNEL_DAMAGED : (int64_t)((place + 7) / 8);
-}

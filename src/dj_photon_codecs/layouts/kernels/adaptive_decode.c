@@ -41,15 +41,21 @@ struct reader {
     float *room, *mean[2], *near[2], *last, *next; /* images; the last of frames before this one */
     float *passed;           /* innovations of the last steps, as many as `turn` is */
     float *window;           /* WINDOW_ROWS */
-    uint16_t *bins;          /* of each step and lane */
+    uint16_t *bins;          /* of each step of a round and lane; 0 where there is no pixel */
+    ptrdiff_t put;           /* rounds of the frame whose bins were taken from there */
+    const struct low_bits *low;
+    size_t place;            /* of the next low bits */
+    uint8_t *numbers;        /* of the frame, of `itemsize`; NULL if it is not wanted */
+    size_t itemsize;
     uint16_t *active;        /* of each step, the lanes that have a pixel */
     float rate[2], constant;
     int gated, damaged, is_whole; /* the last: bins are taken for their number, plus 1 */
     ptrdiff_t passing;
     struct term term[FEATURES], *first_within, *last_term; /* those within the frame at the end */
     _Alignas(LANES * 4) uint32_t state[LANES]; /* a line of the cache */
-    const uint16_t *word, *end, *escape, *last_escape;
-    uint16_t last_words[3 * SLACK];
+    const uint8_t *word, *end; /* of 2 bytes, anywhere */
+    const uint16_t *escape, *last_escape;
+    uint8_t last_words[6 * SLACK];
 };
 
 static inline ptrdiff_t least(ptrdiff_t one, ptrdiff_t other) { return one < other ? one : other; }
@@ -133,15 +139,15 @@ static void next_window(struct reader *reader)
    behind it, so that a step may always read LANES. */
 static inline int has_words(struct reader *reader)
 {
-    if (reader->end - reader->word >= LANES)
+    if (reader->end - reader->word >= 2 * LANES)
         return 1;
     if (reader->word > reader->end)
         return 0;
-    if (reader->end != reader->last_words + SLACK) {
+    if (reader->end != reader->last_words + 2 * SLACK) {
         size_t left = (size_t)(reader->end - reader->word);
         memset(reader->last_words, 0, sizeof reader->last_words);
-        reader->end = reader->last_words + SLACK;
-        memcpy(reader->last_words + SLACK - left, reader->word, left * sizeof *reader->word);
+        reader->end = reader->last_words + 2 * SLACK;
+        memcpy(reader->last_words + 2 * SLACK - left, reader->word, left);
         reader->word = reader->end - left;
     }
     return 1;
@@ -182,12 +188,13 @@ ALWAYS_INLINE floats_plain take_plain(struct reader *reader, symbols_plain found
                                       floats_plain reference, unsigned active, float *value,
                                       uint16_t *bins)
 {
-    const uint16_t *word = reader->word;
+    const uint8_t *word = reader->word;
     const float *of_bin = reader->model->value;
     uint32_t highest = (uint32_t)reader->model->bins - 1;
     float refer[LANES], innovation[LANES] = {0};
     store_plain(refer, reference);
     for (size_t lane = 0; lane < LANES; lane++) {
+        bins[lane] = 0;
         if (!(active >> lane & 1))
             continue;
         uint32_t state = reader->state[lane], slot = state & (RANS_SLOTS - 1);
@@ -196,7 +203,13 @@ ALWAYS_INLINE floats_plain take_plain(struct reader *reader, symbols_plain found
         uint32_t bin = (entry & 0xffff) + symbol;
         uint32_t frequency = (range & (RANS_SLOTS - 1)) + 1, first = range >> RANS_BITS;
         state = frequency * (state >> RANS_BITS) + slot - first;
-        reader->state[lane] = rans_refill(state, RANS_LEAST, &word);
+        if (state < RANS_LEAST) {
+            uint16_t next;
+            memcpy(&next, word, sizeof next);
+            state = state << 16 | next;
+            word += sizeof next;
+        }
+        reader->state[lane] = state;
         if (symbol == RANS_ESCAPE)
             bin = (uint32_t)next_escape(reader);
         reader->damaged |= bin > highest;
@@ -273,7 +286,7 @@ AVX2 static inline void next_states(struct reader *reader, uint32_t *states, __m
     unsigned set = signs(needed);
     __m128i words = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)reader->word),
                                      _mm_loadu_si128((const __m128i *)spread[set]));
-    reader->word += __builtin_popcount(set);
+    reader->word += 2 * __builtin_popcount(set);
     taken = _mm256_sllv_epi32(taken, _mm256_and_si256(needed, all(16)));
     taken = _mm256_or_si256(taken, _mm256_cvtepu16_epi32(words));
     _mm256_storeu_si256((__m256i *)states, taken);
@@ -297,7 +310,7 @@ AVX2 static inline __m256 take_eight(struct reader *reader, __m256i entries, __m
     __m256i highest = all((int)reader->model->bins - 1);
     reader->damaged |= (signs(_mm256_cmpgt_epi32(bin, highest)) & set) != 0;
     bin = _mm256_min_epi32(bin, highest);
-    __m256i packed = _mm256_packus_epi32(bin, bin);
+    __m256i kept = _mm256_and_si256(bin, active), packed = _mm256_packus_epi32(kept, kept);
     _mm_storeu_si128((__m128i *)(bins + first),
                      _mm_unpacklo_epi64(_mm256_castsi256_si128(packed),
                                         _mm256_extracti128_si256(packed, 1)));
@@ -372,7 +385,7 @@ AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, symbols_avx512 of
                        ? _mm512_cvtepi32_ps(_mm512_add_epi32(bin, _mm512_set1_epi32(1)))
                        : _mm512_i32gather_ps(bin, reader->model->value, 4);
     _mm512_storeu_ps(value, found);
-    _mm256_storeu_si256((__m256i *)bins, _mm512_cvtepi32_epi16(bin));
+    _mm256_storeu_si256((__m256i *)bins, _mm512_maskz_cvtepi32_epi16(set, bin));
     __m512i frequency = _mm512_add_epi32(_mm512_and_si512(range, mask), _mm512_set1_epi32(1));
     __m512i taken = _mm512_mullo_epi32(frequency, _mm512_srli_epi32(state, RANS_BITS));
     taken = _mm512_add_epi32(taken, _mm512_and_si512(state, mask));
@@ -381,12 +394,122 @@ AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, symbols_avx512 of
     __mmask16 low = _mm512_cmplt_epu32_mask(taken, _mm512_set1_epi32(RANS_LEAST));
     __m256i words = _mm256_loadu_si256((const __m256i *)reader->word);
     __m512i added = _mm512_cvtepu16_epi32(_mm256_maskz_expand_epi16(low, words));
-    reader->word += __builtin_popcount(low);
+    reader->word += 2 * __builtin_popcount(low);
     taken = _mm512_mask_or_epi32(taken, low, _mm512_slli_epi32(taken, 16), added);
     _mm512_storeu_si512(reader->state, taken);
     return _mm512_maskz_sub_ps(set, found, reference);
 }
 #endif
+
+/* ------------------------------------------------------------------------------ numbers */
+
+/* Finds the most bits of a bin, and refuses bins beyond 16 bits. */
+static int check_low(struct low_bits *low, size_t bins)
+{
+    for (size_t i = 0; low->of_bin && i < bins; i++) {
+        uint32_t first = low->of_bin[i] & 0xffff, bits = low->of_bin[i] >> 16;
+        if (bits > 15 || first + (1u << bits) > 1u << 16)
+            return KERNEL_DAMAGED;
+        low->most = bits > low->most ? bits : low->most;
+    }
+    return 0;
+}
+
+/* Adds their low bits to the first numbers of bins. */
+static void add_low(struct reader *reader, uint16_t *numbers, size_t count)
+{
+    const struct low_bits *low = reader->low;
+    size_t place = reader->place, size = low->size;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bin = low->of_bin[numbers[i]], bits = bin >> 16 & 15, word = 0;
+        if (place / 8 + sizeof word <= size)
+            memcpy(&word, low->payload + place / 8, sizeof word);
+        else if (place / 8 < size)
+            memcpy(&word, low->payload + place / 8, size - place / 8);
+        numbers[i] = (uint16_t)(bin + (word >> place % 8 & ((1u << bits) - 1)));
+        place += bits; /* a number waits for the place of the one before alone */
+    }
+    reader->place = place;
+}
+
+#ifdef AVX2
+enum { FOUR_MOST = 14 }; /* low bits, with which four numbers are found in 64, from any of 8 on */
+
+/* The same of sixteen numbers at a time, as far as there are 64 bits at each place. */
+AVX512 static void add_low_avx512(struct reader *reader, uint16_t *numbers, size_t count)
+{
+    const struct low_bits *low = reader->low;
+    __m512i one = _mm512_set1_epi32(1);
+    size_t place = reader->place, i = 0;
+    for (; i + LANES <= count && place / 8 + LANES / 4 * sizeof(uint64_t) <= low->size; i += LANES) {
+        uint64_t number[LANES / 4], mask[LANES / 4];
+        __m256i bins = _mm256_loadu_si256((const __m256i *)(const void *)(numbers + i));
+        __m512i of = _mm512_i32gather_epi32(_mm512_cvtepu16_epi32(bins), low->of_bin, 4);
+        __m512i masks = _mm512_sub_epi32(_mm512_sllv_epi32(one, _mm512_srli_epi32(of, 16)), one);
+        _mm256_storeu_si256((__m256i *)(void *)number, _mm512_cvtepi32_epi16(of));
+        _mm256_storeu_si256((__m256i *)(void *)mask, _mm512_cvtepi32_epi16(masks));
+        for (size_t k = 0; k < LANES / 4; k++) {
+            uint64_t word;
+            memcpy(&word, low->payload + place / 8, sizeof word);
+            number[k] += _pdep_u64(word >> place % 8, mask[k]); /* no number carries into the next */
+            place += (size_t)__builtin_popcountll(mask[k]);
+        }
+        memcpy(numbers + i, number, sizeof number);
+    }
+    reader->place = place;
+    add_low(reader, numbers + i, count - i);
+}
+#endif
+
+/* Puts a row of bins, each so many lanes after the one before, where its numbers are wanted. */
+static void put_row(struct reader *reader, const uint16_t *bins, size_t y)
+{
+    size_t width = reader->model->width;
+    uint16_t *words = (uint16_t *)(void *)reader->numbers + y * width;
+    if (reader->itemsize == 1) {
+        for (size_t x = 0; x < width; x++)
+            reader->numbers[y * width + x] = (uint8_t)bins[x * LANES];
+        return;
+    }
+    for (size_t x = 0; x < width; x++)
+        words[x] = bins[x * LANES];
+    if (!reader->low->of_bin)
+        return;
+#ifdef AVX2
+    if (processor_vectors == VECTORS_AVX512 && reader->low->most <= FOUR_MOST) {
+        add_low_avx512(reader, words, width);
+        return;
+    }
+#endif
+    add_low(reader, words, width);
+}
+
+static void pass_low(struct reader *reader, const uint16_t *bins, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        reader->place += reader->low->of_bin[bins[i]] >> 16;
+}
+
+/* Takes the bins of the rounds that are complete when so many steps were read. */
+static void put_rounds(struct reader *reader, ptrdiff_t end)
+{
+    ptrdiff_t height = (ptrdiff_t)reader->model->height, width = (ptrdiff_t)reader->model->width;
+    for (; end >= reader->put * reader->period + (LANES - 1) * DELAY + width; reader->put++) {
+        ptrdiff_t first = reader->put * LANES, left = end - reader->put * reader->period;
+        ptrdiff_t kept = left - reader->period;
+        if (reader->numbers)
+            for (ptrdiff_t lane = 0; lane < least(LANES, height - first); lane++)
+                put_row(reader, reader->bins + lane * (DELAY * LANES + 1), (size_t)(first + lane));
+        else if (reader->low->of_bin)
+            pass_low(reader, reader->bins,
+                     (size_t)(first + LANES < height ? reader->period : left) * LANES);
+        if (kept > 0)
+            memmove(reader->bins, reader->bins + reader->period * LANES,
+                    (size_t)kept * LANES * sizeof *reader->bins);
+        if (first + LANES >= height)
+            return;
+    }
+}
 
 /* ------------------------------------------------------------------------------ frames */
 
@@ -448,28 +571,18 @@ static void begin_frame(struct reader *reader, size_t t)
     reader->rate[0] = 1.0f / (float)smaller(t, LONG_MEAN);
     reader->rate[1] = t > 1 ? 0.5f : 1.0f;
     reader->entries = reader->all_entries + (t ? keys_of(reader->model) : 0);
-    reader->passing = 0;
+    reader->passing = reader->put = 0;
     memset(reader->passed, 0, (size_t)reader->turn * sizeof *reader->passed);
     memset(reader->window, 0, WINDOW_ROWS * ROW_STEPS * LANES * sizeof *reader->window);
 }
 
-/* Puts the bins of the t-th frame, of 8 or 16 bits, into the order of its rows. */
-static void put_bins(const struct reader *reader, size_t t, void *bins, size_t itemsize)
-{
-    size_t height = reader->model->height, width = reader->model->width;
-    for (size_t y = 0, to = t * height * width; y < height; y++, to += width) {
-        const uint16_t *from = reader->bins + place_of(reader, (ptrdiff_t)y, 0);
-        for (size_t x = 0; x < width && itemsize == 1; x++)
-            ((uint8_t *)bins)[to + x] = (uint8_t)from[x * LANES];
-        for (size_t x = 0; x < width && itemsize == 2; x++)
-            ((uint16_t *)bins)[to + x] = from[x * LANES];
-    }
-}
-
-static int read_frames(struct reader *reader, size_t frames, void *bins, size_t itemsize)
+/* Reads frames up to one, and puts the numbers of those from another one on. */
+static int read_frames(struct reader *reader, size_t start, size_t stop, uint8_t *numbers)
 {
     const struct adaptive_model *model = reader->model;
-    for (size_t t = 0; t < frames; t++) {
+    size_t pixels = model->height * model->width, others = (size_t)reader->steps * LANES - pixels;
+    for (size_t t = 0; t < stop; t++) {
+        reader->numbers = t < start ? NULL : numbers + (t - start) * pixels * reader->itemsize;
         begin_frame(reader, t);
         int error;
 #ifdef AVX2
@@ -480,9 +593,10 @@ static int read_frames(struct reader *reader, size_t frames, void *bins, size_t 
         else
 #endif
             error = read_frame_plain(reader, !t);
-        if (error || reader->word > reader->end)
+        if (!reader->numbers && reader->low->of_bin)
+            reader->place -= others * (reader->low->of_bin[0] >> 16);
+        if (error || reader->word > reader->end || reader->place > 8 * reader->low->size)
             return KERNEL_DAMAGED;
-        put_bins(reader, t, bins, itemsize);
         extend(reader, reader->next, 1, 0, (ptrdiff_t)model->height);
         float *last = reader->last;
         reader->last = reader->next;
@@ -496,7 +610,8 @@ static int is_finished(const struct reader *reader)
     for (size_t lane = 0; lane < LANES; lane++)
         if (reader->state[lane] != RANS_LEAST)
             return 0;
-    return reader->word == reader->end && reader->escape == reader->last_escape;
+    return reader->word == reader->end && reader->escape == reader->last_escape &&
+           (reader->place + 7) / 8 == reader->low->size;
 }
 
 static int open_reader(struct reader *reader, const uint16_t *frequencies, size_t tables)
@@ -511,7 +626,7 @@ static int open_reader(struct reader *reader, const uint16_t *frequencies, size_
     size_t before = (size_t)(reader->period + SLACK) * LANES;
     size_t image = (size_t)reader->steps * LANES + 2 * before;
     size_t others = (size_t)reader->turn + WINDOW_ROWS * ROW_STEPS * LANES;
-    size_t bins = (size_t)reader->steps * LANES / 2, active = (size_t)reader->steps / 2 + 1;
+    size_t bins = (size_t)((LANES - 1) * DELAY + width + WINDOW) * LANES / 2, active = (size_t)reader->steps / 2 + 1;
     float *room = reader->room = malloc((IMAGES * image + others + bins + active + 2 * LANES +
                                          tables * (RANS_SYMBOLS + RANS_SLOTS / 4)) * sizeof *room);
     if (!room)
@@ -545,20 +660,22 @@ static int open_reader(struct reader *reader, const uint16_t *frequencies, size_
 
 int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *frequencies, size_t tables, const uint32_t *states,
-                    const uint16_t *words, size_t word_count, const uint16_t *escapes,
-                    size_t escape_count, size_t frames, void *bins, size_t itemsize)
+                    const uint8_t *words, size_t size, const uint16_t *escapes,
+                    size_t escape_count, struct low_bits low, size_t start, size_t stop,
+                    void *numbers, size_t itemsize)
 {
-    struct reader reader = {.model = model, .all_entries = entries,
-                            .word = words, .end = words + word_count,
+    struct reader reader = {.model = model, .all_entries = entries, .low = &low,
+                            .word = words, .end = words + size, .itemsize = itemsize,
                             .escape = escapes, .last_escape = escapes + escape_count};
     int error = past_check(model);
     memcpy(reader.state, states, sizeof reader.state);
-    if (error || !frames) /* without any, nothing bounds the size of a frame */
+    if (error || start == stop) /* without any, nothing bounds the size of a frame */
         return error;
-    if (!(error = check_entries(entries, tables, keys_of(model))) &&
+    if (!(error = check_low(&low, model->bins)) &&
+        !(error = check_entries(entries, tables, keys_of(model))) &&
         !(error = open_reader(&reader, frequencies, tables)))
-        error = read_frames(&reader, frames, bins, itemsize);
-    if (!error && frames == model->frames && !is_finished(&reader))
+        error = read_frames(&reader, start, stop, numbers);
+    if (!error && stop == model->frames && !is_finished(&reader))
         error = KERNEL_DAMAGED;
     free(reader.room);
     return error;

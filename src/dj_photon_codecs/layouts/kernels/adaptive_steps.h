@@ -103,7 +103,7 @@ TARGET ALWAYS_INLINE void NAME(expect)(struct reader *reader, ptrdiff_t in_windo
 }
 
 TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, ptrdiff_t step,
-                                          ptrdiff_t in_window, unsigned active)
+                                          ptrdiff_t in_window, unsigned active, uint16_t *bins)
 {
     ptrdiff_t to = in_window * LANES;
     NAME(floats) reference = NAME(load)(row_of(reader, REFERENCE) + to);
@@ -116,8 +116,7 @@ TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, ptrdiff_t step,
     if (in_window % SUMS == 0)
         NAME(expect)(reader, in_window + SUMS);
     NAME(floats) innovation = NAME(take)(reader, found, reference, active,
-                                         reader->next + step * LANES,
-                                         reader->bins + step * LANES);
+                                         reader->next + step * LANES, bins);
     float *passed = reader->passed + reader->passing;
     NAME(floats) before = reader->turn ? NAME(load)(passed) : innovation;
     NAME(store)(passed, innovation);
@@ -155,13 +154,15 @@ TARGET static int NAME(read_frame)(struct reader *reader, int is_first)
             NAME(write_features)(reader, i, i);
         if (!step)
             NAME(expect)(reader, 0);
-        for (ptrdiff_t i = 0; i < count; i++) {
+        uint16_t *bins = reader->bins + (step - reader->put * reader->period) * LANES;
+        for (ptrdiff_t i = 0; i < count; i++, bins += LANES) {
             if (!has_words(reader))
                 return KERNEL_DAMAGED;
-            NAME(read_step)(reader, step + i, i, reader->active[step + i]);
+            NAME(read_step)(reader, step + i, i, reader->active[step + i], bins);
         }
         if (reader->damaged)
             return KERNEL_DAMAGED;
+        put_rounds(reader, step + count);
         if (count == WINDOW)
             next_window(reader);
     }

@@ -234,15 +234,23 @@ int adaptive_count(const void *bins, size_t itemsize, const uint16_t *keys, size
 int adaptive_encode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *frequencies, size_t tables, const void *bins, size_t itemsize,
                     uint16_t *keys, uint32_t *states, uint16_t *escapes, uint32_t *left);
+/* Low bits of the numbers of each bin, whose entry is its first number | how many they are << 16;
+   without entries, numbers are bins. */
+struct low_bits {
+    const uint32_t *of_bin;
+    const uint8_t *payload;
+    size_t size;
+    uint32_t most; /* of a bin; found by what it is given to */
+};
+/* Writes the numbers of frames from `start` to before `stop`. Words are of 2 bytes, anywhere. */
 int adaptive_decode(const struct adaptive_model *model, const uint32_t *entries,
                     const uint16_t *frequencies, size_t tables, const uint32_t *states,
-                    const uint16_t *words, size_t word_count, const uint16_t *escapes,
-                    size_t escape_count, size_t frames, void *bins, size_t itemsize);
+                    const uint8_t *words, size_t size, const uint16_t *escapes,
+                    size_t escape_count, struct low_bits low, size_t start, size_t stop,
+                    void *numbers, size_t itemsize);
 /* Returns how many bytes of low bits there are. */
 int64_t adaptive_split(const void *numbers, size_t itemsize, size_t count, const uint32_t *bins,
                        size_t all, void *found, size_t found_itemsize, uint8_t *payload,
                        size_t size);
-int64_t adaptive_join(uint16_t *numbers, size_t count, const uint32_t *bins, size_t all,
-                      const uint8_t *payload, size_t size);
 
 #endif

@@ -417,25 +417,25 @@ FUNCTION(encode_predicted, ADAPTIVE "42rCCEE",
          adaptive_encode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SYMBOLS,
                          ITEMS(12), ITEMSIZE(12), ITEMS(13), ITEMS(15), ITEMS(14), ITEMS(16)))
 
-/* 10 entries; 11 frequencies; 12 states; 13 words; 14 escapes; 15 how many frames; 16 their bins */
-FUNCTION(decode_predicted, ADAPTIVE "42422nw",
-         NUMBER(15) <= NUMBER(0) && IS_ADAPTIVE(NUMBER(15), LENGTH(16)) &&
-             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(11) % RANS_SYMBOLS == 0 &&
-             LENGTH(12) == ADAPTIVE_LANES &&
-             (ITEMSIZE(16) == 2 || (ITEMSIZE(16) == 1 && LENGTH(3) <= 1 << 8)),
+/* 10 entries; 11 frequencies; 12 states; 13 words, anywhere; 14 escapes; 15 first number of each
+   bin, if bins are not numbers; 16 payload of low bits; 17-18 start, stop; 19 numbers of these frames */
+FUNCTION(decode_predicted, ADAPTIVE "4241241nnw",
+         NUMBER(17) <= NUMBER(18) && NUMBER(18) <= NUMBER(0) &&
+             IS_ADAPTIVE(NUMBER(18) - NUMBER(17), LENGTH(19)) && LENGTH(11) % RANS_SYMBOLS == 0 &&
+             LENGTH(10) == 2 * ADAPTIVE_KEYS(NUMBER(9)) && LENGTH(12) == ADAPTIVE_LANES &&
+             LENGTH(13) % 2 == 0 && (!LENGTH(15) || LENGTH(15) == LENGTH(3)) &&
+             (ITEMSIZE(19) == 2 ||
+              (ITEMSIZE(19) == 1 && LENGTH(3) <= 1 << 8 && !LENGTH(15))),
          adaptive_decode(ADAPTIVE_MODEL, ITEMS(10), ITEMS(11), LENGTH(11) / RANS_SYMBOLS, ITEMS(12),
-                         ITEMS(13), LENGTH(13), ITEMS(14), LENGTH(14), NUMBER(15), ITEMS(16),
-                         ITEMSIZE(16)))
+                         ITEMS(13), LENGTH(13), ITEMS(14), LENGTH(14),
+                         (struct low_bits){LENGTH(15) ? ITEMS(15) : NULL, ITEMS(16), LENGTH(16), 0},
+                         NUMBER(17), NUMBER(18), ITEMS(19), ITEMSIZE(19)))
 
 /* 0 numbers; 1 bin of each number; 2 bins; 3 payload of low bits */
 FUNCTION(split_numbers, "r4wB",
          LENGTH(2) == LENGTH(0) && ITEMSIZE(0) <= 2 && ITEMSIZE(2) <= 2,
          adaptive_split(ITEMS(0), ITEMSIZE(0), LENGTH(0), ITEMS(1), LENGTH(1), ITEMS(2),
                         ITEMSIZE(2), ITEMS(3), LENGTH(3)))
-
-/* 0 bins, which become numbers; 1 first number of each bin; 2 payload of low bits */
-FUNCTION(join_numbers, "C41", 1,
-         adaptive_join(ITEMS(0), LENGTH(0), ITEMS(1), LENGTH(1), ITEMS(2), LENGTH(2)))
 
 /* ------------------------------------------------------------------------------ module */
 
@@ -448,7 +448,7 @@ static PyMethodDef methods[] = {
     METHOD(decode_map), METHOD(join_tables), METHOD(fit_tables), METHOD(look_up),
     METHOD(sample_products), METHOD(fit_weights), METHOD(predict_keys), METHOD(count_levels),
     METHOD(encode_predicted), METHOD(decode_predicted), METHOD(split_numbers),
-    METHOD(join_numbers), {NULL, NULL, 0, NULL},
+    {NULL, NULL, 0, NULL},
 };
 
 static int add_constants(PyObject *module)

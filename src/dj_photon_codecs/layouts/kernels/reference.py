@@ -24,7 +24,6 @@ __all__ = [
     "encode_streams",
     "fill_cells",
     "fit_tables",
-    "join_numbers",
     "join_tables",
     "look_up",
     "measure_noise",

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from dj_photon_codecs.layouts.kernels.reference_rans import damaged, decoding_slots, refuse
 
-__all__ = ["WITHIN", "decode_predicted", "join_numbers"]
+__all__ = ["WITHIN", "decode_predicted"]
 
 Image = NDArray[np.float32]
 
@@ -53,19 +53,25 @@ class Model(NamedTuple):
 
 
 def decode_predicted(*given: Any) -> int:
-    """Put the bins of the first frames into an array.
+    """Put the numbers of some frames into an array.
 
     After the model come: for each key of the first frame, and of the others, the base | table <<
     16, uint32 (2 * keys,); the frequencies of symbols, uint16 (tables, 256); the lanes, uint32
-    (16,); the words, and the bins of escapes in their order, uint16; how many frames are wanted;
-    and where to put their bins, uint16, or uint8 where there are at most 256. What no encoder
-    writes is a `DamagedChunk`.
+    (16,); the words, uint8, two for each; the bins of escapes in their order, uint16; of each bin
+    its first number | how many low bits tell which of its numbers it is << 16, uint32, or nothing
+    where bins are numbers; these low bits, from the lowest of the first byte on, uint8; the first
+    frame that is wanted, and the one after the last; and where to put their numbers, uint16, or
+    uint8 where there are at most 256 bins and no low bits. What no encoder writes is a
+    `DamagedChunk`.
     """
     model = Model(*given[:10])
-    entries, frequencies, states, words, escapes, frames, bins = given[10:]
+    entries, frequencies, states, words, escapes, of_bin, payload, start, stop, numbers = given[10:]
     keys = (LAST_KEY - FIRST_KEY) >> model.dropped
-    refuse(frames > model.frames or bins.size != frames * model.height * model.width)
-    refuse(entries.size != 2 * keys or model.values.size - 1 > np.iinfo(bins.dtype).max)
+    refuse(not start <= stop <= model.frames)
+    refuse(numbers.size != (stop - start) * model.height * model.width)
+    refuse(entries.size != 2 * keys or model.values.size - 1 > np.iinfo(numbers.dtype).max)
+    refuse(words.size % 2 or of_bin.size not in (0, model.values.size))
+    refuse(of_bin.size and numbers.itemsize == 1)
     _check(model.height > 0 and 12 <= model.dropped <= 14)
     _check(LEAST_WIDTH <= model.width <= MOST_WIDTH)
     _check(np.abs(model.weights.astype(np.int64)).max() < 1 << 24)
@@ -73,26 +79,26 @@ def decode_predicted(*given: Any) -> int:
     slots = np.empty((len(frequencies), 1 << SLOT_BITS), np.uint32)
     decoding_slots(frequencies, slots)
     _check((states >= LEAST_STATE).all() and not (states >> 31).any())
-    reader = _Reader(model, slots.reshape(-1), states.copy(), words.tolist(), escapes.tolist())
+    _check(((of_bin & 0xFFFF) + (1 << (of_bin >> 16).astype(np.int64)) <= 1 << 16).all())
+    coded = words.copy().view("<u2").tolist()
+    reader = _Reader(model, slots.reshape(-1), states.copy(), coded, escapes.tolist())
     past = _Past(model)
-    for number, frame in enumerate(bins.reshape(frames, model.height, model.width)):
+    bins = np.empty((stop, model.height, model.width), np.uint16)
+    for number, frame in enumerate(bins if start < stop else bins[:0]):
         reader.read(frame, *past.expect(number), entries[keys if number else 0 :][:keys])
         past.learn(model.values[frame], number)
-    _check(frames < model.frames or reader.is_finished())
+    used = _join_numbers(bins, of_bin, payload) if of_bin.size and start < stop else 0
+    whole = start < stop == model.frames
+    _check(not whole or (reader.is_finished() and used == payload.size))
+    numbers.reshape(-1)[...] = bins[start:].reshape(-1)
     return 0
 
 
-def join_numbers(
+def _join_numbers(
     numbers: NDArray[np.uint16], bins: NDArray[np.uint32], payload: NDArray[np.uint8]
 ) -> int:
-    """Turn bins into numbers, in place, and return how many bytes of low bits that takes.
-
-    `bins` are the first number of each, and how many low bits tell which of its numbers it is <<
-    16. The payload has the low bits, from the lowest of the first byte on; too few are a
-    `DamagedChunk`.
-    """
+    """Turn bins into numbers, in place, and return how many bytes of low bits that takes."""
     flat = numbers.reshape(-1)
-    _check(flat.max(initial=0) < max(bins.size, 1))
     found = bins[flat]
     bits = (found >> np.uint32(16) & np.uint32(15)).astype(np.int64)
     ends = np.cumsum(bits)
