@@ -48,7 +48,7 @@ struct reader {
     uint8_t *numbers;        /* of the frame, of `itemsize`; NULL if it is not wanted */
     size_t itemsize;
     uint16_t *active;        /* of each step, the lanes that have a pixel */
-    float rate[2], constant;
+    float rate[2], constant, nearest; /* the last is the weight of the last innovation */
     int gated, damaged, is_whole; /* the last: bins are taken for their number, plus 1 */
     ptrdiff_t passing;
     struct term term[FEATURES], *first_within, *last_term; /* those within the frame at the end */
@@ -163,19 +163,36 @@ static int next_escape(struct reader *reader)
 
 /* ------------------------------------------------------------------------------ symbols */
 
-/* What all lanes expect: their entries, and the symbols that follow from their states. */
+/* The states of all lanes; and what these expect: entries, and the symbols that follow from both. */
+typedef struct {
+    uint32_t lane[LANES];
+} states_plain;
+
 typedef struct {
     uint32_t entry[LANES], symbol[LANES];
 } symbols_plain;
 
-ALWAYS_INLINE symbols_plain look_up_plain(const struct reader *reader, floats_plain expected)
+ALWAYS_INLINE states_plain load_states_plain(const uint32_t *from)
+{
+    states_plain states;
+    memcpy(states.lane, from, sizeof states.lane);
+    return states;
+}
+
+ALWAYS_INLINE void store_states_plain(uint32_t *to, states_plain states)
+{
+    memcpy(to, states.lane, sizeof states.lane);
+}
+
+ALWAYS_INLINE symbols_plain look_up_plain(const struct reader *reader, const states_plain *states,
+                                          floats_plain expected)
 {
     symbols_plain found;
     float expect[LANES];
     store_plain(expect, expected);
     for (size_t lane = 0; lane < LANES; lane++) {
         uint32_t entry = reader->entries[key_of(expect[lane], reader->model->dropped)];
-        uint32_t slot = reader->state[lane] & (RANS_SLOTS - 1);
+        uint32_t slot = states->lane[lane] & (RANS_SLOTS - 1);
         found.entry[lane] = entry;
         found.symbol[lane] = reader->symbols[entry >> 16 << RANS_BITS | slot];
     }
@@ -184,9 +201,9 @@ ALWAYS_INLINE symbols_plain look_up_plain(const struct reader *reader, floats_pl
 
 /* Takes the symbol of each active lane, puts its bin, and the value of this, and returns how far it
    is off the reference; of the other lanes, 0. */
-ALWAYS_INLINE floats_plain take_plain(struct reader *reader, symbols_plain found,
-                                      floats_plain reference, unsigned active, float *value,
-                                      uint16_t *bins)
+ALWAYS_INLINE floats_plain take_plain(struct reader *reader, states_plain *states,
+                                      symbols_plain found, floats_plain reference, unsigned active,
+                                      float *value, uint16_t *bins)
 {
     const uint8_t *word = reader->word;
     const float *of_bin = reader->model->value;
@@ -197,7 +214,7 @@ ALWAYS_INLINE floats_plain take_plain(struct reader *reader, symbols_plain found
         bins[lane] = 0;
         if (!(active >> lane & 1))
             continue;
-        uint32_t state = reader->state[lane], slot = state & (RANS_SLOTS - 1);
+        uint32_t state = states->lane[lane], slot = state & (RANS_SLOTS - 1);
         uint32_t entry = found.entry[lane], symbol = found.symbol[lane];
         uint32_t range = reader->ranges[(entry >> 16) * RANS_SYMBOLS + symbol];
         uint32_t bin = (entry & 0xffff) + symbol;
@@ -209,7 +226,7 @@ ALWAYS_INLINE floats_plain take_plain(struct reader *reader, symbols_plain found
             state = state << 16 | next;
             word += sizeof next;
         }
-        reader->state[lane] = state;
+        states->lane[lane] = state;
         if (symbol == RANS_ESCAPE)
             bin = (uint32_t)next_escape(reader);
         reader->damaged |= bin > highest;
@@ -256,14 +273,11 @@ AVX2 static inline __m256i entries_at(const struct reader *reader, __m256 expect
 {
     __m256i bits = _mm256_castps_si256(_mm256_max_ps(expected, _mm256_set1_ps(0.5f)));
     bits = _mm256_sub_epi32(_mm256_min_epi32(bits, all(LAST_KEY - 1)), all(FIRST_KEY));
-    return gather(reader->entries,
-                  _mm256_srl_epi32(bits, _mm_cvtsi32_si128((int)reader->model->dropped)));
+    return gather(reader->entries, _mm256_srlv_epi32(bits, all((int)reader->model->dropped)));
 }
 
-AVX2 static inline __m256i symbols_at(const struct reader *reader, const uint32_t *states,
-                                      __m256i entries)
+AVX2 static inline __m256i symbols_at(const struct reader *reader, __m256i state, __m256i entries)
 {
-    __m256i state = _mm256_loadu_si256((const __m256i *)states);
     __m256i slot = _mm256_and_si256(state, all(RANS_SLOTS - 1));
     __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entries, 16), RANS_BITS);
     __m256i place = _mm256_or_si256(table, slot);
@@ -271,10 +285,10 @@ AVX2 static inline __m256i symbols_at(const struct reader *reader, const uint32_
     return _mm256_and_si256(symbol, all(RANS_SYMBOLS - 1));
 }
 
-AVX2 static inline void next_states(struct reader *reader, uint32_t *states, __m256i entries,
-                                    __m256i symbol, __m256i active)
+AVX2 static inline __m256i next_states(struct reader *reader, __m256i state, __m256i entries,
+                                       __m256i symbol, __m256i active)
 {
-    __m256i state = _mm256_loadu_si256((const __m256i *)states), mask = all(RANS_SLOTS - 1);
+    __m256i mask = all(RANS_SLOTS - 1);
     __m256i table = _mm256_slli_epi32(_mm256_srli_epi32(entries, 16), 8);
     __m256i range = gather(reader->ranges, _mm256_or_si256(table, symbol));
     __m256i frequency = _mm256_add_epi32(_mm256_and_si256(range, mask), all(1));
@@ -288,16 +302,15 @@ AVX2 static inline void next_states(struct reader *reader, uint32_t *states, __m
                                      _mm_loadu_si128((const __m128i *)spread[set]));
     reader->word += 2 * __builtin_popcount(set);
     taken = _mm256_sllv_epi32(taken, _mm256_and_si256(needed, all(16)));
-    taken = _mm256_or_si256(taken, _mm256_cvtepu16_epi32(words));
-    _mm256_storeu_si256((__m256i *)states, taken);
+    return _mm256_or_si256(taken, _mm256_cvtepu16_epi32(words));
 }
 
-AVX2 static inline __m256 take_eight(struct reader *reader, __m256i entries, __m256i symbol,
-                                     __m256 reference, size_t first, unsigned set, float *value,
+AVX2 static inline __m256 take_eight(struct reader *reader, __m256i *states, __m256i entries,
+                                     __m256i symbol, __m256 reference, unsigned set, float *value,
                                      uint16_t *bins)
 {
     __m256i active = _mm256_loadu_si256((const __m256i *)chosen[set]);
-    next_states(reader, reader->state + first, entries, symbol, active);
+    *states = next_states(reader, *states, entries, symbol, active);
     __m256i bin = _mm256_add_epi32(_mm256_and_si256(entries, all(0xffff)), symbol);
     unsigned escaped = signs(_mm256_cmpeq_epi32(symbol, all(RANS_ESCAPE))) & set;
     if (escaped) {
@@ -311,66 +324,104 @@ AVX2 static inline __m256 take_eight(struct reader *reader, __m256i entries, __m
     reader->damaged |= (signs(_mm256_cmpgt_epi32(bin, highest)) & set) != 0;
     bin = _mm256_min_epi32(bin, highest);
     __m256i kept = _mm256_and_si256(bin, active), packed = _mm256_packus_epi32(kept, kept);
-    _mm_storeu_si128((__m128i *)(bins + first),
+    _mm_storeu_si128((__m128i *)bins,
                      _mm_unpacklo_epi64(_mm256_castsi256_si128(packed),
                                         _mm256_extracti128_si256(packed, 1)));
     __m256 found = reader->is_whole
                        ? _mm256_cvtepi32_ps(_mm256_add_epi32(bin, all(1)))
                        : _mm256_castsi256_ps(gather(reader->model->value, bin));
-    _mm256_storeu_ps(value + first, found);
+    _mm256_storeu_ps(value, found);
     return _mm256_and_ps(_mm256_sub_ps(found, reference), _mm256_castsi256_ps(active));
 }
+
+typedef struct {
+    __m256i low, high;
+} states_avx2;
 
 typedef struct {
     __m256i low, high, low_symbol, high_symbol;
 } symbols_avx2;
 
-AVX2 ALWAYS_INLINE symbols_avx2 look_up_avx2(const struct reader *reader, floats_avx2 expected)
+AVX2 ALWAYS_INLINE states_avx2 load_states_avx2(const uint32_t *from)
+{
+    return (states_avx2){_mm256_loadu_si256((const __m256i *)from),
+                         _mm256_loadu_si256((const __m256i *)(from + VECTOR_8))};
+}
+
+AVX2 ALWAYS_INLINE void store_states_avx2(uint32_t *to, states_avx2 states)
+{
+    _mm256_storeu_si256((__m256i *)to, states.low);
+    _mm256_storeu_si256((__m256i *)(to + VECTOR_8), states.high);
+}
+
+AVX2 ALWAYS_INLINE symbols_avx2 look_up_avx2(const struct reader *reader, const states_avx2 *states,
+                                             floats_avx2 expected)
 {
     __m256i low = entries_at(reader, expected.low), high = entries_at(reader, expected.high);
-    return (symbols_avx2){low, high, symbols_at(reader, reader->state, low),
-                          symbols_at(reader, reader->state + VECTOR_8, high)};
+    return (symbols_avx2){low, high, symbols_at(reader, states->low, low),
+                          symbols_at(reader, states->high, high)};
 }
 
-AVX2 ALWAYS_INLINE floats_avx2 take_avx2(struct reader *reader, symbols_avx2 found,
-                                         floats_avx2 reference, unsigned active, float *value,
-                                         uint16_t *bins)
+AVX2 ALWAYS_INLINE floats_avx2 take_avx2(struct reader *reader, states_avx2 *states,
+                                         symbols_avx2 found, floats_avx2 reference, unsigned active,
+                                         float *value, uint16_t *bins)
 {
-    return (floats_avx2){take_eight(reader, found.low, found.low_symbol, reference.low, 0,
-                                    active & 255, value, bins),
-                         take_eight(reader, found.high, found.high_symbol, reference.high, VECTOR_8,
-                                    active >> VECTOR_8, value, bins)};
+    return (floats_avx2){take_eight(reader, &states->low, found.low, found.low_symbol,
+                                    reference.low, active & 255, value, bins),
+                         take_eight(reader, &states->high, found.high, found.high_symbol,
+                                    reference.high, active >> VECTOR_8, value + VECTOR_8,
+                                    bins + VECTOR_8)};
 }
+
+typedef __m512i states_avx512;
 
 typedef struct {
-    __m512i entries, symbol;
+    __m512i entries, symbol; /* of the latter, the lowest 8 bits */
 } symbols_avx512;
 
-AVX512 ALWAYS_INLINE symbols_avx512 look_up_avx512(const struct reader *reader, __m512 expected)
+AVX512 ALWAYS_INLINE __m512i load_states_avx512(const uint32_t *from)
 {
-    __m512i key = _mm512_castps_si512(_mm512_max_ps(expected, _mm512_set1_ps(0.5f)));
-    key = _mm512_sub_epi32(_mm512_min_epi32(key, _mm512_set1_epi32(LAST_KEY - 1)),
-                           _mm512_set1_epi32(FIRST_KEY));
-    key = _mm512_srl_epi32(key, _mm_cvtsi32_si128((int)reader->model->dropped));
-    __m512i entries = _mm512_i32gather_epi32(key, reader->entries, 4);
-    __m512i table = _mm512_slli_epi32(_mm512_srli_epi32(entries, 16), RANS_BITS);
-    __m512i slot = _mm512_and_si512(_mm512_loadu_si512(reader->state),
-                                    _mm512_set1_epi32(RANS_SLOTS - 1));
-    __m512i symbol = _mm512_i32gather_epi32(_mm512_or_si512(table, slot), reader->symbols, 1);
-    symbol = _mm512_and_si512(symbol, _mm512_set1_epi32(RANS_SYMBOLS - 1));
-    return (symbols_avx512){entries, symbol};
+    return _mm512_loadu_si512(from);
 }
 
-AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, symbols_avx512 of, __m512 reference,
-                                        unsigned active, float *value, uint16_t *bins)
+AVX512 ALWAYS_INLINE void store_states_avx512(uint32_t *to, __m512i states)
+{
+    _mm512_storeu_si512(to, states);
+}
+
+/* The bits of one where those of `where` are set, else of another one. */
+AVX512 static inline __m512i choose_bits(__m512i where, __m512i one, __m512i other)
+{
+    return _mm512_ternarylogic_epi32(where, one, other, 0xca);
+}
+
+AVX512 ALWAYS_INLINE symbols_avx512 look_up_avx512(const struct reader *reader,
+                                                   const __m512i *states, __m512 expected)
+{
+    uint32_t dropped = reader->model->dropped;
+    __m512i key = _mm512_castps_si512(_mm512_max_ps(expected, _mm512_set1_ps(0.5f)));
+    key = _mm512_srlv_epi32(_mm512_min_epi32(key, _mm512_set1_epi32(LAST_KEY - 1)),
+                            _mm512_set1_epi32((int)dropped));
+    key = _mm512_sub_epi32(key, _mm512_set1_epi32(FIRST_KEY >> dropped));
+    __m512i entries = _mm512_i32gather_epi32(key, reader->entries, 4);
+    __m512i place = choose_bits(_mm512_set1_epi32(RANS_SLOTS - 1), *states,
+                                _mm512_srli_epi32(entries, 16 - RANS_BITS));
+    return (symbols_avx512){entries, _mm512_i32gather_epi32(place, reader->symbols, 1)};
+}
+
+AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, __m512i *states, symbols_avx512 of,
+                                        __m512 reference, unsigned active, float *value,
+                                        uint16_t *bins)
 {
     __mmask16 set = (__mmask16)active;
-    __m512i entries = of.entries, symbol = of.symbol;
-    __m512i mask = _mm512_set1_epi32(RANS_SLOTS - 1), state = _mm512_loadu_si512(reader->state);
-    __m512i table = _mm512_slli_epi32(_mm512_srli_epi32(entries, 16), 8);
-    __m512i range = _mm512_i32gather_epi32(_mm512_or_si512(table, symbol), reader->ranges, 4);
-    __m512i bin = _mm512_add_epi32(_mm512_and_si512(entries, _mm512_set1_epi32(0xffff)), symbol);
-    __mmask16 escaped = _mm512_mask_cmpeq_epi32_mask(set, symbol, _mm512_set1_epi32(RANS_ESCAPE));
+    __m512i mask = _mm512_set1_epi32(RANS_SLOTS - 1), state = *states;
+    __m512i byte = _mm512_set1_epi32(RANS_SYMBOLS - 1), one = _mm512_set1_epi32(1);
+    __m512i place = choose_bits(byte, of.symbol, _mm512_srli_epi32(of.entries, 8));
+    __m512i range = _mm512_i32gather_epi32(place, reader->ranges, 4);
+    __m512i symbol = _mm512_and_si512(of.symbol, byte);
+    __m512i base = _mm512_and_si512(of.entries, _mm512_set1_epi32(0xffff));
+    __m512i bin = _mm512_add_epi32(base, symbol);
+    __mmask16 escaped = _mm512_mask_cmpeq_epi32_mask(set, symbol, byte);
     if (escaped) {
         int32_t found[LANES];
         _mm512_storeu_si512(found, bin);
@@ -380,23 +431,21 @@ AVX512 ALWAYS_INLINE __m512 take_avx512(struct reader *reader, symbols_avx512 of
     }
     __m512i highest = _mm512_set1_epi32((int)reader->model->bins - 1);
     reader->damaged |= _mm512_mask_cmpgt_epi32_mask(set, bin, highest);
-    bin = _mm512_min_epi32(bin, highest);
     __m512 found = reader->is_whole
-                       ? _mm512_cvtepi32_ps(_mm512_add_epi32(bin, _mm512_set1_epi32(1)))
-                       : _mm512_i32gather_ps(bin, reader->model->value, 4);
+                       ? _mm512_cvtepi32_ps(_mm512_add_epi32(bin, one))
+                       : _mm512_i32gather_ps(_mm512_min_epi32(bin, highest), reader->model->value, 4);
     _mm512_storeu_ps(value, found);
     _mm256_storeu_si256((__m256i *)bins, _mm512_maskz_cvtepi32_epi16(set, bin));
-    __m512i frequency = _mm512_add_epi32(_mm512_and_si512(range, mask), _mm512_set1_epi32(1));
+    __m512i frequency = _mm512_add_epi32(_mm512_and_si512(range, mask), one);
     __m512i taken = _mm512_mullo_epi32(frequency, _mm512_srli_epi32(state, RANS_BITS));
-    taken = _mm512_add_epi32(taken, _mm512_and_si512(state, mask));
-    taken = _mm512_sub_epi32(taken, _mm512_srli_epi32(range, RANS_BITS));
+    taken = _mm512_add_epi32(taken, _mm512_sub_epi32(_mm512_and_si512(state, mask),
+                                                     _mm512_srli_epi32(range, RANS_BITS)));
     taken = _mm512_mask_mov_epi32(state, set, taken);
     __mmask16 low = _mm512_cmplt_epu32_mask(taken, _mm512_set1_epi32(RANS_LEAST));
     __m256i words = _mm256_loadu_si256((const __m256i *)reader->word);
     __m512i added = _mm512_cvtepu16_epi32(_mm256_maskz_expand_epi16(low, words));
     reader->word += 2 * __builtin_popcount(low);
-    taken = _mm512_mask_or_epi32(taken, low, _mm512_slli_epi32(taken, 16), added);
-    _mm512_storeu_si512(reader->state, taken);
+    *states = _mm512_mask_or_epi32(taken, low, _mm512_slli_epi32(taken, 16), added);
     return _mm512_maskz_sub_ps(set, found, reference);
 }
 #endif
@@ -558,7 +607,8 @@ static void begin_frame(struct reader *reader, size_t t)
     reader->constant = weights[0] * 16.0f;
     reader->gated = 0;
     reader->last_term = reader->term;
-    for (int i = 1; i < FEATURES; i++) {
+    reader->nearest = weights[FEATURES - 1];
+    for (int i = 1; i < FEATURES - 1; i++) {
         if (i == WITHIN)
             reader->first_within = reader->last_term;
         if (weights[i] != 0) {

@@ -102,8 +102,10 @@ TARGET ALWAYS_INLINE void NAME(expect)(struct reader *reader, ptrdiff_t in_windo
         NAME(store)(to + k * LANES, sum[k]);
 }
 
+/* `last` is the innovation of the step before. */
 TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, ptrdiff_t step,
-                                          ptrdiff_t in_window, unsigned active, uint16_t *bins)
+                                          ptrdiff_t in_window, unsigned active, uint16_t *bins,
+                                          NAME(states) *states, NAME(floats) *last)
 {
     ptrdiff_t to = in_window * LANES;
     NAME(floats) reference = NAME(load)(row_of(reader, REFERENCE) + to);
@@ -111,12 +113,15 @@ TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, ptrdiff_t step,
     for (const struct term *term = reader->first_within; term < reader->last_term; term++)
         expected = NAME(add)(expected, NAME(mul)(NAME(splat)(term->weight),
                                                  NAME(load)(term->row + to)));
-    NAME(symbols) found = NAME(look_up)(reader, expected);
+    if (reader->nearest != 0)
+        expected = NAME(add)(expected, NAME(mul)(NAME(splat)(reader->nearest), *last));
+    NAME(symbols) found = NAME(look_up)(reader, states, expected);
     NAME(write_features)(reader, step + EARLY, in_window + EARLY); /* while these are waited for */
     if (in_window % SUMS == 0)
         NAME(expect)(reader, in_window + SUMS);
-    NAME(floats) innovation = NAME(take)(reader, found, reference, active,
+    NAME(floats) innovation = NAME(take)(reader, states, found, reference, active,
                                          reader->next + step * LANES, bins);
+    *last = innovation;
     float *passed = reader->passed + reader->passing;
     NAME(floats) before = reader->turn ? NAME(load)(passed) : innovation;
     NAME(store)(passed, innovation);
@@ -145,6 +150,8 @@ TARGET static void NAME(prepare_round)(struct reader *reader, ptrdiff_t round)
 TARGET static int NAME(read_frame)(struct reader *reader, int is_first)
 {
     ptrdiff_t rounds = 0, count;
+    NAME(states) states = NAME(load_states)(reader->state);
+    NAME(floats) last = NAME(splat)(0);
     for (ptrdiff_t step = 0; step < reader->steps; step += count) {
         count = least(reader->steps - step, WINDOW);
         for (; !is_first && rounds * reader->period < step + count + EARLY &&
@@ -158,7 +165,7 @@ TARGET static int NAME(read_frame)(struct reader *reader, int is_first)
         for (ptrdiff_t i = 0; i < count; i++, bins += LANES) {
             if (!has_words(reader))
                 return KERNEL_DAMAGED;
-            NAME(read_step)(reader, step + i, i, reader->active[step + i], bins);
+            NAME(read_step)(reader, step + i, i, reader->active[step + i], bins, &states, &last);
         }
         if (reader->damaged)
             return KERNEL_DAMAGED;
@@ -166,6 +173,7 @@ TARGET static int NAME(read_frame)(struct reader *reader, int is_first)
         if (count == WINDOW)
             next_window(reader);
     }
+    NAME(store_states)(reader->state, states);
     return 0;
 }
 
