@@ -16,11 +16,10 @@ struct writer {
     uint16_t *row;
 };
 
-/* From pixel i on. */
 static void place_plain(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
-                        size_t i, size_t count, uint32_t *place, size_t stride)
+                        size_t count, uint32_t *place, size_t stride)
 {
-    for (; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint32_t entry = entries[keys[i]], symbol = (uint32_t)bins[i] - (entry & 0xffff);
         symbol = symbol < RANS_ESCAPE ? symbol : RANS_ESCAPE; /* below the base: a large number */
         place[i * stride] = (entry >> 16) * RANS_SYMBOLS + symbol;
@@ -47,7 +46,9 @@ static int put_escapes(struct writer *writer, size_t row, size_t step)
     return 0;
 }
 
-static int put_steps(struct writer *writer, size_t row, size_t first, size_t step)
+/* Writes steps of the 16 rows from `row` on, and of those after: from before `step` down to
+   `first`. */
+static int put_steps_plain(struct writer *writer, size_t row, size_t first, size_t step)
 {
     while (step-- > first) {
         uint64_t marks = 0;
@@ -63,7 +64,7 @@ static int put_steps(struct writer *writer, size_t row, size_t first, size_t ste
 }
 
 #ifdef AVX2
-/* For each set of four lanes, where their words go: behind those of the others, which are not kept. */
+/* For each set of four lanes, where their words go: behind those of the others, not kept. */
 static uint8_t squeeze[16][8];
 
 __attribute__((constructor)) static void fill_squeeze(void)
@@ -93,7 +94,7 @@ AVX2 static void place_avx2(const uint32_t *entries, const uint16_t *bins, const
         for (size_t k = 0; k < 8; k++)
             place[(i + k) * stride] = found[k];
     }
-    place_plain(entries, bins, keys, i, count, place, stride);
+    place_plain(entries, bins + i, keys + i, count - i, place + i * stride, stride);
 }
 
 /* Four lanes of a step, as in `rans_put`. */
@@ -161,7 +162,7 @@ AVX512 static void place_avx512(const uint32_t *entries, const uint16_t *bins, c
         for (size_t k = 0; k < 16; k++)
             place[(i + k) * stride] = found[k];
     }
-    place_plain(entries, bins, keys, i, count, place, stride);
+    place_plain(entries, bins + i, keys + i, count - i, place + i * stride, stride);
 }
 
 /* Eight lanes of a step, as in `rans_put`. */
@@ -206,25 +207,7 @@ AVX512 static int put_steps_avx512(struct writer *writer, size_t row, size_t fir
 void encode_places(const uint32_t *entries, const uint16_t *bins, const uint16_t *keys,
                    size_t count, uint32_t *place, size_t stride)
 {
-#ifdef AVX2
-    if (processor_vectors == VECTORS_AVX512)
-        return place_avx512(entries, bins, keys, count, place, stride);
-    if (processor_vectors == VECTORS_AVX2)
-        return place_avx2(entries, bins, keys, count, place, stride);
-#endif
-    place_plain(entries, bins, keys, 0, count, place, stride);
-}
-
-/* Writes steps of the 16 rows from `row` on, and of those after: from before `step` down to `first`. */
-static int write_steps(struct writer *writer, size_t row, size_t first, size_t step)
-{
-#ifdef AVX2
-    if (processor_vectors == VECTORS_AVX512)
-        return put_steps_avx512(writer, row, first, step);
-    if (processor_vectors == VECTORS_AVX2)
-        return put_steps_avx2(writer, row, first, step);
-#endif
-    return put_steps(writer, row, first, step);
+    WITH_VECTORS(place, entries, bins, keys, count, place, stride);
 }
 
 /* 16 rows at a time, whose first steps are also the last ones of the rows before. */
@@ -244,7 +227,7 @@ static int write_frame(struct writer *writer, size_t t, const uint16_t *keys)
                           words_of(writer->bins, writer->itemsize, from, width, writer->row),
                           keys + from, width, writer->place + lane * DELAY * LANES + lane, LANES);
         }
-        error = error ? error : write_steps(writer, first, row ? OVERLAP : 0, end);
+        error = error ? error : WITH_VECTORS(put_steps, writer, first, row ? OVERLAP : 0, end);
         if (error || !row)
             return error;
         memcpy(writer->place + period * LANES, writer->place,

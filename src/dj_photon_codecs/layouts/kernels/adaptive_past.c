@@ -86,19 +86,13 @@ static void continue_row(float *row, size_t width)
 #define SET avx512
 #define TARGET AVX512
 #include "adaptive_rows.h"
-#define BEST(function, ...) \
-    (processor_vectors == VECTORS_AVX512 ? function##_avx512(__VA_ARGS__) \
-     : processor_vectors == VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) \
-                                         : function##_plain(__VA_ARGS__))
-#else
-#define BEST(function, ...) function##_plain(__VA_ARGS__)
 #endif
 
 void past_learn(struct past *past, size_t t, size_t y)
 {
     const float rates[] = {1.0f / (float)smaller(t, LONG_MEAN), t > 1 ? 0.5f : 1.0f};
     if (t && y < past->model->height)
-        BEST(learn, past, t - 1, y, rates);
+        WITH_VECTORS(learn, past, t - 1, y, rates);
 }
 
 void past_blur(struct past *past, ptrdiff_t y)
@@ -107,8 +101,8 @@ void past_blur(struct past *past, ptrdiff_t y)
         return;
     for (int i = 0; i < 2; i++) {
         float *near = past->near[i] + (size_t)y % RING * past->stride;
-        BEST(blur_near, row_of(past, past->mean[i], y - 1), row_of(past, past->mean[i], y),
-             row_of(past, past->mean[i], y + 1), past->model->width, near);
+        WITH_VECTORS(blur_near, row_of(past, past->mean[i], y - 1), row_of(past, past->mean[i], y),
+                     row_of(past, past->mean[i], y + 1), past->model->width, near);
         continue_row(near, past->model->width);
     }
 }
@@ -126,13 +120,13 @@ void past_features(struct past *past, size_t y, int gated, const float *rows[FEA
     ptrdiff_t at = (ptrdiff_t)y;
     for (int i = 0; i < 2; i++) {
         const float *near = in_ring(past, past->near[i], at);
-        BEST(blur_far, in_ring(past, past->near[i], at - 2), near,
-             in_ring(past, past->near[i], at + 2), past->model->width, past->far[i]);
+        WITH_VECTORS(blur_far, in_ring(past, past->near[i], at - 2), near,
+                     in_ring(past, past->near[i], at + 2), past->model->width, past->far[i]);
         rows[LONG + 3 * i] = row_of(past, past->mean[i], at);
         rows[LONG_NEAR + 3 * i] = near;
         rows[LONG_FAR + 3 * i] = past->far[i];
     }
-    BEST(refer, past, rows[LONG_NEAR]);
+    WITH_VECTORS(refer, past, rows[LONG_NEAR]);
     for (int i = 0, k = AROUND; i < 9; i++) {
         rows[LAST + i] = in_ring(past, past->last, at + i / 3 - 1) + i % 3 - 1;
         if (i != 4)
@@ -142,13 +136,13 @@ void past_features(struct past *past, size_t y, int gated, const float *rows[FEA
         rows[WITHIN + i] = past->innovation[(y + ABOVE + 1 - (size_t)past_within[i][0]) %
                                             (ABOVE + 1)] + past_within[i][1];
     if (gated)
-        BEST(gate_row, past, rows);
+        WITH_VECTORS(gate_row, past, rows);
 }
 
 void past_innovate(struct past *past, size_t t, size_t y)
 {
     float *row = past->innovation[y % (ABOVE + 1)];
-    BEST(innovate, past, t, y, row);
+    WITH_VECTORS(innovate, past, t, y, row);
     memset(row + past->model->width, 0, EDGE * sizeof *row);
 }
 
@@ -167,7 +161,7 @@ void past_expect(struct past *past, size_t t, size_t y, const float *weights, ui
     for (int i = 1; i < FEATURES; i++)
         if (weights[i] != 0)
             *end++ = (struct term){rows[i], weights[i]};
-    BEST(expect, past, terms, end, weights[0] * 16.0f, keys);
+    WITH_VECTORS(expect, past, terms, end, weights[0] * 16.0f, keys);
 }
 
 void past_weigh(const struct adaptive_model *model, size_t t, float weights[FEATURES])

@@ -196,15 +196,6 @@ AVX512 static inline void spill_avx512(uint32_t *state, const uint32_t *full, si
 
 /* ------------------------------------------------------------------------------ rows */
 
-#ifdef AVX2
-#define WITH_VECTORS(function, ...) \
-    (processor_vectors == VECTORS_AVX512 ? function##_avx512(__VA_ARGS__) \
-     : processor_vectors == VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) \
-                                         : function##_plain(__VA_ARGS__))
-#else
-#define WITH_VECTORS(function, ...) function##_plain(__VA_ARGS__)
-#endif
-
 int lanes_read(const struct row *rows, size_t count)
 {
     return WITH_VECTORS(read_rows, rows, count);

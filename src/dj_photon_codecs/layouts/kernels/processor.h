@@ -20,9 +20,15 @@ extern int processor_vectors;
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2,bmi2,popcnt")))
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,bmi2,popcnt")))
+/* Calls to functions of which there is one for each set of vectors, or one for AVX2. */
+#define WITH_VECTORS(function, ...) \
+    (processor_vectors == VECTORS_AVX512 ? function##_avx512(__VA_ARGS__) \
+     : processor_vectors == VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) \
+                                         : function##_plain(__VA_ARGS__))
 #define WITH_AVX2(function, ...) \
     (processor_vectors >= VECTORS_AVX2 ? function##_avx2(__VA_ARGS__) : function(__VA_ARGS__))
 #else
+#define WITH_VECTORS(function, ...) function##_plain(__VA_ARGS__)
 #define WITH_AVX2(function, ...) function(__VA_ARGS__)
 #endif
 
