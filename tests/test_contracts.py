@@ -98,6 +98,7 @@ def test_datajoint_has_what_whole_tables_are_read_with(connection, store):
 def test_zarr_opens_an_array_from_a_store_and_its_documents():
     assert parameters(zarr.Array.from_dict) == ["store_path", "data"]
     assert parameters(zarr.storage.StorePath.__init__)[:2] == ["self", "store"]
+    assert parameters(zarr.AsyncArray)[:2] == ["metadata", "store_path"]
 
 
 def test_zarr_takes_an_array_apart_and_puts_it_together(tmp_path):
@@ -106,6 +107,7 @@ def test_zarr_takes_an_array_apart_and_puts_it_together(tmp_path):
     assert type(array) is PhotonArray
     assert len(parameters(zarr.Array)) == 1
     assert zarr.Array(array.async_array)[3, 4, 5] == array[3, 4, 5]
+    assert array.metadata.update_attributes({"units": "ADU"}).attributes == {"units": "ADU"}
 
 
 def test_zarr_asks_no_more_of_a_store_than_ours_has():

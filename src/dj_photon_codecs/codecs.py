@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import datajoint as dj
@@ -290,10 +289,9 @@ def _check_store(name: str, config: Any) -> None:
 
 def _checked_path(path: str) -> str:
     """Refuse a path that leads out of the store, or is none: it comes from a database, as data."""
-    outside = len(path) > LONGEST_PATH or not re.fullmatch("[^\0\ud800-\udfff]+", path)
-    for flavour in (PurePosixPath(path), PureWindowsPath(path)):
-        outside = outside or bool(flavour.drive or flavour.root) or ".." in flavour.parts
-    if outside:
+    legal = len(path) <= LONGEST_PATH and re.fullmatch("[^\0\ud800-\udfff]+", path)
+    rooted = path.startswith(("/", "\\")) or path[1:2] == ":"  # ":" ends a drive of Windows
+    if not legal or rooted or ".." in re.split(r"[/\\]", path):
         raise ValueError(
             f"the path of a movie is {path[:80]!r}, which leads out of its store, or is none; it "
             "must be relative, without '..'. Find out who changed the database row"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from numcodecs.abc import Codec
 
-__all__ = ["LOSSLESS", "Policy"]
+__all__ = ["FILTERS", "LOSSLESS", "Policy"]
 
 AUTO = "auto"
 # The codecs of numcodecs that give back what they were given, by their ids.

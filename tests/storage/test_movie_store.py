@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import zarr
 from fsspec.implementations.memory import MemoryFileSystem
+from numcodecs import Zlib
+from numcodecs.registry import register_codec
 from zarr.buffer import default_buffer_prototype
 
 from dj_photon_codecs.arrays.photon_array import open_movie
 from dj_photon_codecs.photons.transform import anscombe
 from dj_photon_codecs.storage.documents.chunk_index import ChunkIndex
 from dj_photon_codecs.storage.documents.description import Documents
-from dj_photon_codecs.storage.movie_store import ChunkError, MovieNotFoundError
+from dj_photon_codecs.storage.movie_store import ChunkError, MovieNotFoundError, zarr_array
 from tests.movies_at_hand import local_files, photon_counts, store_movie
 
 CHUNKS = ["0.0.0", "1.0.0", "2.0.0"]
@@ -253,3 +255,27 @@ def test_the_store_imports_without_private_names_of_zarr():
     command = [sys.executable, "-c", WITHOUT_PRIVATE_NAMES]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == "imported\n"
+
+
+def test_a_compressor_that_its_user_defines_anew_is_used_from_then_on(counts, tmp_path):
+    store = store_movie(counts, local_files(), tmp_path / "movie.zarr").movie_store
+    documents = store.documents | {
+        "zarray": store.documents["zarray"] | {"compressor": {"id": "anew", "level": 1}}
+    }
+
+    for _ in range(2):  # as a cell of a notebook that is executed once more
+        defined = type("Anew", (Zlib,), {"codec_id": "anew"})
+        register_codec(defined)
+
+        (used,) = zarr_array(store.with_documents(documents)).compressors
+        assert type(used) is defined
+
+
+def test_attributes_of_movies_that_are_much_alike_are_their_own(counts, tmp_path):
+    one, other = (store_movie(counts, local_files(), tmp_path / name) for name in "ab")
+    assert one.metadata.attributes == one.movie_store.documents["zattrs"]
+
+    one.metadata.attributes["units"] = "ADU"
+
+    assert "units" not in other.metadata.attributes
+    assert "units" not in store_movie(counts, local_files(), tmp_path / "c").metadata.attributes

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import google_crc32c
@@ -24,14 +25,16 @@ from zarr.abc.store import (
     Store,
     SuffixByteRequest,
 )
-from zarr.storage import StorePath
+from zarr.storage import MemoryStore, StorePath
 
+from dj_photon_codecs.policy import FILTERS, LOSSLESS
 from dj_photon_codecs.storage.documents.chunk_index import ChunkIndex
 from dj_photon_codecs.storage.documents.description import NAMES, Documents
 from dj_photon_codecs.storage.files.movie_files import MovieFiles
 
 __all__ = ["ChunkError", "MovieNotFoundError", "MovieStore", "crc32c", "zarr_array"]
 
+KNOWN = {*FILTERS, *LOSSLESS, "photon.grouped", "photon.dense"}  # codecs that no user defines
 READS = 2  # of a chunk that is damaged; it may have been garbled on its way
 READ_ONLY = "a stored movie is read-only; insert the changed movie as a row of its own"
 
@@ -208,8 +211,19 @@ def zarr_array(store: MovieStore) -> zarr.Array[Any]:
     """Return the array that a store's documents describe, without a request to it."""
     # a copy, which Zarr changes before it asks the store to write attributes; faster than deepcopy
     attributes = json.loads(json.dumps(store.documents["zattrs"]))
-    described = store.documents["zarray"] | {"attributes": attributes}
-    return zarr.Array.from_dict(StorePath(store), described)
+    zarray = store.documents["zarray"]
+    codecs = [codec["id"] for codec in (zarray["compressor"], *(zarray["filters"] or [])) if codec]
+    # a codec of a user may be defined anew
+    parsed = _parsed if KNOWN.issuperset(codecs) else _parsed.__wrapped__
+    metadata = parsed(json.dumps(zarray)).update_attributes(attributes)
+    return zarr.Array(zarr.AsyncArray(metadata, StorePath(store)))
+
+
+@lru_cache(maxsize=64)  # movies of a table are much alike, and Zarr takes its time
+def _parsed(zarray: str) -> Any:
+    """Return Zarr's metadata of an array without attributes."""
+    described = json.loads(zarray) | {"attributes": {}}
+    return zarr.Array.from_dict(StorePath(MemoryStore()), described).metadata
 
 
 def crc32c(stored: bytes | NDArray[Any]) -> str:

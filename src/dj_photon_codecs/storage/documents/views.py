@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -28,8 +30,7 @@ def split_transform(
     transforms, filters = split_filters(documents["zarray"])
     if not transforms:
         return None, documents
-    parameters = dict(transforms[0])
-    transform = TRANSFORMS[parameters.pop("id")](**parameters)
+    transform = _transform(json.dumps(transforms[0]))
     return transform, _with_array(documents, dtype=transform.codes, filters=filters)
 
 
@@ -61,6 +62,12 @@ def linear_view(documents: Documents, unit: Unit) -> Documents | None:
     return _with_array(
         Documents(zarray=documents["zarray"], zattrs=zattrs), dtype=linear.dtype, filters=filters
     )
+
+
+@lru_cache(maxsize=16)  # movies are much alike, and a transform keeps a table of values
+def _transform(config: str) -> AnscombeFilter | LinearFilter:
+    parameters = json.loads(config)
+    return TRANSFORMS[parameters.pop("id")](**parameters)
 
 
 def _with_array(documents: Documents, *, dtype: str, filters: list[Document]) -> Documents:
