@@ -37,7 +37,7 @@ enum {
    where it was opened. */
 struct past {
     const struct adaptive_model *model; /* `whole` */
-    struct adaptive_model whole;        /* has a value for any bin: movies change while they are read */
+    struct adaptive_model whole;        /* has a value for any bin: a movie may change */
     const void *bins;                   /* of 8 or 16 bits */
     size_t itemsize;
     float *room;

@@ -218,7 +218,7 @@ struct adaptive_model {
 int adaptive_products(const struct adaptive_model *model, const void *bins, size_t itemsize,
                       const float *scales, const uint32_t *every, double *products,
                       uint32_t *sampled, size_t samples);
-/* The weights of features, given `products` and the pixels of samples; but 0 of those that save less
+/* The weights of features, given `products` and the pixels of samples; 0 of those that save less
    than `saved` mean squares, and without which what is left grows by no more than `grows` each. */
 int adaptive_weights(const double *products, const double *sampled, size_t samples, float saved,
                      float grows, double *weights);

@@ -29,7 +29,7 @@ static uint32_t map_cell(const uint16_t *level, size_t width, size_t y, size_t x
 static void row_cells(const uint16_t *level, size_t width, size_t y, uint32_t *restrict cells)
 {
     const uint16_t *here = level + y * width, *above = here - (y ? width : 0);
-    size_t inner = y && width > 2 ? width - 1 : 1; /* from 1 to before it, no neighbour is missing */
+    size_t inner = y && width > 2 ? width - 1 : 1; /* from 1 to before it, none is missing */
     for (size_t x = 1; x < inner; x++)
         cells[x] = cell_between(here[x - 1], above[x], above[x - 1], above[x + 1]);
     cells[0] = map_cell(level, width, y, 0);

@@ -418,7 +418,7 @@ FUNCTION(encode_predicted, ADAPTIVE "42rCCEE",
                          ITEMS(12), ITEMSIZE(12), ITEMS(13), ITEMS(15), ITEMS(14), ITEMS(16)))
 
 /* 10 entries; 11 frequencies; 12 states; 13 words, anywhere; 14 escapes; 15 first number of each
-   bin, if bins are not numbers; 16 payload of low bits; 17-18 start, stop; 19 numbers of these frames */
+   bin, if bins are not numbers; 16 payload of low bits; 17-18 start, stop; 19 their numbers */
 FUNCTION(decode_predicted, ADAPTIVE "4241241nnw",
          NUMBER(17) <= NUMBER(18) && NUMBER(18) <= NUMBER(0) &&
              IS_ADAPTIVE(NUMBER(18) - NUMBER(17), LENGTH(19)) && LENGTH(11) % RANS_SYMBOLS == 0 &&

@@ -29,7 +29,7 @@ SUM_SEGMENT(sum_words, uint16_t)
 /* Pixels in segments, and what these add up to. */
 struct sample {
     size_t frames, pixels, segments, width;
-    uint64_t *changes, *order, *sorted; /* of each pixel; its sum << 32 | place; room to sort these */
+    uint64_t *changes, *order, *sorted; /* of each pixel; its sum << 32 | place; room to sort */
     double *apart, *scale;              /* of a frame, from the mean of each segment; its unit */
     uint32_t *totals;                   /* (frames, segments) */
 };
@@ -127,7 +127,8 @@ static double find_unsteady(const struct sample *sample)
     }
     for (size_t t = 0; t < frames; t++) {
         for (size_t s = 0; s < segments; s++) {
-            int64_t above = (int64_t)(sample->totals[t * segments + s] * (uint64_t)frames - sums[s]);
+            uint64_t total = sample->totals[t * segments + s];
+            int64_t above = (int64_t)(total * frames - sums[s]);
             sample->apart[s] = (double)above / scale[s];
         }
         double twice = select_value(sample->apart, count, (count - 1) / 2);

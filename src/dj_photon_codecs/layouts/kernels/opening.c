@@ -76,7 +76,8 @@ static int decode_levels(const struct static_opening *opening, const uint8_t *ro
                          uint32_t *slots, uint16_t *level, uint16_t *family)
 {
     size_t pixels = opening->pixels, width = opening->width;
-    int error = decode_map(opening->maps, roots, pixels, width, opening->brightnesses, slots, level);
+    int error = decode_map(opening->maps, roots, pixels, width, opening->brightnesses, slots,
+                           level);
     if (error || opening->families == 1)
         return error;
     error = decode_map(opening->maps + 1, roots + MAP_CONTEXTS * RANS_SYMBOLS, pixels, width,

@@ -120,7 +120,10 @@ static uint8_t *place_of(const struct decoding *decoding, const struct window *w
            part->itemsize * ((frame - part->start_frame) * part->stride + window->first);
 }
 
-static int is_direct(const struct static_part *part) { return part->itemsize == 2 && !part->pixels; }
+static int is_direct(const struct static_part *part)
+{
+    return part->itemsize == 2 && !part->pixels;
+}
 
 /* The row of a frame; of the last one, up to the step of the last wanted pixel. */
 static struct row row_of(const struct decoding *decoding, struct stream *stream, size_t frame)
@@ -240,7 +243,7 @@ int static_decode(const struct static_model *model, const uint32_t *slots, size_
 
 /* ------------------------------------------------------------------------------ encoding */
 
-/* Frames that are encoded, `stride` numbers of `itemsize` bytes apart; 8 bits are widened in `row`. */
+/* Frames to encode, `stride` numbers of `itemsize` bytes apart; 8 bits are widened in `row`. */
 struct source {
     const uint8_t *numbers;
     size_t stride, itemsize;
