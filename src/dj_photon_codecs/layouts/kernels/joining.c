@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BLOCK = 16 }; /* symbols that are looked at together */
+
 /* Costs in bits, in units of 2^-16. */
 struct prices {
     const uint32_t *logarithms; /* of 0 to LOGARITHMS - 1, that of 0 being 0 */
@@ -20,28 +22,29 @@ static int64_t times_log(const struct prices *prices, uint64_t count)
     return (int64_t)(count * (prices->logarithms[count >> shift] + ((uint64_t)shift << 16)));
 }
 
-/* The rows that are left: where their counts are, what they take, what joining the next saves. */
+/* The rows that are left: where their counts are, what they take, what joining the next saves. These
+   are small, since all are looked at, and moved, for each that is joined. */
 struct joint {
     const uint32_t *counts;
     int64_t bits, saved;
-    size_t first;     /* of the rows that were joined */
-    size_t low, high; /* no other symbols occur than from one to before the other */
-    uint64_t peak;    /* none occurs more often */
+    uint32_t any;       /* bits of counts */
+    uint16_t low, high; /* no symbol occurs but from one to before the other */
 };
 
-static uint32_t highest(const uint32_t counts[RANS_SYMBOLS])
+/* The bits that any of so many counts has. */
+static inline uint32_t any_of(const uint32_t *counts, size_t number)
 {
     uint32_t found = 0;
-    for (size_t i = 0; i < RANS_SYMBOLS; i++)
-        found = counts[i] > found ? counts[i] : found;
+    for (size_t i = 0; i < number; i++)
+        found |= counts[i];
     return found;
 }
 
 static void widen(struct joint *joint, const struct joint *other)
 {
-    joint->low = smaller(joint->low, other->low);
+    joint->low = other->low < joint->low ? other->low : joint->low;
     joint->high = other->high > joint->high ? other->high : joint->high;
-    joint->peak += other->peak;
+    joint->any |= other->any;
 }
 
 /* What the symbols of two rows, or of one and none, take with a table of their own. */
@@ -57,7 +60,7 @@ static int64_t bits(const struct prices *prices, struct joint row, const struct 
         uint64_t count = (uint64_t)counts[i] + others[i];
         total += count;
         symbols += count > 0;
-        if (row.peak < LOGARITHMS) /* of all: without further branches */
+        if (row.any < LOGARITHMS / 2) /* of all: without further branches */
             spread += (int64_t)(count * prices->logarithms[count]);
         else
             spread += times_log(prices, count);
@@ -84,12 +87,12 @@ static size_t best_of(const struct joint *joints, size_t left)
 static void join(struct joint *joints, size_t left, size_t best, uint32_t *counts,
                  const struct prices *prices)
 {
-    const uint32_t *other = joints[best + 1].counts;
-    for (size_t i = 0; i < RANS_SYMBOLS; i++)
-        counts[i] += other[i];
+    const struct joint *other = joints + best + 1;
+    for (size_t i = other->low; i < other->high; i++)
+        counts[i] += other->counts[i];
     joints[best].bits += joints[best + 1].bits - joints[best].saved;
-    widen(joints + best, joints + best + 1);
-    joints[best].peak = highest(counts);
+    widen(joints + best, other);
+    joints[best].any = any_of(counts, RANS_SYMBOLS);
     memmove(joints + best + 1, joints + best + 2, (left - best - 2) * sizeof *joints);
     save(joints + best, left - 1 - best, prices);
     if (best)
@@ -115,11 +118,11 @@ int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, i
         return KERNEL_MEMORY;
     for (size_t i = 0; i < rows; i++) {
         const uint32_t *row = counts + i * RANS_SYMBOLS;
-        joints[i] = (struct joint){row, 0, 0, i, 0, RANS_SYMBOLS, highest(row)};
-        while (joints[i].high && !row[joints[i].high - 1])
-            joints[i].high--;
-        while (joints[i].low < joints[i].high && !row[joints[i].low])
-            joints[i].low++;
+        joints[i] = (struct joint){row, 0, 0, any_of(row, RANS_SYMBOLS), 0, RANS_SYMBOLS};
+        while (joints[i].high && !any_of(row + joints[i].high - BLOCK, BLOCK))
+            joints[i].high -= BLOCK;
+        while (joints[i].low < joints[i].high && !any_of(row + joints[i].low, BLOCK))
+            joints[i].low += BLOCK;
         joints[i].bits = bits(&prices, joints[i], NULL);
     }
     for (size_t i = 0; i + 1 < rows; i++)
@@ -129,11 +132,12 @@ int64_t static_join(uint32_t *counts, size_t rows, const uint32_t *logarithms, i
         size_t best = best_of(joints, left);
         if (joints[best].saved <= 0 && left <= most)
             break;
-        join(joints, left, best, counts + joints[best].first * RANS_SYMBOLS, &prices);
+        join(joints, left, best, counts + (joints[best].counts - counts), &prices);
     }
-    for (size_t i = 0; i < left; i++)
-        memset(of_row + joints[i].first, (int)i,
-               (i + 1 < left ? joints[i + 1].first : rows) - joints[i].first);
+    for (size_t i = 0; i < left; i++) {
+        size_t first = (size_t)(joints[i].counts - counts) / RANS_SYMBOLS;
+        memset(of_row + first, (int)i, rows - first);
+    }
     free(joints);
     return (int64_t)left;
 }

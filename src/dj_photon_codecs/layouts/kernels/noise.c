@@ -131,9 +131,10 @@ static double find_unsteady(const struct sample *sample)
             int64_t above = (int64_t)(total * frames - sums[s]);
             sample->apart[s] = (double)above / scale[s];
         }
-        double twice = select_value(sample->apart, count, (count - 1) / 2);
-        twice += select_value(sample->apart, count, count / 2);
-        squares += twice * twice;
+        double middle = select_value(sample->apart, count, (count - 1) / 2), next = INFINITY;
+        for (ptrdiff_t s = count / 2; s < count; s++) /* from the same one on, if it is alone */
+            next = sample->apart[s] < next ? sample->apart[s] : next;
+        squares += (middle + next) * (middle + next);
     }
     return squares / (double)(4 * frames);
 }
