@@ -89,7 +89,7 @@ def _values_in_use(numbers: NDArray[Any], highest: int) -> NDArray[np.uint16]:
     none = np.zeros(0, np.uint16)
     flat = numbers.reshape(-1)
     sample = flat[:: flat.size // SAMPLED | 1]
-    if highest < FEW or _is_filled(sample):
+    if highest < FEW or _is_filled(sample[::4]) or _is_filled(sample):  # the first is faster
         return none
     used = np.zeros(highest + 1, bool)
     used[flat] = True
