@@ -92,26 +92,27 @@ static void copy_row(const float *from, float *to, ptrdiff_t count)
         to[i] = from[i];
 }
 
-/* Continues an image by so many pixels beyond its edges, as far as these are of some rows. */
-static void extend(const struct reader *reader, float *image, ptrdiff_t by, ptrdiff_t first,
-                   ptrdiff_t end)
+/* Continues an image by so many pixels beyond its edges, when the steps of a round are known: the
+   rows of that round begin in these, and those of the round before end. */
+static void extend(const struct reader *reader, float *image, ptrdiff_t by, ptrdiff_t round)
 {
     ptrdiff_t height = (ptrdiff_t)reader->model->height, width = (ptrdiff_t)reader->model->width;
-    for (ptrdiff_t y = first < 0 ? 0 : first; y < least(end, height); y++) {
-        float *left = image + place_of(reader, y, 0), *right = left + (width - 1) * LANES;
-        for (ptrdiff_t i = 1; i <= by; i++) {
+    ptrdiff_t first = round * LANES, row = width + 2 * by;
+    float *left = image + place_of(reader, first, 0), *right = left + (width - 1) * LANES;
+    for (ptrdiff_t y = first; y < least(first + LANES, height); y++, left += DELAY * LANES + 1)
+        for (ptrdiff_t i = 1; i <= by; i++)
             left[-i * LANES] = *left;
+    right -= reader->period * LANES;
+    for (ptrdiff_t y = first - LANES; round && y < least(first, height);
+         y++, right += DELAY * LANES + 1)
+        for (ptrdiff_t i = 1; i <= by; i++)
             right[i * LANES] = *right;
-        }
-    }
-    for (ptrdiff_t i = 1; i <= by; i++) {
-        if (first <= 0)
-            copy_row(image + place_of(reader, 0, -by), image + place_of(reader, -i, -by),
-                     width + 2 * by);
-        if (end >= height)
-            copy_row(image + place_of(reader, height - 1, -by),
-                     image + place_of(reader, height - 1 + i, -by), width + 2 * by);
-    }
+    for (ptrdiff_t i = 1; i <= by && round == 1; i++)
+        copy_row(image + place_of(reader, 0, -by), image + place_of(reader, -i, -by), row);
+    /* One or two rows are known as they begin, when what is below them is needed. */
+    for (ptrdiff_t i = 1; i <= by && first + 2 >= height; i++)
+        copy_row(image + place_of(reader, height - 1, -by),
+                 image + place_of(reader, height - 1 + i, -by), row);
 }
 
 /* What is read of the last steps of a window, and of what is written ahead, becomes its first. */
@@ -647,7 +648,8 @@ static int read_frames(struct reader *reader, size_t start, size_t stop, uint8_t
             reader->place -= others * (reader->low->of_bin[0] >> 16);
         if (error || reader->word > reader->end || reader->place > 8 * reader->low->size)
             return KERNEL_DAMAGED;
-        extend(reader, reader->next, 1, 0, (ptrdiff_t)model->height);
+        for (ptrdiff_t round = 0; round <= reader->rounds; round++)
+            extend(reader, reader->next, 1, round);
         float *last = reader->last;
         reader->last = reader->next;
         reader->next = last;

@@ -116,6 +116,10 @@ TARGET ALWAYS_INLINE void NAME(read_step)(struct reader *reader, ptrdiff_t step,
     if (reader->nearest != 0)
         expected = NAME(add)(expected, NAME(mul)(NAME(splat)(reader->nearest), *last));
     NAME(symbols) found = NAME(look_up)(reader, states, expected);
+    ptrdiff_t soon = (step + 3 * reader->period) * LANES; /* what the next round learns */
+    for (int i = 0; i < 2; i++)
+        __builtin_prefetch(reader->mean[i] + soon);
+    __builtin_prefetch(reader->last + soon);
     NAME(write_features)(reader, step + EARLY, in_window + EARLY); /* while these are waited for */
     if (in_window % SUMS == 0)
         NAME(expect)(reader, in_window + SUMS);
@@ -143,7 +147,7 @@ TARGET static void NAME(prepare_round)(struct reader *reader, ptrdiff_t round)
     for (ptrdiff_t k = round ? round + 1 : 0; k <= round + 1; k++) {
         NAME(blur)(reader, least(k * period, steps), least((k + 1) * period, steps));
         for (int i = 0; i < 2; i++)
-            extend(reader, reader->near[i], 2, (k - 1) * LANES, (k + 1) * LANES);
+            extend(reader, reader->near[i], 2, k);
     }
 }
 
