@@ -99,6 +99,20 @@ def test_bytes_are_packed_as_numbers_of_16_bits_are(spread):  # with low bits an
     np.testing.assert_array_equal(chunk, packed(numbers.astype("u2")))
 
 
+@pytest.mark.parametrize("backend", ["compiled"])
+@pytest.mark.parametrize("height", [1, 2, 15, 16, 17, 18, 31, 33, 34, 50])
+@pytest.mark.parametrize("width", [16, 17, 60, 61, 84])
+def test_frames_of_any_shape_come_back(height, width, backend):
+    rates = np.random.default_rng(height).gamma(2, 0.3, (height, width))
+    for axis in (0, 0, 0, 1, 1, 1):
+        rates = (rates + np.roll(rates, 1, axis)) / 2
+    rates = rates * np.geomspace(0.5, 20, 12)[:, None, None] ** np.sin(np.arange(12))[:, None, None]
+    numbers = np.random.default_rng(width).poisson(rates).astype("u2")
+    with use_backend(backend):
+        found, _ = unpacked(packed(numbers), numbers.shape)
+    np.testing.assert_array_equal(found, numbers)
+
+
 @pytest.mark.parametrize("frames", [0, 1, 5])
 @pytest.mark.parametrize("kind", ["photons", "clipped", "outliers"])
 def test_the_first_frames_come_back_alone(kind, frames):
