@@ -1,5 +1,8 @@
 """What is read of a movie equals what NumPy selects of all of it, and is decoded once."""
 
+import gc
+import time
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +14,7 @@ from numcodecs.abc import Codec
 from numcodecs.registry import register_codec
 
 from dj_photon_codecs.arrays import movie_reader
+from dj_photon_codecs.arrays.movie_reader import MovieReader
 from dj_photon_codecs.arrays.selection import parse_selection
 from dj_photon_codecs.arrays.stored_chunks import StoredChunks
 from dj_photon_codecs.layouts import threads
@@ -78,6 +82,20 @@ def movie(counts, tmp_path):
 def decoded(noted):
     """The frames, within a chunk, that are decoded at a time."""
     return noted(GroupedChunk, "frames", lambda _chunk, start, stop: (start, stop))
+
+
+@pytest.fixture
+def left(movie, decoded, monkeypatch):
+    """A reader of large frames, after a loop over 20 of them and what it decoded meanwhile."""
+    monkeypatch.setattr(movie_reader, "SMALL", 0)
+    monkeypatch.setattr(movie_reader, "TILE", 1)
+    reader = MovieReader(movie._reader._chunks, movie._reader._chunks.store.documents)
+    for index in range(20):
+        reader.frame(index)
+    end = time.monotonic() + 30
+    while decoded[-1] != (24, 32) and time.monotonic() < end:
+        time.sleep(0.001)
+    return [reader]
 
 
 @pytest.fixture
@@ -313,3 +331,21 @@ def test_a_chunk_of_another_shape_than_described_is_refused(change, compression,
         parsed = parse_selection(selection, tuple(zarray["shape"]))
         with pytest.raises(ChunkError, match=r"chunk \d\.0\.0 of .* cannot be decoded: .*"):
             reader.read(parsed)
+
+
+# ---------------------------------------------------------------------------- ahead of a loop
+
+
+def test_a_loop_decodes_the_next_frames_of_a_chunk_meanwhile(left, counts, decoded):
+    assert decoded == [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, 24), (24, 32)]
+
+    for index in range(20, 250):
+        np.testing.assert_array_equal(left[0].frame(index), anscombe(counts[index]), strict=True)
+    spans = [frame for start, stop in decoded for frame in range(start, stop)]
+    assert sorted(spans) == sorted([*range(100)] * 2 + [*range(56)])
+
+
+def test_a_reader_goes_though_a_loop_was_left(left):
+    known = weakref.ref(left.pop())
+    gc.collect()
+    assert known() is None

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +16,7 @@ import dj_photon_codecs
 from dj_photon_codecs.layouts.threads import (
     VARIABLE,
     WAITING,
+    in_background,
     in_threads,
     processors_for,
     set_threads,
@@ -110,6 +112,63 @@ def test_a_thread_of_the_pool_may_wait_for_a_call_in_another_thread():
             return others.submit(in_threads, abs, [-item, -1, -2]).result(timeout=30)
 
         assert in_threads(wait, range(8)) == [[n, 1, 2] for n in range(8)]
+
+
+# ---------------------------------------------------------------------------- in the background
+
+
+def background(function):
+    result = in_background(function)
+    assert result is not None
+    return result
+
+
+def test_a_call_in_the_background_is_in_another_thread_and_is_forgotten():
+    set_threads(2)
+    began, call = threading.Event(), Watch()
+
+    def wait():
+        began.set()
+        return call(7)
+
+    known = weakref.ref(wait)
+    result = background(wait)
+    assert began.wait(30)
+    assert (result(), result()) == (7, 7)
+    assert call.names == {"photon_0"}
+    del wait
+    assert known() is None
+
+
+def test_a_call_with_which_no_thread_has_begun_is_made_by_who_waits_for_it():
+    set_threads(2)
+    go, call = threading.Event(), Watch()
+    busy = [background(lambda: go.wait(30)) for _ in range(2)]
+    result = background(lambda: call(7))
+
+    assert result() == 7
+    assert call.names == {threading.current_thread().name}
+    go.set()
+    assert [wait() for wait in busy] == [True, True]
+
+
+def test_an_error_in_the_background_is_raised_where_its_result_is_asked_for():
+    set_threads(2)
+
+    def fail():
+        raise OSError("disk")
+
+    result = background(fail)
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk"):
+            result()
+
+
+def test_there_is_no_background_where_there_may_be_no_other_thread():
+    set_threads(1)
+    assert in_background(int) is None
+    set_threads(2)
+    assert in_threads(lambda _: in_background(int), range(3)) == [None] * 3
 
 
 # ---------------------------------------------------------------------------- errors

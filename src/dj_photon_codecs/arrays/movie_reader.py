@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from dj_photon_codecs.arrays.chunk_cache import CACHE
 from dj_photon_codecs.layouts.threads import (
     WAITING,
+    in_background,
     in_threads,
     processors_for,
     usable_processors,
@@ -47,7 +49,7 @@ class MovieReader:
         self._chunks = chunks
         self._transform, _ = split_transform(documents)
         self._dtype = np.dtype(documents["zarray"]["dtype"])
-        self._frame = chunks.frame
+        self._length, self._frame = documents["zarray"]["shape"][0], chunks.frame
         frame = max(1, chunks.bytes // chunks.length)
         self._small = frame <= SMALL
         self._decoders = processors_for(chunks.bytes)
@@ -72,20 +74,33 @@ class MovieReader:
         """Return one frame, shape (height, width, ...).
 
         When frames are read in order, the next ones are decoded together, twice as many each time,
-        and kept in the cache.
+        and kept in the cache; once these are many, those behind them are decoded meanwhile.
         """
-        # first frame and codes, or values, in one tuple: no thread sees one without the other
-        first, decoded = CACHE.get(self, "ahead") or (-2, np.empty(0))
+        # in one tuple, so that no thread sees one without the others
+        first, decoded, following = CACHE.get(self, "ahead") or (-2, np.empty(0), None)
         if not first <= index < first + len(decoded):
             follows = index == first + len(decoded)
             if follows and index % self._chunks.length == 0:
                 self._chunks.release(index // self._chunks.length - 1)
             number = min(1 << len(decoded).bit_length(), self._tile) if follows else 1
-            decoded = self._frame_codes(index, number)
-            first, decoded = index, self._transformed(decoded) if self._small else decoded
-            CACHE.put(self, "ahead", (first, decoded), size=decoded.nbytes)
-        frame = decoded[index - first]
+            CACHE.discard(self, "ahead")  # whatever fails now is tried again by the next call
+            decoded = following() if follows and following else self._ahead(index, number)
+            first, following = index, self._following(index + len(decoded), number)
+            size = decoded.nbytes * (1 if following is None else 2)
+            CACHE.put(self, "ahead", (first, decoded, following), size=size)
+        frame: NDArray[Any] = decoded[index - first]
         return frame.copy() if self._small else self._transformed(frame)
+
+    def _ahead(self, first: int, number: int) -> NDArray[Any]:
+        """Return the codes of a frame and the next ones; of small frames, the values."""
+        codes = self._frame_codes(first, number)
+        return self._transformed(codes) if self._small else codes
+
+    def _following(self, first: int, number: int) -> Callable[[], NDArray[Any]] | None:
+        """Begin to decode frames of the chunk that a loop is in, and return what waits for them."""
+        if number < self._tile or first % self._chunks.length == 0 or first >= self._length:
+            return None
+        return in_background(partial(self._ahead, first, number))
 
     def _whole_frames(self, frames: range | NDArray[np.intp]) -> NDArray[Any]:
         if isinstance(frames, range) and frames.step == 1:

@@ -22,6 +22,7 @@ from dj_photon_codecs.layouts.processors import available_processors
 __all__ = [
     "VARIABLE",
     "WAITING",
+    "in_background",
     "in_threads",
     "processors_for",
     "set_threads",
@@ -130,6 +131,35 @@ def in_threads(
         job.wait(stop=True)
         _state.finish(job)
     return job.result()
+
+
+def in_background(function: Callable[[], Result]) -> Callable[[], Result] | None:
+    """Call a function in another thread; return what waits for its result, or raises its error.
+
+    If no thread has begun with it by then, that calls it itself. The function is forgotten once it
+    was called. None where there may be no other thread.
+    """
+    if usable_processors() < 2 or getattr(_state.thread, "is_ours", False):
+        return None
+    state, calls = _state, [function]
+
+    def call(_: None) -> Result:
+        try:
+            return calls.pop()()
+        finally:
+            state.finish(job)
+
+    def result() -> Result:
+        job.work()
+        job.wait()
+        return job.result()[0]
+
+    job = _Job(call, [None])
+    state.start(job, 1)
+    if not job.helpers:
+        state.finish(job)
+        return None
+    return result
 
 
 class _Job(Generic[Item, Result]):

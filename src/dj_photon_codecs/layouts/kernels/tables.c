@@ -4,26 +4,28 @@
 
 #include <math.h>
 
-/* The frequencies of a table: see `frequencies_of`. */
+/* The frequencies of a table: see `frequencies_of`. Squares times what is shared among symbols,
+   n < 2^28, are divided by their total, d < 2^24, as n * reciprocal >> 52, which is exact: the
+   reciprocal is above 2^52 / d by less than 1, which adds less than 2^-24 < 1 / d. */
 void rans_frequencies(const uint8_t roots[RANS_SYMBOLS], uint16_t frequencies[RANS_SYMBOLS])
 {
-    uint32_t present = 0, total = 0, left = RANS_SLOTS;
-    size_t most = 0;
+    uint32_t present = 0, total = 0, given = 0;
+    uint8_t highest = 0;
     for (size_t i = 0; i < RANS_SYMBOLS; i++) {
         uint32_t above = roots[i] - (uint32_t)(roots[i] > 0);
         present += roots[i] > 0;
         total += above * above;
+        highest = roots[i] > highest ? roots[i] : highest;
     }
+    uint64_t reciprocal = total ? ((uint64_t)1 << 52) / total + 1 : 0;
     for (size_t i = 0; i < RANS_SYMBOLS; i++) {
-        uint32_t above = roots[i] - (uint32_t)(roots[i] > 0), frequency = roots[i] > 0;
-        if (above)
-            frequency += above * above * (RANS_SLOTS - present) / total;
-        frequencies[i] = (uint16_t)frequency;
-        left -= frequency;
-        most = roots[i] > roots[most] ? i : most;
+        uint64_t above = roots[i] - (uint32_t)(roots[i] > 0);
+        uint64_t shared = above * above * (RANS_SLOTS - present);
+        frequencies[i] = (uint16_t)((roots[i] > 0) + (shared * reciprocal >> 52));
+        given += frequencies[i];
     }
-    most = present ? most : RANS_ESCAPE;
-    frequencies[most] = (uint16_t)(frequencies[most] + left);
+    const uint8_t *most = present ? memchr(roots, highest, RANS_SYMBOLS) : roots + RANS_ESCAPE;
+    frequencies[most - roots] = (uint16_t)(frequencies[most - roots] + RANS_SLOTS - given);
 }
 
 /* The root of a count: 1, and sqrt(4 (4096 count - total) / total) to the nearest whole number. */
