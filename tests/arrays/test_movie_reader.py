@@ -93,7 +93,7 @@ def left(movie, decoded, monkeypatch):
     for index in range(20):
         reader.frame(index)
     end = time.monotonic() + 30
-    while decoded[-1] != (24, 32) and time.monotonic() < end:
+    while len(decoded) < 8 and time.monotonic() < end:
         time.sleep(0.001)
     return [reader]
 
@@ -337,7 +337,8 @@ def test_a_chunk_of_another_shape_than_described_is_refused(change, compression,
 
 
 def test_a_loop_decodes_the_next_frames_of_a_chunk_meanwhile(left, counts, decoded):
-    assert decoded == [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, 24), (24, 32)]
+    at_once = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, 24)]
+    assert sorted(decoded) == [*at_once, (24, 32), (32, 40)]
 
     for index in range(20, 250):
         np.testing.assert_array_equal(left[0].frame(index), anscombe(counts[index]), strict=True)

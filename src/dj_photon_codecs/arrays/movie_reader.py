@@ -36,6 +36,7 @@ OPEN = 1 << 28  # bytes of codes of all chunks that are opened side by side
 SMALL = 1 << 15  # bytes of codes of a frame; smaller ones are transformed together, too
 TILE = 1 << 21  # bytes of codes that are decoded, and then transformed while they are in the cache
 SHARED = 1 << 23  # bytes of codes of a chunk that are decoded by a thread of their own, at least
+AHEAD = 2  # tiles that are decoded ahead of a loop at a time
 GAP = 8  # frames; wanted frames that are nearer to each other are read with those between them
 
 
@@ -77,17 +78,18 @@ class MovieReader:
         and kept in the cache; once these are many, those behind them are decoded meanwhile.
         """
         # in one tuple, so that no thread sees one without the others
-        first, decoded, following = CACHE.get(self, "ahead") or (-2, np.empty(0), None)
+        first, decoded, coming = CACHE.get(self, "ahead") or (-2, np.empty(0), {})
         if not first <= index < first + len(decoded):
             follows = index == first + len(decoded)
             if follows and index % self._chunks.length == 0:
                 self._chunks.release(index // self._chunks.length - 1)
             number = min(1 << len(decoded).bit_length(), self._tile) if follows else 1
             CACHE.discard(self, "ahead")  # whatever fails now is tried again by the next call
-            decoded = following() if follows and following else self._ahead(index, number)
-            first, following = index, self._following(index + len(decoded), number)
-            size = decoded.nbytes * (1 if following is None else 2)
-            CACHE.put(self, "ahead", (first, decoded, following), size=size)
+            decoded = coming.get(index, partial(self._ahead, index, number))()
+            first, coming = index, self._coming(index + len(decoded), number, coming)
+            CACHE.put(
+                self, "ahead", (first, decoded, coming), size=decoded.nbytes * (1 + len(coming))
+            )
         frame: NDArray[Any] = decoded[index - first]
         return frame.copy() if self._small else self._transformed(frame)
 
@@ -96,11 +98,23 @@ class MovieReader:
         codes = self._frame_codes(first, number)
         return self._transformed(codes) if self._small else codes
 
-    def _following(self, first: int, number: int) -> Callable[[], NDArray[Any]] | None:
-        """Begin to decode frames of the chunk that a loop is in, and return what waits for them."""
-        if number < self._tile or first % self._chunks.length == 0 or first >= self._length:
-            return None
-        return in_background(partial(self._ahead, first, number))
+    def _coming(
+        self, first: int, number: int, begun: dict[int, Callable[[], NDArray[Any]]]
+    ) -> dict[int, Callable[[], NDArray[Any]]]:
+        """Begin to decode the next frames of the chunk that a loop is in, unless that has `begun`.
+
+        Return by their first frames what waits for them.
+        """
+        chunk, inside = divmod(first, self._chunks.length)
+        if number < self._tile or not inside:
+            return {}
+        most = AHEAD if self._chunks.open(chunk).divisible else 1  # which others would wait for
+        stop = min(self._length, first - inside + self._chunks.length)
+        coming = {
+            start: begun.get(start) or in_background(partial(self._ahead, start, number))
+            for start in range(first, stop, number)[:most]
+        }
+        return {start: wait for start, wait in coming.items() if wait is not None}
 
     def _whole_frames(self, frames: range | NDArray[np.intp]) -> NDArray[Any]:
         if isinstance(frames, range) and frames.step == 1:
