@@ -85,7 +85,7 @@ class MovieReader:
                 self._chunks.release(index // self._chunks.length - 1)
             number = min(1 << len(decoded).bit_length(), self._tile) if follows else 1
             CACHE.discard(self, "ahead")  # whatever fails now is tried again by the next call
-            decoded = coming.get(index, partial(self._ahead, index, number))()
+            decoded = coming[index]() if index in coming else self._ahead(index, number)
             first, coming = index, self._coming(index + len(decoded), number, coming)
             CACHE.put(
                 self, "ahead", (first, decoded, coming), size=decoded.nbytes * (1 + len(coming))
