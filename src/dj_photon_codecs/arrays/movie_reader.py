@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dj_photon_codecs.layouts.layout import OpenChunk
     from dj_photon_codecs.storage.documents.description import Documents
 
+    _Coming = dict[int, Callable[[], NDArray[Any]]]  # what waits for frames, by the first of them
+    _Ahead = tuple[int, NDArray[Any], _Coming]
 
 __all__ = ["MovieReader"]
 
@@ -78,7 +80,8 @@ class MovieReader:
         and kept in the cache; once these are many, those behind them are decoded meanwhile.
         """
         # in one tuple, so that no thread sees one without the others
-        first, decoded, coming = CACHE.get(self, "ahead") or (-2, np.empty(0), {})
+        nothing: _Ahead = -2, np.empty(0), {}
+        first, decoded, coming = CACHE.get(self, "ahead") or nothing
         if not first <= index < first + len(decoded):
             follows = index == first + len(decoded)
             if follows and index % self._chunks.length == 0:
@@ -98,13 +101,8 @@ class MovieReader:
         codes = self._frame_codes(first, number)
         return self._transformed(codes) if self._small else codes
 
-    def _coming(
-        self, first: int, number: int, begun: dict[int, Callable[[], NDArray[Any]]]
-    ) -> dict[int, Callable[[], NDArray[Any]]]:
-        """Begin to decode the next frames of the chunk that a loop is in, unless that has `begun`.
-
-        Return by their first frames what waits for them.
-        """
+    def _coming(self, first: int, number: int, begun: _Coming) -> _Coming:
+        """Begin to decode the next frames of the chunk of a loop, where that has not `begun`."""
         chunk, inside = divmod(first, self._chunks.length)
         if number < self._tile or not inside:
             return {}

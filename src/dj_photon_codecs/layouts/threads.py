@@ -142,12 +142,13 @@ def in_background(function: Callable[[], Result]) -> Callable[[], Result] | None
     if usable_processors() < 2 or getattr(_state.thread, "is_ours", False):
         return None
     state, calls = _state, [function]
+    jobs: list[_Job[Any, Any]] = []  # emptied, too: jobs that refer to themselves stay for a while
 
     def call(_: None) -> Result:
         try:
             return calls.pop()()
         finally:
-            state.finish(job)
+            state.finish(jobs.pop())
 
     def result() -> Result:
         job.work()
@@ -155,6 +156,7 @@ def in_background(function: Callable[[], Result]) -> Callable[[], Result] | None
         return job.result()[0]
 
     job = _Job(call, [None])
+    jobs.append(job)
     state.start(job, 1)
     if not job.helpers:
         state.finish(job)
