@@ -57,7 +57,7 @@ def compress_plain(chunk: NDArray[Any]) -> NDArray[np.uint8]:
         The buffer of the compressor that makes a sample the smallest, or all where frames repeat.
     """
     patches = patches_of(chunk := np.atleast_1d(chunk))
-    repeating = patches is None or len(patches) < 2 or look_alike(patches)
+    repeating = patches is None or len(patches) < 2 or look_alike(patches, chunk)
     sample = chunk.reshape(-1) if repeating else _stretches(chunk, *FEW)
     return _compressed(chunk, _best(sample)[0])
 

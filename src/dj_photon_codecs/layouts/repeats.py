@@ -13,6 +13,7 @@ __all__ = ["NOTHING", "Repeats", "find_repeats", "look_alike", "patches_of"]
 
 PATCHES, PATCH = 8, 32  # that are compared: how many, and pixels of each, at most
 ROWS, COLUMNS = 64, 96  # of a frame, that are
+FEW = 6  # values of a frame unlike the others, up to which it may be another one by chance
 FRAMES_REPEAT, ROWS_REPEAT = 0.03, 0.3  # share, from where on it is worth streams of their own
 
 
@@ -62,14 +63,36 @@ def patches_of(chunk: NDArray[Any]) -> NDArray[Any] | None:
     return np.ndarray(shape, flat.dtype, flat, strides=strides)
 
 
-def look_alike(patches: NDArray[Any]) -> bool:
-    """Return whether patches of two frames are the same, and not of one value."""
-    flat = np.ascontiguousarray(patches).reshape(len(patches), -1)
-    if len(set(flat.view(np.uint64).sum(axis=1).tolist())) == len(flat):
+def look_alike(patches: NDArray[Any], frames: NDArray[Any]) -> bool:
+    """Return whether patches of two frames are the same, and not of one value.
+
+    Where photons are so rare that patches are the same by chance, whole frames are compared.
+    """
+    same = _with_equal_sums(patches)
+    if not len(same):
         return False
-    varying = flat[(flat != flat[:, :1]).any(axis=1)]
-    stored, size = varying.tobytes(), flat.shape[1] * flat.itemsize
+    usual = np.sort(same, axis=None)[same.size // 2]
+    if np.median(_unlike(same, usual)) < FEW:
+        same = _with_equal_sums(frames)
+    varying = same[(_unlike(same, usual) >= FEW) & (same != same[:, :1]).any(axis=1)]
+    stored, size = varying.tobytes(), varying.shape[1] * varying.itemsize
     return len({stored[at : at + size] for at in range(0, len(stored), size)}) < len(varying)
+
+
+def _with_equal_sums(frames: NDArray[Any]) -> NDArray[Any]:
+    """Return the frames, shape (frames, values), whose bits add up to the same as another's."""
+    flat = np.ascontiguousarray(frames).reshape(len(frames), -1)
+    bits = flat.view(np.uint8)[:, : flat.shape[1] * flat.itemsize // 8 * 8]
+    sums = bits.view(np.uint64).sum(axis=1)
+    if len(set(sums.tolist())) == len(sums):
+        return flat[:0]
+    _, place, number = np.unique(sums, return_inverse=True, return_counts=True)
+    return flat[number[place] > 1]
+
+
+def _unlike(frames: NDArray[Any], value: Any) -> NDArray[np.intp]:
+    """Count the values of each frame that are not this one."""
+    return np.count_nonzero(frames != value, axis=1)
 
 
 def find_repeats(chunk: NDArray[Any]) -> Repeats:
@@ -77,7 +100,7 @@ def find_repeats(chunk: NDArray[Any]) -> Repeats:
     patches = patches_of(chunk)
     if patches is None:
         return NOTHING
-    alike = look_alike(patches)
+    alike = look_alike(patches, chunk)
     if chunk.ndim < 3:
         return Repeats(alike=alike)
     frames = len({hash(frame.tobytes()) for frame in chunk}) / len(chunk) if alike else 1.0
